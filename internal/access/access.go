@@ -1,0 +1,91 @@
+// Package access says who may do what. Callers come by API token; every act
+// they may do is one line in one table ([Caller.May]), and every act that
+// touches a person's record is an audit entry written with it.
+package access
+
+import (
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Role is what a caller is.
+type Role string
+
+// The roles that can hold a token.
+const (
+	SystemAdmin Role = "system-admin" // runs the country's system
+	Auditor     Role = "auditor"      // reads the audit, no person's record
+	SourceRole  Role = "source"       // an API client that delivers events
+)
+
+// Permission is one kind of act.
+type Permission string
+
+// The permissions.
+const (
+	Certify   Permission = "certify"   // deliver an event that becomes a certificate
+	Correct   Permission = "correct"   // issue a new version
+	Revoke    Permission = "revoke"    // revoke
+	Reissue   Permission = "reissue"   // issue again what was revoked
+	Read      Permission = "read"      // see a certificate
+	ReadAudit Permission = "readAudit" // see the audit
+)
+
+// scope says whose records a permission reaches.
+type scope int
+
+const (
+	nobody scope = iota
+	own          // what the caller's source delivered
+	anybody
+)
+
+// table is the whole law of who may do what. What is not in it is refused.
+func table() map[Role]map[Permission]scope {
+	return map[Role]map[Permission]scope{
+		SystemAdmin: {Certify: anybody, Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody, ReadAudit: anybody},
+		Auditor:     {ReadAudit: anybody},
+		SourceRole:  {Certify: own, Correct: own, Revoke: own, Read: own},
+	}
+}
+
+// Roles lists the roles a token can be made for.
+func Roles() []Role { return []Role{SystemAdmin, Auditor, SourceRole} }
+
+// Caller is somebody who has been recognised. The zero Caller may do nothing.
+type Caller struct {
+	// Actor names the caller in the audit: "token:7 commcare". It is never a
+	// person's data.
+	Actor string
+	Role  Role
+	// Source is the system whose events the caller delivers. For an
+	// administrator it names the door used ("admin").
+	Source string
+}
+
+// System is the caller for what the program does by itself, and for the CLI on
+// the machine that holds the keys.
+func System(door string) Caller {
+	return Caller{Actor: "system:" + door, Role: SystemAdmin, Source: door}
+}
+
+// Can reports whether c has the permission p for some records at all.
+func (c Caller) Can(p Permission) error {
+	if table()[c.Role][p] == nobody {
+		return vaccination.Errorf(vaccination.Forbidden, "this token's role may not do this (%s)", p)
+	}
+	return nil
+}
+
+// Owns reports whether c may do p to a record that source delivered. A record
+// that is not c's own looks like one that does not exist: callers answer
+// [vaccination.NotFound].
+func (c Caller) Owns(p Permission, source string) bool {
+	switch table()[c.Role][p] {
+	case anybody:
+		return true
+	case own:
+		return c.Source != "" && c.Source == source
+	default:
+		return false
+	}
+}

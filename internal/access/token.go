@@ -1,0 +1,175 @@
+package access
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// tokenPrefix lets secret scanners and people recognise a token.
+const tokenPrefix = "divoc_"
+
+// tokenEncoding has no padding and survives being read aloud.
+var tokenEncoding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// Tokens makes, recognises and revokes API tokens. A token's secret is shown
+// once and kept as a hash (SHA-256 of 160 random bits needs no stretching).
+type Tokens struct {
+	Store  *registry.Store
+	Now    func() time.Time
+	Random io.Reader
+}
+
+// TokenInfo is what is known of a token, without its secret.
+type TokenInfo struct {
+	ID      int64
+	Name    string
+	Role    Role
+	Source  string
+	Created time.Time
+	Expires time.Time
+	Revoked *time.Time
+}
+
+// NewToken says what token to make.
+type NewToken struct {
+	Name   string
+	Role   Role
+	Source string        // for SourceRole; the source is made when it is new
+	For    time.Duration // how long it is good
+}
+
+var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
+
+// Create makes a token and returns its secret, which cannot be read again.
+// A wrong role, a source where none belongs or none where one does is
+// [vaccination.Invalid].
+func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, error) {
+	if _, known := table()[n.Role]; !known {
+		return "", vaccination.Errorf(vaccination.Invalid, "unknown role: use one of %s", join(Roles()))
+	}
+	if (n.Role == SourceRole) != (n.Source != "") {
+		return "", vaccination.Errorf(vaccination.Invalid, "a token of role %q needs --source NAME, and only that role has one", SourceRole)
+	}
+	if n.Source != "" && !sourceName.MatchString(n.Source) {
+		return "", vaccination.Errorf(vaccination.Invalid, "a source's name has 1 to 40 small letters, digits and hyphens")
+	}
+	if n.For <= 0 {
+		return "", vaccination.Errorf(vaccination.Invalid, "a token must expire: give a duration above zero")
+	}
+	if n.Name == "" {
+		n.Name = string(n.Role)
+		if n.Source != "" {
+			n.Name = n.Source
+		}
+	}
+	raw := make([]byte, 20)
+	if _, err := io.ReadFull(t.Random, raw); err != nil {
+		return "", err
+	}
+	secret := tokenPrefix + strings.ToLower(tokenEncoding.EncodeToString(raw))
+	now := t.Now().UTC()
+	err := t.Store.Tx(ctx, func(q *query.Queries) error {
+		var source *string
+		if n.Source != "" {
+			source = &n.Source
+			if err := q.EnsureSource(ctx, query.EnsureSourceParams{Name: n.Source, CreatedAt: now}); err != nil {
+				return err
+			}
+		}
+		id, err := q.InsertToken(ctx, query.InsertTokenParams{
+			Name: n.Name, Role: string(n.Role), Source: source, Hash: hashToken(secret), CreatedAt: now, ExpiresAt: now.Add(n.For),
+		})
+		if err != nil {
+			return err
+		}
+		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{
+			Chain: registry.AdminChain, Act: "token.create", Object: fmt.Sprint(id), Detail: strings.TrimSpace(string(n.Role) + " " + n.Source),
+		})
+	})
+	if err != nil {
+		return "", err
+	}
+	return secret, nil
+}
+
+// Authenticate returns the caller that a secret stands for, or
+// [vaccination.Unauthorized]: unknown, expired and revoked tokens look alike.
+func (t Tokens) Authenticate(ctx context.Context, secret string) (Caller, error) {
+	refused := vaccination.Errorf(vaccination.Unauthorized, "no valid token: send the header \"Authorization: Bearer TOKEN\" with a token that has not expired")
+	if !strings.HasPrefix(secret, tokenPrefix) || len(secret) > 100 {
+		return Caller{}, refused
+	}
+	row, err := t.Store.Read().TokenByHash(ctx, hashToken(secret))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return Caller{}, refused
+	}
+	if err != nil {
+		return Caller{}, err
+	}
+	if row.RevokedAt != nil || !t.Now().Before(row.ExpiresAt) {
+		return Caller{}, refused
+	}
+	c := Caller{Actor: fmt.Sprintf("token:%d %s", row.ID, row.Name), Role: Role(row.Role), Source: "admin"}
+	if row.Source != nil {
+		c.Source = *row.Source
+	}
+	return c, nil
+}
+
+// List returns every token, oldest first.
+func (t Tokens) List(ctx context.Context) ([]TokenInfo, error) {
+	rows, err := t.Store.Read().ListTokens(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]TokenInfo, len(rows))
+	for i, r := range rows {
+		out[i] = TokenInfo{ID: r.ID, Name: r.Name, Role: Role(r.Role), Created: r.CreatedAt, Expires: r.ExpiresAt, Revoked: r.RevokedAt}
+		if r.Source != nil {
+			out[i].Source = *r.Source
+		}
+	}
+	return out, nil
+}
+
+// Revoke ends a token at once. An unknown or already revoked one is
+// [vaccination.NotFound].
+func (t Tokens) Revoke(ctx context.Context, by Caller, id int64) error {
+	now := t.Now().UTC()
+	return t.Store.Tx(ctx, func(q *query.Queries) error {
+		n, err := q.RevokeToken(ctx, query.RevokeTokenParams{ID: id, RevokedAt: &now})
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return vaccination.Errorf(vaccination.NotFound, "there is no live token %d: `divoc token list` shows them", id)
+		}
+		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{Chain: registry.AdminChain, Act: "token.revoke", Object: fmt.Sprint(id)})
+	})
+}
+
+func hashToken(secret string) []byte {
+	h := sha256.Sum256([]byte(secret))
+	return h[:]
+}
+
+func join(roles []Role) string {
+	s := make([]string, len(roles))
+	for i, r := range roles {
+		s[i] = string(r)
+	}
+	return strings.Join(s, ", ")
+}

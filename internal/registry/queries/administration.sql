@@ -1,0 +1,26 @@
+-- name: GetSetting :one
+SELECT value FROM setting WHERE name = $1;
+
+-- name: PutSettingOnce :one
+-- Keeps the first value ever given and returns it.
+INSERT INTO setting (name, value) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET value = setting.value
+RETURNING value;
+
+-- name: EnsureSource :exec
+INSERT INTO source (name, programme, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING;
+
+-- name: SourceProgramme :one
+SELECT programme FROM source WHERE name = $1;
+
+-- name: InsertToken :one
+INSERT INTO token (name, role, source, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id;
+
+-- name: TokenByHash :one
+SELECT id, name, role, source, expires_at, revoked_at FROM token WHERE hash = $1;
+
+-- name: ListTokens :many
+SELECT id, name, role, source, created_at, expires_at, revoked_at FROM token ORDER BY id;
+
+-- name: RevokeToken :execrows
+UPDATE token SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL;

@@ -1,0 +1,38 @@
+-- name: PeopleByCode :many
+-- People by bucket and blind index of their enrolment code.
+SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
+FROM person p
+JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@codes::bytea[]) AS code) AS k
+  ON p.bucket = k.bucket AND p.code_index = k.code;
+
+-- name: PersonByID :one
+SELECT bucket, id, code_index, key, sealed, updated_at FROM person WHERE bucket = $1 AND id = $2;
+
+-- name: InsertPeople :exec
+INSERT INTO person (bucket, id, code_index, key, sealed, updated_at)
+SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, @updated_at::timestamptz
+FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@codes::bytea[]) AS code_index, unnest(@keys::bytea[]) AS key, unnest(@sealeds::bytea[]) AS sealed) AS k;
+
+-- name: UpdatePeople :exec
+UPDATE person p SET sealed = k.sealed, updated_at = @updated_at::timestamptz
+FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@sealeds::bytea[]) AS sealed) AS k
+WHERE p.bucket = k.bucket AND p.id = k.id;
+
+-- name: DeletePersonIndexes :exec
+DELETE FROM person_index i
+USING (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id) AS k
+WHERE i.bucket = k.bucket AND i.person_id = k.id;
+
+-- name: InsertPersonIndexes :exec
+INSERT INTO person_index (value, bucket, person_id)
+SELECT k.value, k.bucket, k.person_id
+FROM (SELECT unnest(@vals::bytea[]) AS value, unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS person_id) AS k
+ON CONFLICT DO NOTHING;
+
+-- name: PeopleByIndex :many
+-- People found by a blind index (mobile number, date of birth, national id).
+SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
+FROM person_index i JOIN person p ON p.bucket = i.bucket AND p.id = i.person_id
+WHERE i.value = @value::bytea
+ORDER BY p.bucket, p.id
+LIMIT @max_rows::int;

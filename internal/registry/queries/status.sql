@@ -1,0 +1,33 @@
+-- name: ReserveStatusPositions :one
+-- Hands out the next @n positions of a bucket group; returns the one after the last.
+UPDATE bucket_group SET status_next = status_next + @n::bigint WHERE id = @id::smallint RETURNING status_next;
+
+-- name: StatusNext :many
+SELECT id, status_next FROM bucket_group ORDER BY id;
+
+-- name: FlaggedInList :many
+-- What is not simply valid in one status list.
+SELECT status_index, status FROM certificate WHERE status_list = @list::int AND status > 0;
+
+-- name: Flagged :many
+-- Every certificate that is not simply valid, for the offline snapshot.
+SELECT bucket, id, status FROM certificate WHERE status > 0;
+
+-- name: PutStatusList :exec
+INSERT INTO status_list (list, purpose, version, issued_at, credential)
+VALUES (@list, @purpose, 1, @issued_at, @credential)
+ON CONFLICT (list, purpose) DO UPDATE SET version = status_list.version + 1, issued_at = excluded.issued_at, credential = excluded.credential;
+
+-- name: GetStatusList :one
+SELECT list, purpose, version, issued_at, credential FROM status_list WHERE list = @list AND purpose = @purpose;
+
+-- name: StatusLists :many
+SELECT list, purpose, version, issued_at FROM status_list ORDER BY list, purpose;
+
+-- name: LockStatusList :exec
+-- One publisher per list at a time, until the transaction ends.
+SELECT pg_advisory_xact_lock(@class::int, @list::int);
+
+-- name: DoubleStatusPositions :many
+-- Status positions that more than one certificate has; there must be none.
+SELECT status_list, status_index FROM certificate GROUP BY status_list, status_index HAVING count(*) > 1 LIMIT 100;

@@ -1,0 +1,189 @@
+// Package registry is what divoc remembers, in PostgreSQL: people,
+// certificates, their states, tokens, the audit. It stores what it is given;
+// sealing and signing happen above it.
+//
+// Every table about a person is keyed by its [vaccination.Bucket] first. The
+// unique constraints of the schema are the law of sameness; callers rely on
+// them, not on having looked before. SQL lives in queries/, migrations in
+// migrations/; package query is generated from both.
+package registry
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/opendivoc/divoc/internal/registry/query"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Store is the database. It is safe for concurrent use.
+type Store struct {
+	pool *pgxpool.Pool
+}
+
+// Open connects to the database at url and checks that it answers and is new
+// enough (PostgreSQL 15). The caller closes it.
+func Open(ctx context.Context, url string) (*Store, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, errors.New("the database URL cannot be read: it looks like postgres://user@host/divoc")
+	}
+	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	if cfg.MaxConns < 16 {
+		cfg.MaxConns = 16
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	var version int
+	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("connecting to the database: %w", err)
+	}
+	if version < 150000 {
+		pool.Close()
+		return nil, fmt.Errorf("the database is PostgreSQL %d; divoc needs 15 or newer", version/10000)
+	}
+	return &Store{pool: pool}, nil
+}
+
+// Close ends all connections.
+func (s *Store) Close() { s.pool.Close() }
+
+// Pool is the connection pool, for the job queue.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Ping checks that the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+
+// Migrate brings the schema to this program's version: ours, then the job
+// queue's. Concurrent callers wait for one another.
+func Migrate(ctx context.Context, url string) error {
+	cfg, err := pgx.ParseConfig(url)
+	if err != nil {
+		return errors.New("the database URL cannot be read")
+	}
+	db := stdlib.OpenDB(*cfg)
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("connecting to the database: %w", err)
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock(727362001)"); err != nil {
+		return err
+	}
+	// The lock goes with the connection; closing it is enough.
+	dir, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	goose, err := goose.NewProvider(goose.DialectPostgres, db, dir)
+	if err != nil {
+		return err
+	}
+	if _, err := goose.Up(ctx); err != nil {
+		return fmt.Errorf("migrating the database: %w", err)
+	}
+	pool, err := pgxpool.New(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	jobs, err := rivermigrate.New(riverpgxv5.New(pool), nil)
+	if err != nil {
+		return err
+	}
+	if _, err := jobs.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
+		return fmt.Errorf("migrating the job queue: %w", err)
+	}
+	_, err = conn.ExecContext(ctx, "SELECT pg_advisory_unlock(727362001)")
+	return err
+}
+
+// Read returns queries outside a transaction.
+func (s *Store) Read() *query.Queries { return query.New(s.pool) }
+
+// Tx runs f in one transaction: what f did is durable when Tx returns nil, and
+// undone when it returns an error, with one exception the caller must expect of
+// every database: when the connection breaks during the commit, the outcome is
+// not known.
+func (s *Store) Tx(ctx context.Context, f func(*query.Queries) error) error {
+	return s.TxRaw(ctx, func(_ pgx.Tx, q *query.Queries) error { return f(q) })
+}
+
+// TxRaw is [Store.Tx] for callers that also need the transaction itself, to put
+// a job in it.
+func (s *Store) TxRaw(ctx context.Context, f func(pgx.Tx, *query.Queries) error) error {
+	tx, err := s.pool.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	if err := f(tx, query.New(tx)); err != nil {
+		return err
+	}
+	return tx.Commit(ctx)
+}
+
+// IsRace reports whether err says that another transaction was first: a unique
+// constraint held, or the database chose a victim of a deadlock. Reading again
+// and trying again is the right answer.
+func IsRace(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return errors.Is(err, ErrChanged)
+	}
+	switch pg.Code {
+	case "23505", "40001", "40P01":
+		return true
+	}
+	return false
+}
+
+// ErrChanged says that a row was not in the state it was read in.
+var ErrChanged = errors.New("registry: the record changed meanwhile")
+
+// AdminChain is the audit chain of acts that concern no one record.
+const AdminChain = 16
+
+// GroupOf returns the group of buckets that a bucket's counters and audit chain
+// belong to.
+func GroupOf(bucket int16) int16 { return bucket >> 6 }
+
+// Entry is one line of the audit. It holds no personal value: Object is the id
+// of a certificate or of a thing of administration.
+type Entry struct {
+	Chain  int16
+	Act    string
+	Object string
+	Detail string
+}
+
+// Audit writes entries in the caller's transaction. When it fails, the act must
+// fail.
+func Audit(ctx context.Context, q *query.Queries, at time.Time, actor string, entries ...Entry) error {
+	p := query.AppendAuditParams{At: at, Actor: actor}
+	for _, e := range entries {
+		p.Chains = append(p.Chains, e.Chain)
+		p.Acts = append(p.Acts, e.Act)
+		p.Objects = append(p.Objects, e.Object)
+		p.Details = append(p.Details, e.Detail)
+	}
+	return q.AppendAudit(ctx, p)
+}
