@@ -1,0 +1,138 @@
+package verify
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Text writes the statement for a person to read, some lines of plain text in
+// one of [Languages]. Signs that a text shown could use to disguise itself
+// (controls, direction overrides, zero-width characters) are replaced.
+func (s Statement) Text(lang string) string {
+	w := wordsIn(lang)
+	var b strings.Builder
+	line := func(label, value string) {
+		if value != "" {
+			fmt.Fprintf(&b, "  %s: %s\n", w.Labels[label], printable(value))
+		}
+	}
+	b.WriteString(w.Verdicts[string(s.Verdict)])
+	if s.Specimen {
+		b.WriteString(" - " + w.Labels["specimen"])
+	}
+	b.WriteByte('\n')
+	for _, r := range s.Reasons {
+		b.WriteString(w.note(r) + "\n")
+	}
+	if c := s.Content; c != nil {
+		d := c.Vaccination
+		orNot := func(v string) string {
+			if v == "" {
+				return w.Labels["notRecorded"]
+			}
+			return v
+		}
+		line("name", orNot(c.Name))
+		line("birthDate", orNot(c.BirthDate.String()))
+		line("identifier", strings.TrimSpace(c.Identifier.Kind+" "+c.Identifier.Value))
+		line("disease", shown(d.Disease))
+		line("vaccine", orNot(product(d)))
+		line("lot", orNot(d.Lot))
+		line("dose", w.dose(d))
+		line("date", orNot(d.Date.String()))
+		line("centre", d.Centre)
+		line("country", shown(d.Country))
+		if !d.ValidFrom.IsZero() || !d.ValidUntil.IsZero() {
+			line("effective", d.ValidFrom.String()+" – "+d.ValidUntil.String())
+		}
+		line("certificate", c.Info.HCID)
+	}
+	if s.Issuer.Name != "" || s.Issuer.ID != "" {
+		line("issuer", join(s.Issuer.Name, s.Issuer.ID))
+		line("status", w.status(s))
+	}
+	line("key", s.Issuer.Key)
+	if !s.ValidFrom.IsZero() || !s.ValidUntil.IsZero() {
+		line("period", day(s.ValidFrom)+" – "+day(s.ValidUntil))
+	}
+	for _, n := range s.Warnings {
+		b.WriteString("! " + w.note(n) + "\n")
+	}
+	return b.String()
+}
+
+// note is the sentence of n in w's language; a code that has none keeps the
+// text it came with.
+func (w *words) note(n Note) string {
+	if t := w.Notes[n.Code]; t != "" {
+		return t
+	}
+	return n.Text
+}
+
+func (w *words) status(s Statement) string {
+	t := w.Statuses[string(s.Status)]
+	if !s.StatusAsOf.IsZero() {
+		t += ", " + w.Labels["asOf"] + " " + s.StatusAsOf.UTC().Format("2006-01-02 15:04 UTC")
+	}
+	return t
+}
+
+func (w *words) dose(d vaccination.Dose) string {
+	switch {
+	case d.Number == 0:
+		return ""
+	case d.Total == 0:
+		return fmt.Sprint(d.Number)
+	default:
+		return fmt.Sprintf("%d %s %d", d.Number, w.Labels["of"], d.Total)
+	}
+}
+
+// product is the name a person knows the vaccine by: the brand, else its kind.
+func product(d vaccination.Dose) string {
+	if b := shown(d.Brand); b != "" {
+		return b
+	}
+	return shown(d.Vaccine)
+}
+
+func shown(c vaccination.Coding) string {
+	if c.Display != "" {
+		return c.Display
+	}
+	return c.Code
+}
+
+func join(name, id string) string {
+	if name == "" {
+		return id
+	}
+	return name + " (" + id + ")"
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02")
+}
+
+// printable replaces what has no shape of its own. Joiners stay: Sinhala, Tamil
+// and other scripts are not written without them.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\u200c' || r == '\u200d':
+			return r
+		case unicode.IsControl(r), unicode.Is(unicode.Cf, r), unicode.Is(unicode.Zl, r), unicode.Is(unicode.Zp, r):
+			return '\ufffd'
+		default:
+			return r
+		}
+	}, s)
+}

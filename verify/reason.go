@@ -1,0 +1,94 @@
+package verify
+
+// Reasons: why a verdict is not Valid. The codes are stable.
+const (
+	// What was scanned.
+	NotACertificate    = "not-a-certificate"
+	Damaged            = "damaged"   // a certificate's outer form, not to be read
+	TooLarge           = "too-large" // beyond the bounds of a certificate
+	UnsupportedFormat  = "unsupported-format"
+	UnsupportedContent = "unsupported-content" // genuine, but no vaccination
+
+	// Who signed.
+	NoTrustList      = "no-trust-list"
+	UnknownIssuer    = "unknown-issuer"
+	BadSignature     = "bad-signature"
+	SubjectNotSigned = "subject-not-signed"
+	FieldsNotBound   = "fields-not-bound"
+	KeyOutOfPeriod   = "key-out-of-period" // not issued within the life of the signer's certificate
+	KeyRetired       = "key-retired"       // issued after the key was retired
+	KeyNotAllowed    = "key-not-allowed"   // the key may not sign vaccination certificates
+	IssuerMismatch   = "issuer-mismatch"   // names another issuer than the key's
+
+	// When.
+	NotYetValid = "not-yet-valid"
+	Expired     = "expired"
+	ClockBehind = "clock-behind" // the clock is earlier than the trust list
+
+	// In which state.
+	Superseded    = "superseded"
+	Suspended     = "suspended"
+	Revoked       = "revoked"
+	StatusMissing = "status-unknown"
+	StatusStale   = "status-stale"
+
+	Interrupted = "interrupted" // the time allowed was used up
+)
+
+// Warnings: what to do or to know beside the verdict.
+const (
+	CompareIdentity     = "compare-identity"
+	PrintedWords        = "printed-words"
+	StatusNotPublishedW = "status-not-published"
+	SpecimenW           = "specimen"
+	DomesticOnly        = "domestic-only"
+	BirthDateUncertain  = "birth-date-uncertain"
+	VaccineNotYet       = "vaccine-not-yet-effective"
+	VaccineOver         = "vaccine-validity-over"
+)
+
+// verdicts is the whole law of verdicts: what each reason makes of a statement.
+// A statement with several takes the worst, not valid before cannot tell; one
+// with none is valid.
+func verdicts() map[string]Verdict {
+	return map[string]Verdict{
+		NotACertificate:    NotValid,
+		Damaged:            NotValid,
+		TooLarge:           NotValid,
+		UnsupportedFormat:  CannotTell,
+		UnsupportedContent: CannotTell,
+		NoTrustList:        CannotTell,
+		UnknownIssuer:      CannotTell,
+		BadSignature:       NotValid,
+		SubjectNotSigned:   NotValid,
+		FieldsNotBound:     CannotTell,
+		KeyOutOfPeriod:     NotValid,
+		KeyRetired:         NotValid,
+		KeyNotAllowed:      NotValid,
+		IssuerMismatch:     NotValid,
+		NotYetValid:        NotValid,
+		Expired:            NotValid,
+		ClockBehind:        CannotTell,
+		Superseded:         NotValid,
+		Suspended:          NotValid,
+		Revoked:            NotValid,
+		StatusMissing:      CannotTell,
+		StatusStale:        CannotTell,
+		Interrupted:        CannotTell,
+	}
+}
+
+// verdictOf applies [verdicts]. A reason the table does not know makes the
+// statement not valid: forgetting a row must never accept a certificate.
+func verdictOf(reasons []Note) Verdict {
+	if len(reasons) == 0 {
+		return Valid
+	}
+	table := verdicts()
+	for _, r := range reasons {
+		if table[r.Code] != CannotTell {
+			return NotValid
+		}
+	}
+	return CannotTell
+}
