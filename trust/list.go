@@ -1,0 +1,124 @@
+package trust
+
+import (
+	"time"
+
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// NotPublished is what [List.Status] says of an issuer that publishes no
+// states.
+const NotPublished vaccination.Status = "not-published"
+
+// Candidate is a key that may have made a signature, and whose it is. Several
+// keys can share an 8-byte key id, so each is to be tried.
+type Candidate struct {
+	Issuer *Issuer
+	Key    *Key
+}
+
+// List is the keys and states of all bundles together. It is immutable and safe
+// for concurrent use; a nil List trusts nobody.
+type List struct {
+	issued   time.Time
+	keys     int
+	byKeyID  map[string][]Candidate
+	byMethod map[string][]Candidate
+	bare     []Candidate
+	status   map[string]*Snapshot
+}
+
+// New joins bundles. Of several snapshots of one issuer the latest counts.
+func New(bundles ...*Bundle) *List {
+	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, status: map[string]*Snapshot{}}
+	for _, b := range bundles {
+		if b == nil {
+			continue
+		}
+		if b.Issued.After(l.issued) {
+			l.issued = b.Issued
+		}
+		for i := range b.Issuers {
+			iss := &b.Issuers[i]
+			for j := range iss.Keys {
+				l.add(Candidate{iss, &iss.Keys[j]})
+			}
+		}
+		for i := range b.Status {
+			s := &b.Status[i]
+			if old := l.status[s.Issuer]; s.Issuer != "" && (old == nil || s.AsOf.After(old.AsOf)) {
+				l.status[s.Issuer] = s
+			}
+		}
+	}
+	return l
+}
+
+func (l *List) add(c Candidate) {
+	l.keys++
+	if c.Key.bare() {
+		l.bare = append(l.bare, c)
+		return
+	}
+	if len(c.Key.KeyID) > 0 {
+		l.byKeyID[string(c.Key.KeyID)] = append(l.byKeyID[string(c.Key.KeyID)], c)
+	}
+	if c.Key.ID != "" {
+		l.byMethod[c.Key.ID] = append(l.byMethod[c.Key.ID], c)
+	}
+}
+
+// Len returns how many keys l trusts.
+func (l *List) Len() int {
+	if l == nil {
+		return 0
+	}
+	return l.keys
+}
+
+// Issued returns when the newest dated bundle of l was made; zero when none is
+// dated. A clock that is earlier is wrong.
+func (l *List) Issued() time.Time {
+	if l == nil {
+		return time.Time{}
+	}
+	return l.issued
+}
+
+// ByKeyID returns the keys known by the key id of a COSE message, then those
+// that were handed over without any id.
+func (l *List) ByKeyID(kid []byte) []Candidate {
+	if l == nil {
+		return nil
+	}
+	return join(l.byKeyID[string(kid)], l.bare)
+}
+
+// ByMethod returns the keys known by a verification method, compared exactly,
+// then those that were handed over without any id: a PEM public key may be
+// meant for any method, as DIVOC's are, whose name no document resolves.
+func (l *List) ByMethod(id string) []Candidate {
+	if l == nil {
+		return nil
+	}
+	return join(l.byMethod[id], l.bare)
+}
+
+func join(a, b []Candidate) []Candidate {
+	out := make([]Candidate, 0, len(a)+len(b))
+	return append(append(out, a...), b...)
+}
+
+// Status returns the state of the certificate hcid as its issuer published it,
+// and when that was true. Of an issuer that publishes none, or is not known, it
+// returns [NotPublished].
+func (l *List) Status(issuerID, hcid string) (vaccination.Status, time.Time) {
+	if l == nil {
+		return NotPublished, time.Time{}
+	}
+	s := l.status[issuerID]
+	if s == nil {
+		return NotPublished, time.Time{}
+	}
+	return s.Status(hcid), s.AsOf
+}

@@ -1,0 +1,94 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// HashSize is the length of a [Hash] in bytes.
+const HashSize = 16
+
+// Hash stands for a certificate in a [Snapshot]: the first 16 bytes of the
+// SHA-256 of its HCID. At least 96 random bits in the HCID keep it from being
+// guessed back.
+type Hash [HashSize]byte
+
+// HashOf returns the hash of an HCID text; a UVCI's "#" and check character do
+// not count.
+func HashOf(hcid string) Hash {
+	body, _, _ := strings.Cut(hcid, "#")
+	sum := sha256.Sum256([]byte(body))
+	return Hash(sum[:HashSize])
+}
+
+// Hashes is a set of hashes: sorted, each once, one after the other.
+type Hashes []byte
+
+// NewHashes returns the set of hs, which it sorts in place.
+func NewHashes(hs []Hash) Hashes {
+	slices.SortFunc(hs, func(a, b Hash) int { return bytes.Compare(a[:], b[:]) })
+	hs = slices.Compact(hs)
+	out := make(Hashes, 0, len(hs)*HashSize)
+	for i := range hs {
+		out = append(out, hs[i][:]...)
+	}
+	return out
+}
+
+// Len returns the number of hashes.
+func (s Hashes) Len() int { return len(s) / HashSize }
+
+func (s Hashes) at(i int) []byte { return s[i*HashSize : (i+1)*HashSize] }
+
+// Has reports whether h is in the set.
+func (s Hashes) Has(h Hash) bool {
+	i := sort.Search(s.Len(), func(i int) bool { return bytes.Compare(s.at(i), h[:]) >= 0 })
+	return i < s.Len() && bytes.Equal(s.at(i), h[:])
+}
+
+// check refuses what is not sorted, repeats a hash or ends within one.
+func (s Hashes) check() error {
+	if len(s)%HashSize != 0 {
+		return errors.New("ends within a hash")
+	}
+	for i := 1; i < s.Len(); i++ {
+		if bytes.Compare(s.at(i-1), s.at(i)) >= 0 {
+			return errors.New("is not sorted")
+		}
+	}
+	return nil
+}
+
+// Snapshot is what an issuer says of the state of its certificates at one
+// moment. Every certificate that is in none of the sets was valid.
+type Snapshot struct {
+	Issuer     string    // the ID of an [Issuer]
+	AsOf       time.Time // when it was true
+	NextUpdate time.Time // when a newer one is to be had
+	Superseded Hashes
+	Suspended  Hashes
+	Revoked    Hashes
+}
+
+// Status returns the state of the certificate hcid; a final state goes before
+// one that can be lifted.
+func (s *Snapshot) Status(hcid string) vaccination.Status {
+	h := HashOf(hcid)
+	switch {
+	case s.Revoked.Has(h):
+		return vaccination.StatusRevoked
+	case s.Superseded.Has(h):
+		return vaccination.StatusSuperseded
+	case s.Suspended.Has(h):
+		return vaccination.StatusSuspended
+	default:
+		return vaccination.StatusValid
+	}
+}
