@@ -1,0 +1,164 @@
+// Package locale holds the texts of the web pages, one file per language, and
+// the ways a language writes dates and times.
+//
+// A text is a sentence with places for values in braces: "Dose {dose} of
+// {total}". English is complete; a test holds the other languages to it.
+package locale
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/text/language"
+
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+//go:embed texts/*.json
+var files embed.FS
+
+// Fallback is the language that has every text.
+const Fallback = "en"
+
+// Catalogue is the texts of all languages.
+type Catalogue struct{ byTag map[string]*Locale }
+
+// Locale is one language. Its text "language.name" is the language's own name
+// and "language.dir" its writing direction, ltr or rtl.
+type Locale struct {
+	Tag   string // BCP 47: "en", "si", "ta"
+	texts map[string]string
+}
+
+// Load reads the embedded texts.
+func Load() (*Catalogue, error) {
+	entries, err := files.ReadDir("texts")
+	if err != nil {
+		return nil, err
+	}
+	c := &Catalogue{byTag: make(map[string]*Locale, len(entries))}
+	for _, e := range entries {
+		data, err := files.ReadFile("texts/" + e.Name())
+		if err != nil {
+			return nil, err
+		}
+		l := &Locale{Tag: strings.TrimSuffix(e.Name(), path.Ext(e.Name()))}
+		if err := json.Unmarshal(data, &l.texts); err != nil {
+			return nil, fmt.Errorf("locale %s: %w", e.Name(), err)
+		}
+		c.byTag[l.Tag] = l
+	}
+	return c, nil
+}
+
+// Locale returns the language, or English where there are no texts for it.
+func (c *Catalogue) Locale(tag string) *Locale {
+	if l, ok := c.byTag[tag]; ok {
+		return l
+	}
+	return c.byTag[Fallback]
+}
+
+// Has reports whether there are texts in the language.
+func (c *Catalogue) Has(tag string) bool {
+	_, ok := c.byTag[tag]
+	return ok
+}
+
+// Match returns the offered language that suits an Accept-Language header
+// best; the first offered when none does.
+func Match(offered []string, acceptLanguage string) string {
+	wanted, _, err := language.ParseAcceptLanguage(acceptLanguage)
+	if err != nil || len(wanted) == 0 {
+		return offered[0]
+	}
+	tags := make([]language.Tag, len(offered))
+	for i, o := range offered {
+		tags[i] = language.Make(o)
+	}
+	// The index, not the tag: the tag comes back with the reader's region in it.
+	_, i, confidence := language.NewMatcher(tags).Match(wanted...)
+	if confidence == language.No {
+		return offered[0]
+	}
+	return offered[i]
+}
+
+// T returns a text with its places filled: T("dose", "dose", "1", "total", "2").
+// A text that does not exist returns its key; a test finds it.
+func (l *Locale) T(key string, args ...string) string {
+	text, ok := l.texts[key]
+	if !ok {
+		return key
+	}
+	if len(args) == 0 {
+		return text
+	}
+	pairs := make([]string, len(args))
+	for i := range args {
+		if pairs[i] = args[i]; i%2 == 0 {
+			pairs[i] = "{" + args[i] + "}"
+		}
+	}
+	return strings.NewReplacer(pairs...).Replace(text)
+}
+
+// Has reports whether the language has this text.
+func (l *Locale) Has(key string) bool {
+	_, ok := l.texts[key]
+	return ok
+}
+
+// Dir is the writing direction: "ltr" or "rtl".
+func (l *Locale) Dir() string { return l.T("language.dir") }
+
+// Name is the language's name in itself.
+func (l *Locale) Name() string { return l.T("language.name") }
+
+// Texts returns the texts whose keys begin with one of the prefixes, for a
+// script that writes the same page.
+func (l *Locale) Texts(prefixes ...string) map[string]string {
+	out := make(map[string]string)
+	for k, v := range l.texts {
+		for _, p := range prefixes {
+			if strings.HasPrefix(k, p) {
+				out[k] = v
+			}
+		}
+	}
+	return out
+}
+
+// Date writes a date as far as it is known: "21 April 1987", "April 1987",
+// "about 1987". The unknown date is "Not recorded".
+func (l *Locale) Date(d vaccination.Date) string {
+	var s string
+	switch d.Precision() {
+	case vaccination.PrecisionUnknown:
+		return l.T("date.unknown")
+	case vaccination.PrecisionYear:
+		s = strconv.Itoa(d.Year)
+	case vaccination.PrecisionMonth:
+		s = l.T("date.month", "month", l.month(d.Month), "year", strconv.Itoa(d.Year))
+	default:
+		s = l.T("date.day", "day", strconv.Itoa(d.Day), "month", l.month(d.Month), "year", strconv.Itoa(d.Year))
+	}
+	if d.Estimated {
+		return l.T("date.estimated", "date", s)
+	}
+	return s
+}
+
+func (l *Locale) month(m time.Month) string { return l.T("month." + strconv.Itoa(int(m))) }
+
+// Time writes a moment to the minute, in UTC and saying so: whoever reads it
+// may be in another zone than whoever issued it.
+func (l *Locale) Time(t time.Time) string {
+	t = t.UTC()
+	return l.T("date.time", "date", l.Date(vaccination.DateOf(t)), "time", t.Format("15:04"))
+}

@@ -1,0 +1,210 @@
+package verifier
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/web/locale"
+	"github.com/opendivoc/divoc/internal/web/page"
+	"github.com/opendivoc/divoc/vaccination"
+	"github.com/opendivoc/divoc/verify"
+)
+
+// row says how one line of a result is made from the Statement's JSON: which
+// member, written how. The server and the page's script follow the same table,
+// so that both write the same result.
+type row struct {
+	Group string `json:"group"` // "content" or "issued"
+	Label string `json:"label"` // key of a text
+	Path  string `json:"path"`  // members, separated by dots; "a|b": the first that is there
+	Kind  string `json:"kind"`  // text, coding, date, time, dose, sex, status
+	// Must shows the line also where nothing was recorded, saying so.
+	Must bool `json:"must,omitempty"`
+}
+
+func rows() []row {
+	return []row{
+		{Group: "content", Label: "row.name", Path: "content.name", Kind: "text", Must: true},
+		{Group: "content", Label: "row.birthDate", Path: "content.birthDate", Kind: "date", Must: true},
+		{Group: "content", Label: "row.sex", Path: "content.sex", Kind: "sex"},
+		{Group: "content", Label: "row.identifier", Path: "content.identifier.value", Kind: "text"},
+		{Group: "content", Label: "row.disease", Path: "content.vaccination.disease", Kind: "coding"},
+		{Group: "content", Label: "row.vaccine", Path: "content.vaccination.brand|content.vaccination.vaccine", Kind: "coding", Must: true},
+		{Group: "content", Label: "row.manufacturer", Path: "content.vaccination.manufacturer|content.vaccination.maholder", Kind: "coding"},
+		{Group: "content", Label: "row.dose", Path: "content.vaccination", Kind: "dose", Must: true},
+		{Group: "content", Label: "row.date", Path: "content.vaccination.date", Kind: "date", Must: true},
+		{Group: "content", Label: "row.lot", Path: "content.vaccination.lot", Kind: "text", Must: true},
+		{Group: "content", Label: "row.centre", Path: "content.vaccination.centre", Kind: "text"},
+		{Group: "content", Label: "row.country", Path: "content.vaccination.country", Kind: "coding"},
+		{Group: "content", Label: "row.validFrom", Path: "content.vaccination.validFrom", Kind: "date"},
+		{Group: "content", Label: "row.validUntil", Path: "content.vaccination.validUntil", Kind: "date"},
+		{Group: "issued", Label: "row.issuer", Path: "issuer.name|issuer.id", Kind: "text"},
+		{Group: "issued", Label: "row.status", Path: "status", Kind: "status"},
+		{Group: "issued", Label: "row.statusAsOf", Path: "statusAsOf", Kind: "time"},
+		{Group: "issued", Label: "row.from", Path: "validFrom", Kind: "time"},
+		{Group: "issued", Label: "row.until", Path: "validUntil", Kind: "time"},
+		{Group: "issued", Label: "row.hcid", Path: "content.certificate.hcid", Kind: "text"},
+		{Group: "issued", Label: "row.key", Path: "issuer.key", Kind: "text"},
+	}
+}
+
+// line is one row filled in.
+type line struct{ Label, Value string }
+
+// result is a Statement as the page shows it.
+type result struct {
+	Verdict           string
+	Specimen          bool
+	Reasons, Warnings []string
+	Content, Issued   []line
+	blank             bool // every part, empty: what the script clones
+}
+
+func blank(verdict string) result { return result{Verdict: verdict, Specimen: true, blank: true} }
+
+// resultOf writes a Statement's lines, by way of its JSON as the script does.
+func resultOf(l *locale.Locale, s verify.Statement) (result, error) {
+	out := result{Verdict: string(s.Verdict), Specimen: s.Specimen}
+	for _, n := range s.Reasons {
+		out.Reasons = append(out.Reasons, n.Text)
+	}
+	for _, n := range s.Warnings {
+		out.Warnings = append(out.Warnings, n.Text)
+	}
+	data, err := json.Marshal(s)
+	if err != nil {
+		return result{}, err
+	}
+	var root map[string]any
+	if err := json.Unmarshal(data, &root); err != nil {
+		return result{}, err
+	}
+	for _, r := range rows() {
+		if r.Group == "content" && s.Content == nil {
+			continue
+		}
+		value := write(l, r.Kind, find(root, r.Path))
+		if value == "" && !r.Must {
+			continue
+		}
+		if value == "" {
+			value = l.T("result.missing")
+		}
+		if r.Group == "content" {
+			out.Content = append(out.Content, line{l.T(r.Label), value})
+		} else {
+			out.Issued = append(out.Issued, line{l.T(r.Label), value})
+		}
+	}
+	return out, nil
+}
+
+func find(root map[string]any, paths string) any {
+	for _, path := range strings.Split(paths, "|") {
+		var v any = root
+		for _, name := range strings.Split(path, ".") {
+			m, ok := v.(map[string]any)
+			if !ok {
+				v = nil
+				break
+			}
+			v = m[name]
+		}
+		if v != nil && v != "" {
+			return v
+		}
+	}
+	return nil
+}
+
+// write makes the text of a value; "" when there is none or it is not of the
+// kind.
+func write(l *locale.Locale, kind string, v any) string {
+	text, _ := v.(string)
+	object, _ := v.(map[string]any)
+	member := func(name string) string { s, _ := object[name].(string); return s }
+	switch kind {
+	case "coding":
+		if d := member("display"); d != "" {
+			return d
+		}
+		return member("code")
+	case "date":
+		d, err := vaccination.ParseDate(text)
+		if err != nil || d.IsZero() {
+			return ""
+		}
+		return l.Date(d)
+	case "time":
+		t, err := time.Parse(time.RFC3339, text)
+		if err != nil || t.IsZero() {
+			return ""
+		}
+		return l.Time(t)
+	case "dose":
+		number := func(name string) string {
+			if n, _ := object[name].(float64); n > 0 {
+				return strconv.Itoa(int(n))
+			}
+			return ""
+		}
+		switch dose, total := number("dose"), number("totalDoses"); {
+		case dose == "":
+			return ""
+		case total == "":
+			return l.T("dose.text", "dose", dose)
+		default:
+			return l.T("dose.of", "dose", dose, "total", total)
+		}
+	case "sex", "status":
+		if key := kind + "." + text; text != "" && l.Has(key) {
+			return l.T(key)
+		}
+		return text
+	default:
+		return text
+	}
+}
+
+// config is what the page's script needs: where things are, the texts and the
+// table of rows.
+type config struct {
+	Lang    string            `json:"lang"`
+	Wasm    string            `json:"wasm"`
+	Exec    string            `json:"exec"`
+	Trust   string            `json:"trust"`
+	Reader  string            `json:"reader"`
+	ReadWas string            `json:"readerWasm"`
+	PDF     string            `json:"pdf"`
+	PDFWork string            `json:"pdfWorker"`
+	MaxFile int               `json:"maxFile"`
+	Rows    []row             `json:"rows"`
+	Texts   map[string]string `json:"texts"`
+}
+
+func (h *handler) config(v page.View) config {
+	return config{
+		Lang: v.L.Tag, Trust: h.TrustURL, MaxFile: MaxFile, Rows: rows(),
+		Wasm: v.Asset("verifier.wasm"), Exec: v.Asset("wasm_exec.js"),
+		Reader: v.Asset("reader.js"), ReadWas: v.Asset("reader.wasm"),
+		PDF: v.Asset("pdf.mjs"), PDFWork: v.Asset("pdf.worker.mjs"),
+		Texts: v.L.Texts("verify.", "result.", "row.", "dose.", "sex.", "status.", "month.", "date.", "error.prefix", "error.summary"),
+	}
+}
+
+// role makes a screen reader say the verdict: at once when it is a refusal.
+func role(verdict string) string {
+	if verdict == "valid" {
+		return "status"
+	}
+	return "alert"
+}
+
+func describedBy(faults []page.Fault) string {
+	if page.Message(faults, "file") != "" {
+		return "file-hint file-error"
+	}
+	return "file-hint"
+}
