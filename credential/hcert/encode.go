@@ -1,0 +1,241 @@
+package hcert
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Numbers of the sub-claims of -260 (HCERT 1.1.1, section 3.3). A negative
+// number is free for private use: a domestic certificate is no DDCC, so it must
+// not sit where a verifier abroad would take it for one.
+const (
+	subEUDCC      = 1
+	subDDCC       = 3
+	subDDCCTest   = 4
+	subHealthLink = 5
+	subICVP       = -6
+	subDomestic   = -1000
+)
+
+// body is the core data set with the element names of DDCC implementation guide
+// 1.0.1 as keys. The fields after Vaccination are ours; readers of the data set
+// pass over them.
+type body struct {
+	Name        string      `cbor:"name,omitempty"`
+	BirthDate   string      `cbor:"birthDate,omitempty"`
+	Sex         string      `cbor:"sex,omitempty"`
+	Identifier  any         `cbor:"identifier,omitempty"` // text, or identifier when its kind is known
+	Certificate info        `cbor:"certificate"`
+	Vaccination vaccineDose `cbor:"vaccination"`
+
+	BirthDateEstimated bool `cbor:"birthDateEstimated,omitempty"`
+	Specimen           bool `cbor:"specimen,omitempty"`
+}
+
+type identifier struct {
+	Type  string `cbor:"type"`
+	Value string `cbor:"value"`
+}
+
+type info struct {
+	Issuer  string  `cbor:"issuer,omitempty"`
+	HCID    string  `cbor:"hcid,omitempty"`
+	Version string  `cbor:"version,omitempty"`
+	Period  *period `cbor:"period,omitempty"`
+}
+
+type period struct {
+	Start string `cbor:"start,omitempty"`
+	End   string `cbor:"end,omitempty"`
+}
+
+type vaccineDose struct {
+	Vaccine      *coding `cbor:"vaccine,omitempty"`
+	Brand        *coding `cbor:"brand,omitempty"`
+	Manufacturer *coding `cbor:"manufacturer,omitempty"`
+	MAHolder     *coding `cbor:"maholder,omitempty"`
+	Disease      *coding `cbor:"disease,omitempty"`
+	Lot          string  `cbor:"lot,omitempty"`
+	Date         string  `cbor:"date,omitempty"`
+	ValidFrom    string  `cbor:"validFrom,omitempty"`
+	ValidUntil   string  `cbor:"validUntil,omitempty"`
+	Dose         int     `cbor:"dose,omitempty"`
+	TotalDoses   int     `cbor:"totalDoses,omitempty"`
+	Country      *coding `cbor:"country,omitempty"`
+	Centre       string  `cbor:"centre,omitempty"`
+	Practitioner string  `cbor:"practitioner,omitempty"`
+	NextDose     string  `cbor:"nextDose,omitempty"`
+}
+
+type coding struct {
+	Code    string `cbor:"code,omitempty"`
+	System  string `cbor:"system,omitempty"`
+	Display string `cbor:"display,omitempty"`
+}
+
+// The code systems that a code without system is in, by element.
+const (
+	vaccineSystem  = vaccination.SystemICD11
+	brandSystem    = vaccination.SystemEUBrand
+	makerSystem    = vaccination.SystemEUOrg
+	diseaseSystem  = vaccination.SystemICD11
+	countrySystem  = vaccination.SystemISO3166
+	timeForm       = "2006-01-02T15:04:05Z"
+	domesticFormat = "a domestic certificate"
+)
+
+// Encode returns the COSE_Sign1 of c as payload p, signed by s: always the
+// elements that the core data set requires and those of the person, extra ones
+// where asked for. Elements that the certificate does not have are left out.
+//
+// p is [DDCC] or [Domestic], another is [ErrPayload]. When p requires an element
+// that c does not have, the error is a [MissingError] that names all of them;
+// [Domestic] requires only name, issuer, its country, hcid and the time of issue.
+// A certificate marked Domestic is refused as DDCC.
+func Encode(c vaccination.Certificate, p Payload, s Signer, extra ...Element) ([]byte, error) {
+	number := subDDCC
+	switch {
+	case p == Domestic:
+		number = subDomestic
+	case p != DDCC:
+		return nil, fmt.Errorf("%w: %s is not issued", ErrPayload, p.Name())
+	case c.Domestic:
+		return nil, fmt.Errorf("%w: a domestic certificate is no %s", ErrPayload, p.Name())
+	}
+	if missing := Missing(c, p); len(missing) > 0 {
+		format := p.Name()
+		if p == Domestic {
+			format = domesticFormat
+		}
+		return nil, &MissingError{Format: format, Fields: missing}
+	}
+	country, ok := catalogue.FindCountry(c.Info.Issuer.Country)
+	if !ok {
+		return nil, errors.New("the issuer's country is not in ISO 3166-1")
+	}
+	claims := map[int]any{
+		claimIssuer:   country.Alpha2,
+		claimIssuedAt: c.Info.Period.Start.Unix(),
+		claimHCERT:    map[int]any{number: bodyOf(c, extra)},
+	}
+	if !c.Info.Period.End.IsZero() {
+		claims[claimExpires] = c.Info.Period.End.Unix()
+	}
+	payload, err := encoding.Marshal(claims)
+	if err != nil {
+		return nil, err
+	}
+	return sign(payload, s)
+}
+
+// Missing returns the paths of the elements that p requires and c does not have
+// (DDCC implementation guide 1.0.1, DDCCCoreDataSetVS and its invariant
+// who-ddcc-data-1). The date must be known to the day.
+func Missing(c vaccination.Certificate, p Payload) []string {
+	v := c.Vaccination
+	required := []struct {
+		path     string
+		there    bool
+		domestic bool
+	}{
+		{"name", c.Name != "", true},
+		{"certificate.issuer", c.Info.Issuer.Name != "" || c.Info.Issuer.ID != "", true},
+		{"certificate.issuer.country", c.Info.Issuer.Country != "", true},
+		{"certificate.hcid", c.Info.HCID != "", true},
+		{"certificate.period.start", !c.Info.Period.Start.IsZero(), true},
+		{"certificate.version", c.Info.Version != "", false},
+		{"vaccination.vaccine", v.Vaccine.Code != "", false},
+		{"vaccination.brand", v.Brand.Code != "" || v.Brand.Display != "", false},
+		{"vaccination.manufacturer", named(v.Manufacturer) || named(v.MAHolder), false},
+		{"vaccination.lot", v.Lot != "", false},
+		{"vaccination.date", v.Date.Precision() == vaccination.PrecisionDay && !v.Date.Estimated, false},
+		{"vaccination.dose", v.Number > 0, false},
+		{"vaccination.country", v.Country.Code != "", false},
+	}
+	var missing []string
+	for _, r := range required {
+		if !r.there && (p == DDCC || r.domestic) {
+			missing = append(missing, r.path)
+		}
+	}
+	return missing
+}
+
+func named(c vaccination.Coding) bool { return c.Code != "" || c.Display != "" }
+
+func bodyOf(c vaccination.Certificate, extra []Element) body {
+	v := c.Vaccination
+	asked := func(e Element) bool { return slices.Contains(extra, e) }
+	b := body{
+		Name:        c.Name,
+		BirthDate:   strings.TrimSuffix(c.BirthDate.String(), "~"),
+		Sex:         string(c.Sex),
+		Certificate: info{Issuer: c.Info.Issuer.Name, HCID: c.Info.HCID, Version: c.Info.Version, Period: &period{Start: timeText(c.Info.Period.Start), End: timeText(c.Info.Period.End)}},
+		Vaccination: vaccineDose{
+			Vaccine: codingOf(v.Vaccine, vaccineSystem), Brand: codingOf(v.Brand, brandSystem),
+			Manufacturer: codingOf(v.Manufacturer, makerSystem), Disease: codingOf(v.Disease, diseaseSystem),
+			Lot: v.Lot, Date: v.Date.String(), Dose: v.Number, TotalDoses: v.Total,
+			Country: codingOf(v.Country, countrySystem),
+		},
+		BirthDateEstimated: c.BirthDate.Estimated,
+		Specimen:           c.Specimen,
+	}
+	if b.Certificate.Issuer == "" {
+		b.Certificate.Issuer = c.Info.Issuer.ID
+	}
+	if asked(MAHolder) || b.Vaccination.Manufacturer == nil {
+		b.Vaccination.MAHolder = codingOf(v.MAHolder, makerSystem)
+	}
+	if asked(Identifier) {
+		switch {
+		case c.Identifier.Value == "":
+		case c.Identifier.Kind == "":
+			b.Identifier = c.Identifier.Value
+		default:
+			b.Identifier = identifier{Type: c.Identifier.Kind, Value: c.Identifier.Value}
+		}
+	}
+	if asked(ValidFrom) {
+		b.Vaccination.ValidFrom = v.ValidFrom.String()
+	}
+	if asked(ValidUntil) {
+		b.Vaccination.ValidUntil = v.ValidUntil.String()
+	}
+	if asked(Centre) {
+		b.Vaccination.Centre = v.Centre
+	}
+	if asked(Practitioner) {
+		b.Vaccination.Practitioner = v.Practitioner
+	}
+	if asked(NextDose) {
+		b.Vaccination.NextDose = v.NextDose.String()
+	}
+	return b
+}
+
+// codingOf returns c without the system its element implies and without display,
+// except where the display is all there is.
+func codingOf(c vaccination.Coding, implied string) *coding {
+	switch {
+	case c.Code == "" && c.Display == "":
+		return nil
+	case c.Code == "":
+		return &coding{Display: c.Display}
+	case c.System == implied:
+		return &coding{Code: c.Code}
+	}
+	return &coding{Code: c.Code, System: c.System}
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeForm)
+}
