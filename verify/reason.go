@@ -15,6 +15,7 @@ const (
 	BadSignature     = "bad-signature"
 	SubjectNotSigned = "subject-not-signed"
 	FieldsNotBound   = "fields-not-bound"
+	ValuesMoved      = "values-moved"      // moved between fields after signing
 	KeyOutOfPeriod   = "key-out-of-period" // not issued within the life of the signer's certificate
 	KeyRetired       = "key-retired"       // issued after the key was retired
 	KeyNotAllowed    = "key-not-allowed"   // the key may not sign vaccination certificates
@@ -33,6 +34,12 @@ const (
 	StatusStale   = "status-stale"
 
 	Interrupted = "interrupted" // the time allowed was used up
+
+	// Why no code was found in a file.
+	NoCodeFound     = "no-code-found"
+	FileTooLarge    = "file-too-large"
+	FileLocked      = "file-locked"
+	FileUnsupported = "file-unsupported"
 )
 
 // Warnings: what to do or to know beside the verdict.
@@ -62,6 +69,7 @@ func verdicts() map[string]Verdict {
 		BadSignature:       NotValid,
 		SubjectNotSigned:   NotValid,
 		FieldsNotBound:     CannotTell,
+		ValuesMoved:        NotValid,
 		KeyOutOfPeriod:     NotValid,
 		KeyRetired:         NotValid,
 		KeyNotAllowed:      NotValid,
@@ -75,6 +83,10 @@ func verdicts() map[string]Verdict {
 		StatusMissing:      CannotTell,
 		StatusStale:        CannotTell,
 		Interrupted:        CannotTell,
+		NoCodeFound:        CannotTell,
+		FileTooLarge:       CannotTell,
+		FileLocked:         CannotTell,
+		FileUnsupported:    CannotTell,
 	}
 }
 

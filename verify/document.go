@@ -1,0 +1,106 @@
+package verify
+
+import (
+	"crypto/ed25519"
+	"crypto/rsa"
+	"errors"
+
+	"github.com/opendivoc/divoc/credential/divocqr"
+	"github.com/opendivoc/divoc/credential/vc"
+	"github.com/opendivoc/divoc/trust"
+)
+
+// vc verifies our document (VC Data Model 2.0; Data Integrity, eddsa-jcs-2022).
+func (c *check) vc(cred *vc.Credential, err error) {
+	c.s.Format = FormatVC
+	switch {
+	case errors.Is(err, vc.ErrProof):
+		c.refuse(UnsupportedFormat)
+		return
+	case err != nil:
+		c.malformed(err, vc.ErrTooLarge)
+		return
+	}
+	method := cred.VerificationMethod()
+	c.s.Issuer.Key = method
+	by, err := c.find(c.o.Trust.ByMethod(method),
+		func(k *trust.Key) error {
+			pub, ok := k.Public.(ed25519.PublicKey)
+			if !ok {
+				return vc.ErrSignature
+			}
+			return cred.Verify(pub)
+		},
+		func(k *trust.Key) bool { return k.ID == method })
+	if err != nil {
+		if !errors.Is(err, errRefused) {
+			c.refuse(BadSignature)
+		}
+		return
+	}
+	content := cred.Certificate()
+	p := content.Info.Period
+	if c.signedBy(by, claim{issuerID: content.Info.Issuer.ID, issued: p.Start, until: p.End}) {
+		c.judge(by, content, p.Start, earliest(p.End, by.Key.NotAfter))
+	}
+}
+
+// divoc verifies DIVOC's own certificate, with its weaknesses.
+func (c *check) divoc(data []byte) {
+	cred, err := divocqr.Decode(data)
+	switch {
+	case errors.Is(err, divocqr.ErrNotDIVOC):
+		c.refuse(NotACertificate)
+		return
+	case errors.Is(err, divocqr.ErrUnsupported):
+		c.s.Format = FormatDIVOC
+		c.refuse(UnsupportedFormat)
+		return
+	case err != nil:
+		c.s.Format = FormatDIVOC
+		c.malformed(err, divocqr.ErrTooLarge)
+		return
+	}
+	c.s.Format = FormatDIVOC
+	method := cred.Method()
+	c.s.Issuer.Key = method
+	by, err := c.find(c.o.Trust.ByMethod(method),
+		func(k *trust.Key) error { return cred.Verify(k.Public) },
+		func(k *trust.Key) bool { return k.ID == method || k.ID == "" && forProof(k, cred.ProofType()) })
+	switch {
+	case errors.Is(err, divocqr.ErrSubjectNotSigned):
+		c.refuse(SubjectNotSigned)
+		return
+	case errors.Is(err, errRefused):
+		return
+	case err != nil:
+		c.refuse(BadSignature)
+		return
+	}
+	content := cred.Certificate()
+	p := content.Info.Period
+	if !c.signedBy(by, claim{issued: cred.Created(), until: p.End}) {
+		return
+	}
+	for _, weakness := range cred.Weaknesses() {
+		c.refuse(weakness)
+	}
+	if c.s.Has(SubjectNotSigned) || c.s.Has(ValuesMoved) {
+		return
+	}
+	c.judge(by, content, p.Start, earliest(p.End, by.Key.NotAfter))
+}
+
+// forProof reports whether a key without a name can be meant for a proof:
+// DIVOC's names, such as did:india, are those of no document, and its keys are
+// handed over as bare PEM files.
+func forProof(k *trust.Key, proofType string) bool {
+	switch k.Public.(type) {
+	case *rsa.PublicKey:
+		return proofType == "RsaSignature2018"
+	case ed25519.PublicKey:
+		return proofType == "Ed25519Signature2018"
+	default:
+		return false
+	}
+}

@@ -1,0 +1,90 @@
+package verify
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"github.com/opendivoc/divoc/credential/hcert"
+	"github.com/opendivoc/divoc/trust"
+)
+
+// hcert verifies the text of an HCERT code (HCERT 1.1.1; EU "Technical
+// Specifications for Digital Green Certificates" volume 1, section 3).
+func (c *check) hcert(text string) {
+	c.s.Format = FormatHCERT
+	m, err := hcert.Decode(text)
+	switch {
+	case errors.Is(err, hcert.ErrAlgorithm):
+		c.refuse(BadSignature)
+		return
+	case errors.Is(err, hcert.ErrPayload):
+		c.refuse(UnsupportedFormat)
+		return
+	case err != nil:
+		c.malformed(err, hcert.ErrTooLarge)
+		return
+	}
+	by, err := c.hcertSigner(m)
+	if err != nil {
+		if !errors.Is(err, errRefused) {
+			c.refuse(BadSignature)
+		}
+		return
+	}
+	if !c.signedBy(by, claim{country: m.Issuer, issued: m.IssuedAt, until: m.ExpiresAt}) {
+		return
+	}
+	switch m.Payload {
+	case hcert.DDCC:
+		c.s.Format = FormatDDCC
+	case hcert.Domestic:
+		c.s.Format = FormatDomestic
+	}
+	content, err := m.Certificate()
+	if err != nil {
+		c.refuse(UnsupportedContent)
+		return
+	}
+	content.Domestic = content.Domestic || m.Payload == hcert.Domestic
+	// A text without iat would be valid from the beginning of time; its end is
+	// at the latest that of its signer's certificate.
+	from, until := m.IssuedAt, earliest(m.ExpiresAt, by.Key.NotAfter)
+	if content.Info.Period.Start.After(from) {
+		from = content.Info.Period.Start
+	}
+	c.judge(by, content, from, earliest(until, content.Info.Period.End))
+}
+
+// hcertSigner finds the key. The key ids of a message are looked up in their
+// order; the codec puts the protected one first and alone.
+func (c *check) hcertSigner(m *hcert.Message) (trust.Candidate, error) {
+	var candidates []trust.Candidate
+	kids := m.KeyIDs
+	if len(kids) > 0 {
+		c.s.Issuer.Key = keyIDName(kids[0])
+	} else {
+		kids = [][]byte{nil} // keys without an id are still to be tried
+	}
+	for _, kid := range kids {
+		candidates = append(candidates, c.o.Trust.ByKeyID(kid)...)
+	}
+	return c.find(candidates,
+		func(k *trust.Key) error { return m.Verify(k.Public) },
+		func(k *trust.Key) bool {
+			for _, kid := range kids {
+				if len(kid) > 0 && bytes.Equal(kid, k.KeyID) {
+					return true
+				}
+			}
+			return false
+		})
+}
+
+// earliest returns the earlier of two ends, of which a zero one is none.
+func earliest(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,127 @@
+package verify
+
+import (
+	"time"
+
+	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/trust"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// judge says everything about a certificate whose signature is genuine and
+// whose key could make it: its time, its status, its content.
+func (c *check) judge(by trust.Candidate, content vaccination.Certificate, from, until time.Time) {
+	c.s.ValidFrom, c.s.ValidUntil = from.UTC(), until.UTC()
+	c.s.Specimen = c.s.Specimen || content.Specimen
+	c.window(from, until)
+	c.status(by.Issuer.ID, content.Info.HCID)
+	if content.Domestic {
+		c.warn(DomesticOnly)
+	}
+	if content.BirthDate.Precision() != vaccination.PrecisionDay || content.BirthDate.Estimated {
+		c.warn(BirthDateUncertain)
+	}
+	today := vaccination.DateOf(c.o.At.UTC())
+	if today.Before(content.Vaccination.ValidFrom) {
+		c.warn(VaccineNotYet)
+	}
+	if content.Vaccination.ValidUntil.Before(today) {
+		c.warn(VaccineOver)
+	}
+	if content.Info.Issuer.Name == "" {
+		content.Info.Issuer.Name = by.Issuer.Name
+	}
+	content.Info.KeyID = c.s.Issuer.Key
+	c.name(&content.Vaccination)
+	c.s.Content = &content
+}
+
+// window checks the time. A clock earlier than the trust list is wrong: what it
+// calls not yet valid may long be so, but what it calls expired is.
+func (c *check) window(from, until time.Time) {
+	at := c.o.At
+	behind := at.Add(skew).Before(c.o.Trust.Issued())
+	if behind {
+		c.refuse(ClockBehind)
+	}
+	if !behind && from.After(at.Add(skew)) {
+		c.refuse(NotYetValid)
+	}
+	if !until.IsZero() && at.After(until) {
+		c.refuse(Expired)
+	}
+}
+
+// status learns the state: from whoever Options names, else from the snapshots
+// of the trust list. What cannot be learnt is never taken for valid.
+func (c *check) status(issuerID, hcid string) {
+	s, asOf, ok := StatusUnknown, time.Time{}, false
+	if c.o.Status != nil {
+		s, asOf, ok = c.o.Status(c.ctx, issuerID, hcid)
+	}
+	if !ok {
+		s, asOf = c.o.Trust.Status(issuerID, hcid)
+		if hcid == "" && s != trust.NotPublished {
+			s = StatusUnknown // no list can be asked about a certificate without an id
+		}
+	}
+	limit := c.o.MaxStatusAge
+	if limit == 0 {
+		limit = DefaultMaxStatusAge
+	}
+	c.s.StatusAsOf = asOf.UTC()
+	if asOf.IsZero() {
+		c.s.StatusAsOf = time.Time{}
+	}
+	c.s.Status = s
+	switch s {
+	case vaccination.StatusSuperseded:
+		c.refuse(Superseded)
+	case vaccination.StatusSuspended:
+		c.refuse(Suspended)
+	case vaccination.StatusRevoked:
+		c.refuse(Revoked)
+	case StatusNotPublished:
+		c.warn(StatusNotPublishedW)
+	case vaccination.StatusValid:
+		if limit > 0 && c.o.At.Sub(asOf) > limit {
+			c.refuse(StatusStale)
+		}
+	default:
+		c.s.Status = StatusUnknown
+		c.refuse(StatusMissing)
+	}
+}
+
+// name fills in the texts of codes that came without one. It never changes a
+// code or a text that was signed.
+func (c *check) name(d *vaccination.Dose) {
+	if country, ok := catalogue.FindCountry(d.Country.Code); ok && d.Country.Display == "" {
+		d.Country.Display = country.Name
+	}
+	if c.o.Catalogue == nil {
+		return
+	}
+	key := d.Product
+	if key == "" && d.Brand.System == vaccination.SystemCatalogue {
+		key = d.Brand.Code
+	}
+	p, ok := c.o.Catalogue.Product(key)
+	if !ok && d.Brand.Code != "" {
+		p, ok = c.o.Catalogue.Find(d.Brand.Code, d.Manufacturer.Code)
+	}
+	if !ok {
+		return
+	}
+	var named vaccination.Dose
+	p.Fill(&named)
+	named.Brand.Display = p.Name(c.o.Language)
+	for _, pair := range [][2]*vaccination.Coding{
+		{&d.Vaccine, &named.Vaccine}, {&d.Brand, &named.Brand}, {&d.Manufacturer, &named.Manufacturer},
+		{&d.MAHolder, &named.MAHolder}, {&d.Disease, &named.Disease},
+	} {
+		if pair[0].Display == "" && pair[0].Code != "" && pair[0].Code == pair[1].Code {
+			pair[0].Display = pair[1].Display
+		}
+	}
+}

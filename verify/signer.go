@@ -1,0 +1,113 @@
+package verify
+
+import (
+	"encoding/base64"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/credential/divocqr"
+	"github.com/opendivoc/divoc/trust"
+)
+
+// claim is what a signed form says of itself, whichever it is.
+type claim struct {
+	issuerID string // the issuer it names, where it names one that must agree
+	country  string // the issuer's country, as a code
+	// The time in which it may be relied on. A zero until means as long as the
+	// key's certificate allows.
+	issued, until time.Time
+}
+
+// errRefused says that the reason was already given.
+var errRefused = errors.New("refused")
+
+// find returns the candidate whose key verifies the signature. All of those
+// that share a key id are tried. Without one it refuses: as a bad signature
+// when the key that the certificate names is trusted but did not make it, as
+// an unknown issuer otherwise. meant says whether a candidate is such a key.
+func (c *check) find(candidates []trust.Candidate, verify func(*trust.Key) error, meant func(*trust.Key) bool) (trust.Candidate, error) {
+	if c.o.Trust.Len() == 0 {
+		c.refuse(NoTrustList)
+		return trust.Candidate{}, errRefused
+	}
+	var last error
+	for _, cand := range candidates {
+		err := verify(cand.Key)
+		if err == nil {
+			return cand, nil
+		}
+		if meant(cand.Key) && !errors.Is(last, divocqr.ErrSubjectNotSigned) {
+			last = err
+		}
+	}
+	if last != nil {
+		return trust.Candidate{}, last
+	}
+	c.refuse(UnknownIssuer)
+	return trust.Candidate{}, errRefused
+}
+
+// signedBy names the signer in the statement and checks that its key could
+// sign this: usage, country, life. It reports whether nothing stood against it;
+// only then the content may be shown.
+func (c *check) signedBy(by trust.Candidate, cl claim) bool {
+	before := len(c.s.Reasons)
+	c.s.Issuer = Issuer{ID: by.Issuer.ID, Name: by.Issuer.Name, Key: keyName(by.Key)}
+	c.s.Specimen = by.Issuer.Specimen
+	k := by.Key
+	if !k.Allows(trust.Vaccination) {
+		c.refuse(KeyNotAllowed)
+	}
+	if !sameCountry(cl.country, countryOf(by)) || cl.issuerID != "" && by.Issuer.ID != "" && cl.issuerID != by.Issuer.ID {
+		c.refuse(IssuerMismatch)
+	}
+	// Shell model: issued within the life of the key, never valid beyond it.
+	// A time that is not said counts as outside of any bound there is, except
+	// that a certificate without an end ends with its key.
+	if !k.NotBefore.IsZero() && cl.issued.Before(k.NotBefore) ||
+		!k.NotAfter.IsZero() && (cl.issued.After(k.NotAfter) || cl.until.After(k.NotAfter)) {
+		c.refuse(KeyOutOfPeriod)
+	}
+	if !k.Retired.IsZero() && (cl.issued.IsZero() || cl.issued.After(k.Retired)) {
+		c.refuse(KeyRetired)
+	}
+	return len(c.s.Reasons) == before
+}
+
+func keyName(k *trust.Key) string {
+	if k.ID != "" {
+		return k.ID
+	}
+	if len(k.KeyID) > 0 {
+		return keyIDName(k.KeyID)
+	}
+	return trust.Fingerprint(k.Public)
+}
+
+func keyIDName(kid []byte) string { return base64.StdEncoding.EncodeToString(kid) }
+
+func countryOf(by trust.Candidate) string {
+	if by.Issuer.Country == "" && by.Key.Certificate != nil && len(by.Key.Certificate.Subject.Country) > 0 {
+		return by.Key.Certificate.Subject.Country[0]
+	}
+	return by.Issuer.Country
+}
+
+// sameCountry compares country codes; one that is not given contradicts
+// nothing. Alpha-3 codes occur in the field where alpha-2 is prescribed.
+func sameCountry(a, b string) bool {
+	if a == "" || b == "" {
+		return true
+	}
+	alpha2 := func(s string) string {
+		if len(s) == 3 {
+			if country, ok := catalogue.FindCountry(s); ok {
+				return country.Alpha2
+			}
+		}
+		return s
+	}
+	return strings.EqualFold(alpha2(a), alpha2(b))
+}
