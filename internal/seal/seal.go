@@ -1,9 +1,16 @@
-// Package seal keeps personal data and signing keys sealed at rest.
 package seal
 
 import (
-	"errors"
-	"io"
+	"encoding/binary"
+	"fmt"
+	"os"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/aead/subtle"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	"github.com/tink-crypto/tink-go/v2/prf"
+	"github.com/tink-crypto/tink-go/v2/subtle/random"
+	"github.com/tink-crypto/tink-go/v2/tink"
 
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -12,78 +19,140 @@ import (
 type Options struct {
 	// Create makes a new keyset where there is none. It is only for a data
 	// folder and a database that hold nothing yet: a keyset that was lost must
-	// never be replaced in silence.
+	// never be replaced in silence, because what it sealed would be gone.
 	Create bool
 }
 
-// GenerateKey returns the text of a new seal-key file.
-func GenerateKey(random io.Reader) ([]byte, error) { return nil, errors.New("seal: not built yet") }
-
-// Open opens the keyset in dir with the text of a seal-key file.
-func Open(sealKey []byte, dir string, o Options) (*Box, error) {
-	return nil, errors.New("seal: not built yet")
-}
-
 // Box seals and unseals, and makes keyed hashes. It is safe for concurrent use.
-type Box struct{}
+type Box struct {
+	person, file tink.AEAD
+	indexes      [Content + 1][]byte // HMAC key of each IndexKind
+	bucket       []byte              // HMAC key
+	status       permutation
+}
 
-// Seal encrypts plain for a file of ours; aad is bound to it.
-func (b *Box) Seal(plain, aad []byte) ([]byte, error) { return nil, errors.New("seal: not built yet") }
+// Open opens the keyset of dir with sealKey, the text of a seal-key file. A
+// wrong seal key ([vaccination.Forbidden]), a missing keyset and a damaged one
+// ([vaccination.Invalid]) are errors; only o.Create makes a new one, and only
+// where there is none.
+func Open(sealKey []byte, dir string, o Options) (*Box, error) {
+	key, err := parseKey(sealKey)
+	if err != nil {
+		return nil, err
+	}
+	if o.Create {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the folder of the keyset: %w", err)
+		}
+	}
+	sets, err := openKeysets(key, dir, o.Create)
+	if err != nil {
+		return nil, err
+	}
+	b := &Box{}
+	if b.person, err = aead.New(sets[setPerson]); err != nil {
+		return nil, fmt.Errorf("use the person keys: %w", err)
+	}
+	if b.file, err = aead.New(sets[setFile]); err != nil {
+		return nil, fmt.Errorf("use the file keys: %w", err)
+	}
+	for kind := Mobile; kind <= Content; kind++ {
+		if b.indexes[kind], err = derive(sets[setIndex], "index "+kind.String()); err != nil {
+			return nil, err
+		}
+	}
+	if b.bucket, err = derive(sets[setBucket], "bucket"); err != nil {
+		return nil, err
+	}
+	status, err := derive(sets[setStatus], "status index")
+	if err != nil {
+		return nil, err
+	}
+	b.status, err = newPermutation(status)
+	return b, err
+}
 
-// Unseal is the inverse of [Box.Seal].
+// derive returns a 32-byte key for one purpose from a keyset.
+func derive(h *keyset.Handle, purpose string) ([]byte, error) {
+	set, err := prf.NewPRFSet(h)
+	if err != nil {
+		return nil, fmt.Errorf("use the %s keys: %w", purpose, err)
+	}
+	key, err := set.ComputePrimaryPRF([]byte("divoc/1 "+purpose), 32)
+	if err != nil {
+		return nil, fmt.Errorf("derive the %s key: %w", purpose, err)
+	}
+	return key, nil
+}
+
+// Seal encrypts plain for a file of ours, 33 bytes longer; only the same aad
+// opens it again.
+func (b *Box) Seal(plain, aad []byte) ([]byte, error) { return b.file.Encrypt(plain, aad) }
+
+// Unseal is the inverse of [Box.Seal]. What was not sealed by it, was changed,
+// or comes with another aad is an error.
 func (b *Box) Unseal(sealed, aad []byte) ([]byte, error) {
-	return nil, errors.New("seal: not built yet")
+	plain, err := b.file.Decrypt(sealed, aad)
+	if err != nil {
+		return nil, errNotOpen
+	}
+	return plain, nil
 }
 
-// AAD is what a sealed column is bound to.
-func AAD(bucket vaccination.Bucket, person int64, column string) []byte { return nil }
+var errNotOpen = fmt.Errorf("seal: does not open: changed, moved from its place, or sealed under another key")
 
-// NewPersonKey makes the key of one person, wrapped by the person KEK.
+// AAD is what a value in the database is bound to: a sealed value that is moved
+// to another person, bucket or column does not open.
+func AAD(bucket vaccination.Bucket, person int64, column string) []byte {
+	out := make([]byte, 0, 11+len(column))
+	out = append(out, 1) // version of this layout
+	out = binary.BigEndian.AppendUint16(out, uint16(bucket))
+	out = binary.BigEndian.AppendUint64(out, uint64(person))
+	return append(out, column...)
+}
+
+// PersonKey seals the data of one person. It is safe for concurrent use.
+type PersonKey struct{ aead *subtle.AESGCM }
+
+// NewPersonKey makes the key of one person and returns it with its wrapped form
+// of 65 bytes, which is what is stored. aad is [AAD] of the place it is stored
+// in.
 func (b *Box) NewPersonKey(aad []byte) (wrapped []byte, k *PersonKey, err error) {
-	return nil, nil, errors.New("seal: not built yet")
+	key := random.GetRandomBytes(keySize)
+	wrapped, err = b.person.Encrypt(key, aad)
+	if err != nil {
+		return nil, nil, fmt.Errorf("wrap a person key: %w", err)
+	}
+	k, err = newPersonKey(key)
+	return wrapped, k, err
 }
 
-// PersonKey unwraps the key of one person.
+// PersonKey unwraps a person key.
 func (b *Box) PersonKey(wrapped, aad []byte) (*PersonKey, error) {
-	return nil, errors.New("seal: not built yet")
+	key, err := b.person.Decrypt(wrapped, aad)
+	if err != nil {
+		return nil, errNotOpen
+	}
+	return newPersonKey(key)
 }
 
-// PersonKey seals the data of one person.
-type PersonKey struct{}
-
-// Seal encrypts data; it adds 28 bytes.
-func (k *PersonKey) Seal(data, aad []byte) ([]byte, error) {
-	return nil, errors.New("seal: not built yet")
+func newPersonKey(key []byte) (*PersonKey, error) {
+	a, err := subtle.NewAESGCM(key)
+	if err != nil {
+		return nil, fmt.Errorf("use a person key: %w", err)
+	}
+	return &PersonKey{a}, nil
 }
 
-// Unseal is the inverse of [PersonKey.Seal].
+// Seal encrypts data, 28 bytes longer; only the same aad opens it again.
+func (k *PersonKey) Seal(data, aad []byte) ([]byte, error) { return k.aead.Encrypt(data, aad) }
+
+// Unseal is the inverse of [PersonKey.Seal]. What was changed or comes with
+// another aad is an error.
 func (k *PersonKey) Unseal(sealed, aad []byte) ([]byte, error) {
-	return nil, errors.New("seal: not built yet")
+	data, err := k.aead.Decrypt(sealed, aad)
+	if err != nil {
+		return nil, errNotOpen
+	}
+	return data, nil
 }
-
-// IndexKind is a kind of value to search by.
-type IndexKind uint8
-
-// The kinds of blind index.
-const (
-	Mobile IndexKind = iota + 1
-	BirthDate
-	NationalID
-	EnrolmentCode
-	Content
-)
-
-// Index returns the 16-byte blind index of a normalised value.
-func (b *Box) Index(kind IndexKind, value string) []byte { return nil }
-
-// Bucket returns the bucket of an enrolment code.
-func (b *Box) Bucket(enrolmentCode string) vaccination.Bucket { return 0 }
-
-// StatusIndex maps a position in a status list to an index of 0..131071.
-func (b *Box) StatusIndex(list, position uint32) uint32 { return 0 }
-
-// WriteFile writes a file whole and durably, or not at all.
-func WriteFile(path string, data []byte) error { return errors.New("seal: not built yet") }
-
-// Inside reports whether path lies in dir, links resolved.
-func Inside(path, dir string) (bool, error) { return false, errors.New("seal: not built yet") }
