@@ -67,7 +67,9 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request, status int, faults
 // verify answers a form that was sent without scripts.
 func (h *handler) verify(w http.ResponseWriter, r *http.Request) {
 	l := h.Frame.Locale(r)
-	refuse := func(status int, field, key string) { h.ask(w, r, status, []page.Fault{{Field: field, Message: l.T(key)}}) }
+	refuse := func(status int, field, key string) {
+		h.ask(w, r, status, []page.Fault{{Field: field, Message: l.T(key)}})
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
 	data, err := sent(r)
 	var tooLarge *http.MaxBytesError

@@ -1,0 +1,171 @@
+// The page /verify: verifies on the device what the camera, a file or a text
+// brings. Where this browser cannot, the form goes to the server as without
+// scripts.
+import { Camera, refusal, whyNot } from './camera.js'
+import { Codes, Unusable } from './codes.js'
+import { make, statement, text, time } from './result.js'
+import { Verifier } from './verifier.js'
+
+const $ = (id) => document.getElementById(id)
+const config = JSON.parse($('verifier').dataset.config)
+const t = (key, values) => text(config.texts, key, values)
+const show = (id, on) => { $(id).hidden = !on }
+const say = (key) => { $('say').textContent = key ? t(key) : '' }
+const pageTitle = document.title
+
+const codes = new Codes(config)
+const verifier = new Verifier(config)
+const camera = new Camera($('camera-video'), codes)
+
+let local // whether this device verifies: undefined until it is known
+$('privacy').textContent = t('verify.loading')
+const loaded = verifier.load().then(() => { local = true }, () => { local = false }).then(() => {
+  document.documentElement.dataset.verifier = local ? 'local' : 'server'
+  if (local) {
+    $('privacy').replaceChildren(t('verify.privacy.local'), ' ', t('verify.ready', { time: time(config.texts, verifier.issued) }))
+    codes.prepare().then(() => { document.documentElement.dataset.reader = 'ready' }, () => {})
+  } else {
+    $('privacy').textContent = t('verify.notready')
+  }
+})
+
+// Camera
+
+show('camera', true)
+const no = whyNot()
+if (no) {
+  show('camera-start', false)
+  say(no)
+}
+
+$('camera-start').addEventListener('click', async () => {
+  clearFaults()
+  say('verify.camera.starting')
+  show('camera-start', false)
+  let code
+  let end = ''
+  try {
+    code = await camera.scan({
+      onStart() { say('verify.camera.looking'); show('camera-view', true); $('camera-stop').focus() },
+      onTips() { show('camera-tips', true) },
+      onStop() { for (const id of ['camera-view', 'camera-tips']) show(id, false); show('camera-start', true) },
+    })
+  } catch (e) {
+    show('camera-start', true)
+    end = refusal(e)
+  }
+  say(end)
+  if (code === undefined) $('camera-start').focus()
+  else await judge([code])
+})
+$('camera-stop').addEventListener('click', () => camera.stop())
+
+// File and text
+
+$('form').addEventListener('submit', async (event) => {
+  if (local === false) return // to the server
+  event.preventDefault()
+  camera.stop()
+  clearFaults()
+  const file = $('file').files[0]
+  const pasted = $('text').value.trim()
+  if (!file && !pasted) return fault('verify.empty')
+  if (file?.size > config.maxFile) return fault('verify.toolarge')
+  say('verify.checking')
+  await loaded
+  if (!local) return $('form').submit()
+  try {
+    await judge(file ? await codes.inFile(file) : [pasted])
+  } catch (e) {
+    fault(e instanceof Unusable ? e.key : 'verify.failed')
+  }
+})
+
+// A file is checked as soon as it is chosen; the button stays for those who
+// choose it again.
+$('file').addEventListener('change', () => { if (local && $('file').files.length > 0) $('form').requestSubmit() })
+
+// Results
+
+async function judge(found) {
+  await loaded
+  if (!local) return send(found[0])
+  let statements
+  try { statements = found.flatMap((code) => verifier.verify(code)) } catch { return fault('verify.failed') }
+  say('')
+  const several = statements.length > 1
+  const results = $('results')
+  results.replaceChildren()
+  if (several) {
+    const h = make('h1', t('result.several', { count: String(statements.length) }), 'govuk-heading-l')
+    h.tabIndex = -1
+    results.append(h, make('p', t('result.several.text'), 'govuk-body'))
+  }
+  for (const s of statements) results.append(statement(config, s, several ? 2 : 1))
+  const again = make('button', t('result.again'), 'govuk-button')
+  again.type = 'button'
+  again.addEventListener('click', askAgain)
+  results.append(again)
+  show('ask', false)
+  show('results', true)
+  const h1 = results.querySelector('h1')
+  document.title = `${h1.textContent} – ${pageTitle}`
+  scrollTo(0, 0)
+  h1.focus()
+  // A hand that holds a phone feels the verdict: once good, thrice not.
+  navigator.vibrate?.(statements.every((s) => s.verdict === 'valid') ? 80 : [80, 80, 80, 80, 80])
+}
+
+function askAgain() {
+  $('form').reset()
+  $('results').replaceChildren()
+  show('results', false)
+  show('ask', true)
+  document.title = pageTitle
+  scrollTo(0, 0)
+  $(no ? 'file' : 'camera-start').focus()
+}
+
+// send gives a code from the camera to the server, as a file.
+function send(code) {
+  const files = new DataTransfer()
+  files.items.add(new File([code], 'code'))
+  $('file').files = files.files
+  $('form').submit()
+}
+
+// Faults
+
+function fault(key) {
+  say('')
+  const item = make('li', '')
+  const link = make('a', t(key))
+  link.href = '#file'
+  link.addEventListener('click', (e) => { e.preventDefault(); $('file').focus() })
+  item.append(link)
+  const list = make('ul', '', 'govuk-list govuk-error-summary__list')
+  list.append(item)
+  const body = make('div', '', 'govuk-error-summary__body')
+  body.append(list)
+  const alert = make('div', '')
+  alert.setAttribute('role', 'alert')
+  alert.append(make('h2', t('error.summary'), 'govuk-error-summary__title'), body)
+  const summary = make('div', '', 'govuk-error-summary')
+  summary.append(alert)
+  $('faults').replaceChildren(summary)
+  const message = make('p', '', 'govuk-error-message')
+  message.id = 'file-error'
+  message.append(make('span', t('error.prefix'), 'govuk-visually-hidden'), ` ${t(key)}`)
+  $('file').before(message)
+  $('file').setAttribute('aria-describedby', 'file-hint file-error')
+  $('file').closest('.govuk-form-group').classList.add('govuk-form-group--error')
+  scrollTo(0, 0)
+  $('faults').focus()
+}
+
+function clearFaults() {
+  $('faults').replaceChildren()
+  $('file-error')?.remove()
+  $('file').setAttribute('aria-describedby', 'file-hint')
+  $('file').closest('.govuk-form-group').classList.remove('govuk-form-group--error')
+}
