@@ -104,14 +104,30 @@ func (c *Catalogue) Product(key string) (Product, bool) {
 	return c.products[i], true
 }
 
-// Disease returns the disease with this key.
-func (c *Catalogue) Disease(key string) (Disease, bool) {
+// Disease returns the coding of the disease with this key in ICD-11, nothing
+// when there is none.
+func (c *Catalogue) Disease(key string) vaccination.Coding {
+	d, ok := c.disease(key)
+	if !ok {
+		return vaccination.Coding{}
+	}
+	return d.coding()
+}
+
+// Diseases returns every disease, in the order of the data.
+func (c *Catalogue) Diseases() []Disease { return slices.Clone(c.diseases) }
+
+func (c *Catalogue) disease(key string) (Disease, bool) {
 	for _, d := range c.diseases {
 		if d.Key == key {
 			return d, true
 		}
 	}
 	return Disease{}, false
+}
+
+func (d Disease) coding() vaccination.Coding {
+	return vaccination.Coding{Code: d.ICD11, System: vaccination.SystemICD11, Display: d.Name("en")}
 }
 
 // Find returns the product that has name as its key, name, alias or code (ICD-11

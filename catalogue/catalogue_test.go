@@ -201,12 +201,15 @@ func TestProductsHaveWhatTheirFormatsNeed(t *testing.T) {
 		if p.TypeName("ta") == "" || p.Name("xx") != p.Name("en") {
 			t.Errorf("%s: names", p.Key)
 		}
-		if _, ok := c.Disease(p.Disease); !ok {
+		if got := c.Disease(p.Disease); got != d.Disease || got.Code == "" {
 			t.Errorf("%s: disease %q", p.Key, p.Disease)
 		}
 	}
 	if n := len(c.Products("covid-19")) + len(c.Products("yellow-fever")); n != len(c.Products("")) || n < 45 {
 		t.Errorf("%d products", n)
+	}
+	if !c.Disease("tea").IsZero() || len(c.Diseases()) != 2 {
+		t.Error("diseases")
 	}
 	if _, ok := c.Product("Comirnaty"); ok {
 		t.Error("a key in another case is another key")

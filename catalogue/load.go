@@ -81,7 +81,7 @@ func load(files [][]byte) (*Catalogue, error) {
 		all.Products = append(all.Products, f.Products...)
 	}
 	for _, d := range all.Diseases {
-		if _, ok := c.Disease(d.Key); ok || d.Key == "" || d.ICD11 == "" || d.Names["en"] == "" {
+		if _, ok := c.disease(d.Key); ok || d.Key == "" || d.ICD11 == "" || d.Names["en"] == "" {
 			return nil, fmt.Errorf("catalogue: disease %q is there twice, or has no key, icd11 or English name", d.Key)
 		}
 		c.diseases = append(c.diseases, Disease{Key: d.Key, Names: d.Names, ICD11: d.ICD11, SNOMED: d.SNOMED})
@@ -100,13 +100,13 @@ func load(files [][]byte) (*Catalogue, error) {
 			if t.Key != in.Type {
 				continue
 			}
-			d, ok := c.Disease(t.Disease)
+			d, ok := c.disease(t.Disease)
 			if !ok {
 				return nil, fmt.Errorf("catalogue: type %s is against the unknown disease %q", t.Key, t.Disease)
 			}
 			typed = true
 			p.Disease, p.TypeNames, p.ICD11Type, p.SNOMED = t.Disease, t.Names, t.ICD11, t.SNOMED
-			p.disease = vaccination.Coding{Code: d.ICD11, System: vaccination.SystemICD11, Display: d.Names["en"]}
+			p.disease = d.coding()
 		}
 		maker, holder := orgs[in.Maker], orgs[in.Holder]
 		switch {
