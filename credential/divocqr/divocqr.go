@@ -15,70 +15,119 @@ package divocqr
 
 import (
 	"crypto"
+	"fmt"
 	"time"
 
-	"github.com/opendivoc/divoc/vaccination"
-)
-
-// Codes that [Credential.Weaknesses] returns; they are reasons of a statement.
-const (
-	// FieldsNotBound: the signature is over the values, not over which member
-	// holds which ([Credential.Unbound]).
-	FieldsNotBound = "fields-not-bound"
-	// SubjectNotSigned: the signature does not cover the holder's data.
-	SubjectNotSigned = "subject-not-signed"
-	// ValuesMoved: certificateId does not agree with the evidence's id, which is
-	// bound; values were put into other members after signing.
-	ValuesMoved = "values-moved"
+	"github.com/opendivoc/divoc/credential/rdfc"
 )
 
 // Credential is a DIVOC certificate as decoded: of the right shape, its
 // signature not yet checked.
-type Credential struct{}
-
-// Group is a set of members of one node that share an IRI, so that their values
-// can be exchanged without breaking the signature.
-type Group struct {
-	IRI    string
-	Fields []string // paths, as "evidence.dose"
+type Credential struct {
+	json       []byte
+	vocabulary *vocabulary
+	root       value
+	subject    *value
+	evidence   *value
+	statements *statements
+	canonical  []byte
+	proof      proof
 }
 
 // Decode reads a certificate: the contents of its QR code in any of the three
-// forms in use, or the credential's JSON.
-func Decode(data []byte) (*Credential, error) { return nil, ErrNotDIVOC }
+// forms in use, or the credential's JSON. Its errors wrap [ErrNotDIVOC],
+// [ErrTooLarge], [ErrMalformed] or [ErrUnsupported].
+func Decode(data []byte) (*Credential, error) {
+	raw, err := unwrap(data)
+	if err != nil {
+		return nil, err
+	}
+	root, err := parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	voc, err := recognise(&root)
+	if err != nil {
+		return nil, err
+	}
+	c := &Credential{json: raw, vocabulary: voc, root: root, subject: root.get("credentialSubject"), evidence: root.get("evidence")}
+	if c.subject == nil {
+		return nil, malformed("credentialSubject", "missing")
+	}
+	if c.evidence == nil {
+		return nil, malformed("evidence", "missing")
+	}
+	if c.statements, err = emit(&root, voc); err != nil {
+		return nil, err
+	}
+	if c.evidence.kind == list {
+		c.evidence = &c.evidence.items[0]
+	}
+	if c.evidence.get("id") == nil {
+		return nil, malformed("evidence.id", "missing")
+	}
+	c.canonical, _, err = rdfc.Canonicalize(c.statements.quads, rdfc.Options{URDNA2015: true})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	if c.proof, err = readProof(root.get("proof"), c.canonical); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// recognise tells a DIVOC vaccination certificate from other credentials and
+// returns the vocabulary of its context.
+func recognise(root *value) (*vocabulary, error) {
+	kinds := root.get("type").texts()
+	vaccination := false
+	for _, k := range kinds {
+		if k == testType {
+			return nil, fmt.Errorf("%w: a test certificate", ErrUnsupported)
+		}
+		vaccination = vaccination || k == vaccinationType
+	}
+	if !vaccination {
+		return nil, ErrNotDIVOC
+	}
+	contexts := root.get("@context").texts()
+	if len(contexts) != 2 || contexts[0] != credV1 {
+		return nil, fmt.Errorf("%w: @context: not that of the W3C credentials and one of DIVOC", ErrUnsupported)
+	}
+	voc := vocabularyOf(contexts[1])
+	if voc == nil {
+		return nil, fmt.Errorf("%w: @context: not among those that DIVOC's issuers used", ErrUnsupported)
+	}
+	return voc, nil
+}
 
 // Verify checks the signature under pub, an *rsa.PublicKey or ed25519.PublicKey.
 // It returns [ErrSignature] when the signature is not of this key over this
 // credential, [ErrSubjectNotSigned] when it is but does not cover the holder.
-func (c *Credential) Verify(pub crypto.PublicKey) error { return ErrSignature }
+func (c *Credential) Verify(pub crypto.PublicKey) error {
+	if err := c.proof.verify(pub); err != nil {
+		return err
+	}
+	if c.statements.unsigned {
+		return ErrSubjectNotSigned
+	}
+	return nil
+}
 
 // Method returns the proof's verificationMethod, an IRI such as "did:india".
 // DIVOC has one key per deployment under it.
-func (c *Credential) Method() string { return "" }
+func (c *Credential) Method() string { return c.proof.method }
 
 // ProofType returns "RsaSignature2018" or "Ed25519Signature2018".
-func (c *Credential) ProofType() string { return "" }
+func (c *Credential) ProofType() string { return c.proof.suite }
 
-// Created returns when the proof says it was made, as the signer wrote it.
-func (c *Credential) Created() time.Time { return time.Time{} }
+// Created returns when the proof says it was made.
+func (c *Credential) Created() time.Time { return c.proof.time }
 
-// Weaknesses returns the codes of what the signature, though genuine, does not
-// protect in this credential; none means that every shown value is bound.
-func (c *Credential) Weaknesses() []string { return nil }
+// JSON returns the credential's JSON as the code carried it. It is not to be
+// changed.
+func (c *Credential) JSON() []byte { return c.json }
 
-// Unbound returns the members whose values the signature leaves exchangeable.
-func (c *Credential) Unbound() []Group { return nil }
-
-// Certificate returns the content in terms of the core data set.
-func (c *Credential) Certificate() vaccination.Certificate { return vaccination.Certificate{} }
-
-// RefID returns the holder's refId, DIVOC's preEnrollmentCode. With the
-// certificate id and the dose number it is DIVOC's key of a revocation.
-func (c *Credential) RefID() string { return "" }
-
-// Age returns the holder's age as the certificate states it, "" where it does
-// not. It is never a date of birth.
-func (c *Credential) Age() string { return "" }
-
-// JSON returns the credential's JSON as it was signed and carried.
-func (c *Credential) JSON() []byte { return nil }
+// NQuads returns the canonical statements that the signature is over. They are
+// not to be changed.
+func (c *Credential) NQuads() []byte { return c.canonical }
