@@ -1,7 +1,21 @@
 package render
 
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/opendivoc/divoc/vaccination"
+)
+
 // Layout is how a page is arranged. It is data of the profile: a YAML file
-// that [ParseLayout] reads.
+// that [ParseLayout] reads. What is left out is as in [DefaultLayout].
 type Layout struct {
 	// Accent is the colour of rules and headings, "#rrggbb".
 	Accent string `yaml:"accent"`
@@ -20,4 +34,124 @@ type Block struct {
 	Kind string `yaml:"kind"`
 	// Fields chooses and orders what the block shows; empty means all it has.
 	Fields []string `yaml:"fields,omitempty"`
+}
+
+// blockKind is what a block can show, and what it must.
+type blockKind struct {
+	fields   []string
+	required []string
+}
+
+// blockKinds is the whole law of layouts: a certificate always shows the core
+// data set, whatever a layout leaves out.
+func blockKinds() map[string]blockKind {
+	return map[string]blockKind{
+		"header": {},
+		"title":  {},
+		"person": {
+			fields:   []string{"name", "birthDate", "sex", "identifier", "nationality"},
+			required: []string{"name", "birthDate"},
+		},
+		"doses": {
+			fields:   []string{"dose", "date", "vaccine", "lot", "place", "validity"},
+			required: []string{"dose", "date", "vaccine", "lot", "place"},
+		},
+		"certificate": {
+			fields:   []string{"issued", "validUntil", "issuer", "version", "key"},
+			required: []string{"issued", "validUntil", "issuer"},
+		},
+		"barcode": {},
+		"notes": {
+			fields:   []string{"verify", "scanDose", "compare", "vaccineValidity", "dateFormat"},
+			required: []string{"compare"},
+		},
+	}
+}
+
+// DefaultLayout is the layout of a profile that brings none.
+func DefaultLayout() Layout {
+	return Layout{
+		Accent: "#1f4e79", Margin: 16, QR: 56,
+		Blocks: []Block{{Kind: "header"}, {Kind: "title"}, {Kind: "person"}, {Kind: "doses"}, {Kind: "certificate"}, {Kind: "barcode"}, {Kind: "notes"}},
+	}
+}
+
+// ParseLayout reads a layout's YAML and checks it. Errors name the line or the
+// block, and what is allowed there.
+func ParseLayout(data []byte) (Layout, error) {
+	var l Layout
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(&l); err != nil && !errors.Is(err, io.EOF) {
+		return Layout{}, fmt.Errorf("layout: %w", err)
+	}
+	return l.complete()
+}
+
+var accentForm = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+
+// complete fills in what l leaves out and checks it.
+func (l Layout) complete() (Layout, error) {
+	def := DefaultLayout()
+	if l.Accent == "" {
+		l.Accent = def.Accent
+	}
+	if l.Margin == 0 {
+		l.Margin = def.Margin
+	}
+	if l.QR == 0 {
+		l.QR = def.QR
+	}
+	if len(l.Blocks) == 0 {
+		l.Blocks = def.Blocks
+	}
+	switch {
+	case !accentForm.MatchString(l.Accent):
+		return l, vaccination.Errorf(vaccination.Invalid, "layout: accent must be a colour like #1f4e79")
+	case l.Margin < 10 || l.Margin > 25:
+		return l, vaccination.Errorf(vaccination.Invalid, "layout: margin must be 10 to 25 (millimetres)")
+	case l.QR < 50 || l.QR > 80:
+		return l, vaccination.Errorf(vaccination.Invalid, "layout: qr must be 50 to 80 (millimetres)")
+	}
+	kinds := blockKinds()
+	seen := map[string]bool{}
+	for _, b := range l.Blocks {
+		kind, ok := kinds[b.Kind]
+		if !ok {
+			return l, vaccination.Errorf(vaccination.Invalid, "layout: there is no block %q; there are header, title, person, doses, certificate, barcode and notes", b.Kind)
+		}
+		if seen[b.Kind] {
+			return l, vaccination.Errorf(vaccination.Invalid, "layout: block %q is there twice", b.Kind)
+		}
+		seen[b.Kind] = true
+		for i, f := range b.Fields {
+			if !slices.Contains(kind.fields, f) {
+				return l, vaccination.Errorf(vaccination.Invalid, "layout: block %q has no field %q; it has %s", b.Kind, f, strings.Join(kind.fields, ", "))
+			}
+			if slices.Contains(b.Fields[:i], f) {
+				return l, vaccination.Errorf(vaccination.Invalid, "layout: block %q has field %q twice", b.Kind, f)
+			}
+		}
+		for _, f := range kind.required {
+			if len(b.Fields) > 0 && !slices.Contains(b.Fields, f) {
+				return l, vaccination.Errorf(vaccination.Invalid, "layout: block %q must show %q", b.Kind, f)
+			}
+		}
+	}
+	for name := range kinds {
+		if !seen[name] {
+			return l, vaccination.Errorf(vaccination.Invalid, "layout: block %q is missing", name)
+		}
+	}
+	return l, nil
+}
+
+// fields are those that the block of the given kind shows. l is complete.
+func (l Layout) fields(kind string) []string {
+	for _, b := range l.Blocks {
+		if b.Kind == kind && len(b.Fields) > 0 {
+			return b.Fields
+		}
+	}
+	return blockKinds()[kind].fields
 }

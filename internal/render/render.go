@@ -1,33 +1,82 @@
 package render
 
 import (
-	"errors"
+	"fmt"
+	"html/template"
 	"io"
 	"io/fs"
+
+	"github.com/opendivoc/divoc/internal/render/fonts"
+	"github.com/opendivoc/divoc/internal/render/pdf"
+	"github.com/opendivoc/divoc/internal/render/qr"
+	"github.com/opendivoc/divoc/internal/render/shape"
 )
 
-// Renderer makes pages. It is safe for concurrent use.
-type Renderer struct{}
-
-var errTODO = errors.New("render: not built yet")
+// Renderer makes pages. It is safe for concurrent use. It remembers how the
+// fixed words of pages are set, nothing of a person.
+type Renderer struct {
+	fonts  *shape.Set
+	subset []*pdf.Font
+	texts  texts
+	codes  qr.Encoder
+	writer pdf.Writer
+	page   *template.Template
+}
 
 // New reads the fonts: every *.ttf at the root of fsys, NotoSans-Regular.ttf
 // first. A nil fsys means the fonts built into the program; the error says what
 // to do when there are none.
-func New(fsys fs.FS) (*Renderer, error) { return &Renderer{}, nil }
-
-// PDF writes d as a tagged A4 PDF. The same Document gives the same bytes.
-func (r *Renderer) PDF(w io.Writer, d Document) error { return errTODO }
-
-// HTML writes d as a page to print. It has no script and no style of its own.
-func (r *Renderer) HTML(w io.Writer, d Document, o HTMLOptions) error { return errTODO }
-
-// HTMLOptions says where the page finds what a strict content security policy
-// keeps out of it.
-type HTMLOptions struct {
-	Stylesheet string // address of the style sheet that PrintCSS returns
-	QRImage    string // address of the QR image; empty puts an inline SVG
+func New(fsys fs.FS) (*Renderer, error) {
+	if fsys == nil {
+		fsys = fonts.FS()
+	}
+	set, err := shape.Load(fsys)
+	if err != nil {
+		return nil, err
+	}
+	r := &Renderer{fonts: set}
+	for _, f := range set.Fonts {
+		sub, err := pdf.NewFont(f.Name, f.Data)
+		if err != nil {
+			return nil, err
+		}
+		r.subset = append(r.subset, sub)
+	}
+	if r.texts, err = loadTexts(); err != nil {
+		return nil, err
+	}
+	r.page, err = parsePage()
+	return r, err
 }
 
-// PrintCSS is the style sheet of the page that HTML writes.
-func PrintCSS() []byte { return nil }
+// PDF writes d as a tagged A4 PDF of as many pages as it takes. The same
+// Document gives the same bytes. A Document without certificates, with an
+// unusable layout or with a text too long for a page is a vaccination.Invalid
+// error; nothing is written then.
+func (r *Renderer) PDF(w io.Writer, d Document) error {
+	v, err := r.View(d)
+	if err != nil {
+		return err
+	}
+	layout, err := d.Profile.Layout.complete()
+	if err != nil {
+		return err
+	}
+	var code *qr.Code
+	if d.QR != "" {
+		if code, err = r.codes.Encode(d.QR, qr.M); err != nil {
+			return fmt.Errorf("QR code of the certificate: %w", err)
+		}
+	}
+	created := d.Created
+	if created.IsZero() {
+		created = d.Doses[d.Latest].Info.Period.Start
+	}
+	doc := pdf.New(r.subset, pdf.Info{
+		Title: v.Title.String(), Author: v.Issuer.String(), Subject: v.HCID, Lang: v.Lang, Created: created,
+	})
+	if err := newSetter(r, doc, v, layout, code).set(); err != nil {
+		return err
+	}
+	return r.writer.Write(w, doc)
+}

@@ -1,0 +1,133 @@
+package render
+
+import (
+	"github.com/opendivoc/divoc/internal/render/pdf"
+	"github.com/opendivoc/divoc/internal/render/shape"
+)
+
+// style is how a paragraph looks.
+type style struct {
+	size   float32
+	bold   bool
+	color  pdf.Color
+	center bool
+	fixed  bool    // the words are ours, not a person's
+	above  float32 // space above
+	tag    string  // structure type; "" is P
+}
+
+// box is paragraphs one below the other, measured and not yet drawn.
+type box struct {
+	width, height float32
+	paragraphs    []paragraph
+}
+
+type paragraph struct {
+	style
+	phrases []shape.Phrase
+	lines   []shape.Line
+}
+
+// Line heights in type sizes: scripts other than the base font's reach further
+// above and below their line.
+const (
+	leadBase  = 1.34
+	leadOther = 1.52
+)
+
+func lead(l shape.Line) float32 {
+	if l.Base {
+		return leadBase
+	}
+	return leadOther
+}
+
+// add sets a paragraph at the end of b.
+func (s *setter) add(b *box, text []shape.Phrase, st style) {
+	if len(text) == 0 {
+		return
+	}
+	p := paragraph{style: st, phrases: text}
+	p.lines = s.r.fonts.Wrap(text, st.bold, b.width*1000/st.size, st.fixed)
+	if len(b.paragraphs) > 0 {
+		b.height += st.above
+	} else {
+		p.above = 0
+	}
+	for _, l := range p.lines {
+		b.height += lead(l) * st.size
+	}
+	b.paragraphs = append(b.paragraphs, p)
+}
+
+// addFitting is add in the largest size from st.size down to least in which the
+// text takes no more than lines lines, or in least.
+func (s *setter) addFitting(b *box, text []shape.Phrase, st style, least float32, lines int) {
+	for ; st.size > least; st.size-- {
+		if len(s.r.fonts.Wrap(text, st.bold, b.width*1000/st.size, st.fixed)) <= lines {
+			break
+		}
+	}
+	st.size = max(st.size, least)
+	s.add(b, text, st)
+}
+
+// stack adds each phrase as a paragraph of its own, the first in one style and
+// the others in another.
+func (s *setter) stack(b *box, text Text, first, others style) {
+	for i, p := range text {
+		st := first
+		if i > 0 {
+			st = others
+		}
+		s.add(b, []shape.Phrase{p}, st)
+	}
+}
+
+// draw draws b with its top left corner at x, y as children of e; without e it
+// only decorates.
+func (s *setter) draw(b *box, x, y float32, e *pdf.Element) {
+	for i := range b.paragraphs {
+		p := &b.paragraphs[i]
+		y += p.above
+		var owner func(int) *pdf.Element
+		if e != nil {
+			owner = p.owner(e)
+		}
+		for _, l := range p.lines {
+			height := lead(l) * p.size
+			at := x
+			width := l.Width * p.size / 1000
+			switch {
+			case p.center:
+				at += (b.width - width) / 2
+			case l.RTL:
+				at += b.width - width
+			}
+			// The middle of the small letters' height stands at the middle of the line.
+			s.doc.Text(l, at, y+height/2+p.size*0.33, p.size, p.color, owner)
+			y += height
+		}
+	}
+}
+
+// owner makes the structure element of a paragraph, and within it one for each
+// phrase where there are several.
+func (p *paragraph) owner(e *pdf.Element) func(int) *pdf.Element {
+	tag := p.tag
+	if tag == "" {
+		tag = "P"
+	}
+	if len(p.phrases) == 1 {
+		el := e.Add(tag, p.phrases[0].Lang)
+		return func(int) *pdf.Element { return el }
+	}
+	parent := e.Add(tag, "")
+	spans := make([]*pdf.Element, len(p.phrases))
+	return func(i int) *pdf.Element {
+		if spans[i] == nil {
+			spans[i] = parent.Add("Span", p.phrases[i].Lang)
+		}
+		return spans[i]
+	}
+}

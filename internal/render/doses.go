@@ -1,0 +1,142 @@
+package render
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/opendivoc/divoc/internal/render/shape"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// doses fills in the table of doses. A column that no dose says anything of is
+// left out where it may be missing from a record.
+func (v *viewer) doses(out *View, d Document, keys []string) {
+	for _, key := range keys {
+		if key == "validity" && !slices.ContainsFunc(d.Doses, func(c vaccination.Certificate) bool {
+			return !c.Vaccination.ValidFrom.IsZero() || !c.Vaccination.ValidUntil.IsZero()
+		}) {
+			continue
+		}
+		out.Columns = append(out.Columns, Column{Key: key, Label: v.say(key)})
+	}
+	for i, c := range d.Doses {
+		row := Row{Current: i == d.Latest}
+		for _, col := range out.Columns {
+			row.Cells = append(row.Cells, v.cell(col.Key, c.Vaccination))
+		}
+		out.Doses = append(out.Doses, row)
+	}
+}
+
+func (v *viewer) cell(key string, d vaccination.Dose) Cell {
+	var c Cell
+	switch key {
+	case "dose":
+		c.Main = v.doseNumber(d)
+	case "date":
+		c.Main = v.date(d.Date)
+		c.line("nextDose", v.say("nextDose"), v.date(d.NextDose))
+	case "vaccine":
+		v.vaccine(&c, d)
+	case "lot":
+		c.Main = plain(d.Lot)
+	case "place":
+		v.place(&c, d)
+	case "validity":
+		if t := v.date(d.ValidFrom); len(t) > 0 {
+			c.line("validFrom", nil, v.around("validity.from", t))
+		}
+		if t := v.date(d.ValidUntil); len(t) > 0 {
+			c.line("validUntil", nil, v.around("validity.until", t))
+		}
+		if len(c.Lines) == 0 {
+			c.Main = plain("–")
+		}
+		return c
+	}
+	if len(c.Main) == 0 {
+		c.Main = v.say("notRecorded")
+	}
+	return c
+}
+
+// line adds a line below the main text, unless it is empty.
+func (c *Cell) line(key string, label, value Text) {
+	if len(value) > 0 {
+		c.Lines = append(c.Lines, Field{Key: key, Label: label, Value: value})
+	}
+}
+
+// around puts a date, which has words of its own in each language, into key.
+func (v *viewer) around(key string, date Text) Text {
+	var out Text
+	for i, lang := range v.langs {
+		w, in := v.texts.word(lang, key)
+		out = out.add(shape.Phrase{Lang: in, Text: strings.ReplaceAll(w, "{date}", date[min(i, len(date)-1)].Text)})
+	}
+	return out
+}
+
+func (v *viewer) doseNumber(d vaccination.Dose) Text {
+	n, total := strconv.Itoa(d.Number), strconv.Itoa(d.Total)
+	switch {
+	case d.Number <= 0:
+		return nil
+	case d.Total <= 0:
+		return plain(n)
+	case d.Number > d.Total:
+		return v.say("dose.beyond", "{n}", n, "{total}", total)
+	default:
+		return v.say("dose.of", "{n}", n, "{total}", total)
+	}
+}
+
+func (v *viewer) vaccine(c *Cell, d vaccination.Dose) {
+	if v.profile.ProductName != nil && d.Product != "" {
+		for _, lang := range v.langs {
+			c.Main = c.Main.add(shape.Phrase{Lang: lang, Text: shape.Clean(v.profile.ProductName(d.Product, lang))})
+		}
+	}
+	if len(c.Main) == 0 {
+		c.Main = coding(d.Brand)
+	}
+	kind := coding(d.Vaccine)
+	if len(c.Main) == 0 {
+		c.Main, kind = kind, nil
+	}
+	if kind.String() != c.Main.String() {
+		c.line("type", v.say("type"), kind)
+	}
+	maker, holder := coding(d.Manufacturer), coding(d.MAHolder)
+	c.line("manufacturer", v.say("manufacturer"), maker)
+	if maker.String() != holder.String() {
+		c.line("maholder", v.say("maholder"), holder)
+	}
+	c.line("disease", v.say("disease"), coding(d.Disease))
+}
+
+func coding(c vaccination.Coding) Text {
+	if c.Display != "" {
+		return plain(c.Display)
+	}
+	return plain(c.Code)
+}
+
+func (v *viewer) place(c *Cell, d vaccination.Dose) {
+	c.Main = plain(d.Centre)
+	a := d.CentreAddress
+	if a.Country == d.Country.Code || a.Country == d.Country.Display {
+		a.Country = ""
+	}
+	town := strings.TrimSpace(a.Region + " " + a.PostCode)
+	for _, part := range []string{a.Line1, a.Line2, a.District, town, a.Country} {
+		c.line("centreAddress", nil, plain(part))
+	}
+	country := v.country(d.Country)
+	if len(country) == 0 {
+		country = v.say("notRecorded")
+	}
+	c.line("country", nil, country)
+	c.line("practitioner", v.say("practitioner"), plain(d.Practitioner))
+}

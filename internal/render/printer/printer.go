@@ -1,0 +1,189 @@
+// Package printer turns stored certificates into what a person holds: a PDF, a
+// page to print, a QR image. Work happens when somebody asks; a PDF is kept for
+// a while under a hash of everything it was made from.
+package printer
+
+import (
+	"bytes"
+	"container/list"
+	"crypto/sha256"
+	"encoding/json"
+	"io"
+	"slices"
+	"sync"
+
+	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/render"
+	"github.com/opendivoc/divoc/internal/render/qr"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Printer makes pages of one country. It is safe for concurrent use.
+type Printer struct {
+	renderer  *render.Renderer
+	profile   *profile.Profile
+	publicURL string
+	cache     cache
+}
+
+// New returns a Printer. It fails when the fonts are missing.
+func New(p *profile.Profile, publicURL string) (*Printer, error) {
+	r, err := render.New(nil)
+	if err != nil {
+		return nil, err
+	}
+	return &Printer{renderer: r, profile: p, publicURL: publicURL, cache: cache{pages: map[[32]byte]*list.Element{}}}, nil
+}
+
+// PDF returns the page of doses as PDF, with the code of doses[index].
+// languages chooses and orders the page's languages among the profile's; none
+// means all of them.
+func (p *Printer) PDF(doses []*issuance.Record, index int, languages []string) ([]byte, error) {
+	d := p.document(doses, index, languages)
+	key, err := keyOf(d)
+	if err != nil {
+		return nil, err
+	}
+	if page := p.cache.get(key); page != nil {
+		return page, nil
+	}
+	var b bytes.Buffer
+	if err := p.renderer.PDF(&b, d); err != nil {
+		return nil, err
+	}
+	p.cache.put(key, b.Bytes())
+	return b.Bytes(), nil
+}
+
+// HTML writes the page of doses as a page to print.
+func (p *Printer) HTML(w io.Writer, doses []*issuance.Record, index int, languages []string, o render.HTMLOptions) error {
+	return p.renderer.HTML(w, p.document(doses, index, languages), o)
+}
+
+// PNG returns the QR code of a certificate as an image.
+func (p *Printer) PNG(r *issuance.Record) ([]byte, error) {
+	code, err := qr.Encode(r.Code, qr.M)
+	if err != nil {
+		return nil, err
+	}
+	return code.PNG(8)
+}
+
+// SVG returns the QR code of a certificate as a drawing.
+func (p *Printer) SVG(r *issuance.Record) ([]byte, error) {
+	code, err := qr.Encode(r.Code, qr.M)
+	if err != nil {
+		return nil, err
+	}
+	return code.SVG("QR code"), nil
+}
+
+func (p *Printer) document(doses []*issuance.Record, index int, languages []string) render.Document {
+	chosen := doses[index]
+	d := render.Document{Latest: index, QR: chosen.Code, Languages: p.languages(languages), Profile: p.country(chosen.Programme)}
+	for _, r := range doses {
+		d.Doses = append(d.Doses, r.Certificate)
+	}
+	return d
+}
+
+// languages keeps those of the profile, in the order asked for.
+func (p *Printer) languages(asked []string) []string {
+	var out []string
+	for _, l := range asked {
+		if slices.Contains(p.profile.Languages, l) && !slices.Contains(out, l) {
+			out = append(out, l)
+		}
+	}
+	if len(out) == 0 {
+		return p.profile.Languages
+	}
+	return out
+}
+
+func (p *Printer) country(programme string) render.Profile {
+	pr := p.profile.Programmes[programme]
+	return render.Profile{
+		Issuer:    p.profile.Issuer.Name,
+		Country:   p.profile.Country.Alpha2,
+		Programme: pr.Names,
+		Languages: p.profile.Languages,
+		TimeZone:  p.profile.TimeZone,
+		PublicURL: p.publicURL,
+		Layout:    pr.Layout,
+		ProductName: func(key, lang string) string {
+			if product, ok := p.profile.Catalogue.Product(key); ok {
+				return product.Name(lang)
+			}
+			return ""
+		},
+		IdentityName: func(kind, lang string) string {
+			for _, k := range p.profile.Identities {
+				if k.Key == kind {
+					return k.Names[lang]
+				}
+			}
+			return ""
+		},
+		CountryName: func(alpha3, _ string) string {
+			c, _ := catalogue.FindCountry(alpha3)
+			return c.Name
+		},
+	}
+}
+
+// keyOf is a hash of everything a page is made from.
+func keyOf(d render.Document) ([32]byte, error) {
+	b, err := json.Marshal(struct {
+		Doses     []vaccination.Certificate
+		Latest    int
+		QR        string
+		Languages []string
+	}{d.Doses, d.Latest, d.QR, d.Languages})
+	return sha256.Sum256(b), err
+}
+
+// cache keeps the pages asked for last.
+type cache struct {
+	mu    sync.Mutex
+	order list.List // of *page, newest first
+	pages map[[32]byte]*list.Element
+	bytes int
+}
+
+type page struct {
+	key  [32]byte
+	data []byte
+}
+
+// maxCache bounds the cache in bytes: some hundred pages.
+const maxCache = 16 << 20
+
+func (c *cache) get(key [32]byte) []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.pages[key]
+	if e == nil {
+		return nil
+	}
+	c.order.MoveToFront(e)
+	return e.Value.(*page).data
+}
+
+func (c *cache) put(key [32]byte, data []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.pages[key] != nil {
+		return
+	}
+	c.pages[key] = c.order.PushFront(&page{key, data})
+	c.bytes += len(data)
+	for c.bytes > maxCache {
+		last := c.order.Back()
+		old := c.order.Remove(last).(*page)
+		delete(c.pages, old.key)
+		c.bytes -= len(old.data)
+	}
+}

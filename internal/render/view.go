@@ -1,0 +1,287 @@
+package render
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/render/shape"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// View is what a page says, before it is set: the same for paper and browser.
+type View struct {
+	Lang        string // of the page as a whole
+	Title       Text
+	Issuer      Text
+	Country     string // alpha-2, in the emblem placeholder
+	Specimen    bool
+	Domestic    bool
+	Warnings    []Text // specimen, domestic
+	PersonTitle Text
+	Person      []Field
+	DosesTitle  Text
+	Columns     []Column
+	Doses       []Row
+	AboutTitle  Text
+	About       []Field
+	HCID        string
+	Code        Text // what stands under the code
+	CodeAlt     Text
+	BarcodeAlt  Text
+	Notes       []Text
+}
+
+// Field is a label with its value.
+type Field struct {
+	Key   string // of the core data set: "birthDate"
+	Label Text
+	Value Text
+}
+
+// Column is a column of the table of doses.
+type Column struct {
+	Key   string
+	Label Text
+}
+
+// Row is one dose: a cell for each column.
+type Row struct {
+	Current bool // its certificate is the one in the code
+	Cells   []Cell
+}
+
+// Cell is what a column says of a dose: its main text, then lines below it.
+type Cell struct {
+	Main  Text
+	Lines []Field // with or without a label
+}
+
+// viewer gathers what the parts of a view need.
+type viewer struct {
+	texts   texts
+	langs   []string
+	profile Profile
+	zone    *time.Location
+}
+
+// View returns the content of the page of d.
+func (r *Renderer) View(d Document) (*View, error) {
+	if d.Latest < 0 || d.Latest >= len(d.Doses) {
+		return nil, vaccination.Errorf(vaccination.Invalid, "there is no certificate to print")
+	}
+	v := viewer{texts: r.texts, langs: d.Languages, profile: d.Profile, zone: d.Profile.TimeZone}
+	if len(v.langs) == 0 {
+		v.langs = d.Profile.Languages
+	}
+	if len(v.langs) == 0 {
+		v.langs = []string{"en"}
+	}
+	if v.zone == nil {
+		v.zone = time.UTC
+	}
+	layout, err := d.Profile.Layout.complete()
+	if err != nil {
+		return nil, err
+	}
+	c := d.Doses[d.Latest]
+	hcid := shape.Clean(c.Info.HCID)
+	out := &View{
+		Lang: v.langs[0], Title: v.title(), Country: d.Profile.Country, HCID: hcid,
+		Issuer:      named(v.langs, d.Profile.Issuer),
+		PersonTitle: v.say("person"), DosesTitle: v.say("doses"), AboutTitle: v.say("certificate"),
+		Person: v.fields(layout.fields("person"), c),
+		About:  v.fields(layout.fields("certificate"), c),
+	}
+	if len(out.Issuer) == 0 {
+		out.Issuer = plain(c.Info.Issuer.Name)
+	}
+	for _, dose := range d.Doses {
+		out.Specimen = out.Specimen || dose.Specimen
+		out.Domestic = out.Domestic || dose.Domestic
+	}
+	if out.Specimen {
+		out.Warnings = append(out.Warnings, v.pair("specimen", "specimenNote"))
+	}
+	if out.Domestic {
+		out.Warnings = append(out.Warnings, v.pair("domestic", "domesticNote"))
+	}
+	v.doses(out, d, layout.fields("doses"))
+	out.CodeAlt = v.say("codeAlt", "{hcid}", hcid)
+	out.BarcodeAlt = v.say("barcodeAlt", "{hcid}", hcid)
+	if d.QR == "" {
+		out.Code = v.say("noCode")
+	} else {
+		out.Code = v.say("scan")
+	}
+	for _, note := range layout.fields("notes") {
+		switch {
+		case note == "verify" && d.QR != "" && d.Profile.PublicURL != "":
+			out.Notes = append(out.Notes, v.say(note, "{url}", strings.TrimSuffix(d.Profile.PublicURL, "/")+"/verify"))
+		case note == "scanDose" && d.QR != "" && c.Vaccination.Number > 0:
+			out.Notes = append(out.Notes, v.say(note, "{n}", strconv.Itoa(c.Vaccination.Number)))
+		case note == "vaccineValidity" && !slices.ContainsFunc(out.Columns, func(c Column) bool { return c.Key == "validity" }):
+		case note != "verify" && note != "scanDose":
+			out.Notes = append(out.Notes, v.say(note))
+		}
+	}
+	return out, nil
+}
+
+func (v *viewer) say(key string, replace ...string) Text {
+	return v.texts.say(v.langs, key, replace...)
+}
+
+// pair is a heading with its sentence, in each language.
+func (v *viewer) pair(head, note string) Text {
+	out := v.say(head)
+	notes := v.say(note)
+	for i := range out {
+		if i < len(notes) {
+			out[i].Text += " · " + notes[i].Text
+		}
+	}
+	return out
+}
+
+func (v *viewer) title() Text {
+	if len(v.profile.Programme) == 0 {
+		return v.say("title")
+	}
+	var out Text
+	for _, lang := range v.langs {
+		w, in := v.texts.word(lang, "titleOf")
+		name := v.profile.Programme[lang]
+		if name == "" {
+			name = v.profile.Programme["en"]
+		}
+		out = out.add(shape.Phrase{Lang: in, Text: strings.ReplaceAll(w, "{programme}", shape.Clean(name))})
+	}
+	return out
+}
+
+func (v *viewer) fields(keys []string, c vaccination.Certificate) []Field {
+	var out []Field
+	for _, key := range keys {
+		value, optional := v.value(key, c)
+		if len(value) == 0 {
+			if optional {
+				continue
+			}
+			value = v.say("notRecorded")
+		}
+		out = append(out, Field{Key: key, Label: v.say(key), Value: value})
+	}
+	return out
+}
+
+// value is what c says of a field; where it says nothing, optional tells
+// whether the field is left out rather than printed as not recorded.
+func (v *viewer) value(key string, c vaccination.Certificate) (value Text, optional bool) {
+	switch key {
+	case "name":
+		return plain(c.Name), false
+	case "birthDate":
+		return v.date(c.BirthDate), false
+	case "sex":
+		if c.Sex == "" {
+			return nil, true
+		}
+		if _, ok := v.texts["en"]["sex."+string(c.Sex)]; !ok {
+			return plain(string(c.Sex)), true
+		}
+		return v.say("sex." + string(c.Sex)), true
+	case "identifier":
+		return v.identifier(c.Identifier), true
+	case "nationality":
+		return v.country(vaccination.Coding{Code: c.Nationality}), true
+	case "hcid":
+		return plain(c.Info.HCID), false
+	case "issuer":
+		if t := named(v.langs, v.profile.Issuer); len(t) > 0 {
+			return t, false
+		}
+		return plain(c.Info.Issuer.Name), false
+	case "issued":
+		return v.date(v.day(c.Info.Period.Start)), false
+	case "validUntil":
+		if c.Info.Period.End.IsZero() {
+			return v.say("noEnd"), false
+		}
+		return v.date(v.day(c.Info.Period.End)), false
+	case "version":
+		return plain(c.Info.Version), true
+	default: // "key"; Check allows no other
+		return plain(c.Info.KeyID), true
+	}
+}
+
+func (v *viewer) day(t time.Time) vaccination.Date {
+	if t.IsZero() {
+		return vaccination.Date{}
+	}
+	return vaccination.DateOf(t.In(v.zone))
+}
+
+// date says d with what is not known of it, in words. Digits are those of ISO
+// 8601, which mean the same in every language of the page.
+func (v *viewer) date(d vaccination.Date) Text {
+	estimated := d.Estimated
+	d.Estimated = false
+	text := d.String()
+	key := map[vaccination.Precision]string{
+		vaccination.PrecisionYear: "yearOnly", vaccination.PrecisionMonth: "monthOnly",
+	}[d.Precision()]
+	switch {
+	case text == "":
+		return nil
+	case key == "" && !estimated:
+		return plain(text)
+	case key == "":
+		key = "estimated"
+	case estimated:
+		key += "Estimated"
+	}
+	return v.say(key, "{date}", text)
+}
+
+func (v *viewer) identifier(id vaccination.Identifier) Text {
+	value := shape.Clean(id.Value)
+	if value == "" {
+		return nil
+	}
+	var out Text
+	for _, lang := range v.langs {
+		kind := ""
+		if v.profile.IdentityName != nil {
+			kind = v.profile.IdentityName(id.Kind, lang)
+		}
+		if kind == "" {
+			kind = id.Kind
+			lang = ""
+		}
+		if kind = shape.Clean(kind); kind != "" {
+			out = out.add(shape.Phrase{Lang: lang, Text: kind})
+		}
+	}
+	return append(out, shape.Phrase{Text: value})
+}
+
+func (v *viewer) country(c vaccination.Coding) Text {
+	var out Text
+	for _, lang := range v.langs {
+		if v.profile.CountryName != nil {
+			if n := shape.Clean(v.profile.CountryName(c.Code, lang)); n != "" {
+				out = out.add(shape.Phrase{Lang: lang, Text: n})
+			}
+		}
+	}
+	if len(out) > 0 {
+		return out
+	}
+	if c.Display != "" {
+		return plain(c.Display)
+	}
+	return plain(c.Code)
+}
