@@ -1,48 +1,324 @@
 package trust
 
 import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
-)
 
-// Signer signs a bundle: the issuer's document key.
-type Signer interface {
-	ID() string                          // the verification method
-	Sign(message []byte) ([]byte, error) // Ed25519 (RFC 8032), 64 bytes
-}
+	"github.com/gowebpki/jcs"
+)
 
 // Bundle is a trust list as published: whose keys count, and the states they
 // published.
+//
+// Its JSON, in the form of RFC 8785 (JCS), is
+//
+//	{"format": "divoc-trust/1", "version": 7, "issued": "2026-01-02T03:04:05Z",
+//	 "issuers": [{"id": "did:web:…", "name": "…", "country": "JM", "specimen": true,
+//	   "keys": [{"id": "did:web:…#z6Mk…", "publicKey": SPKI,
+//	             "notBefore": time, "notAfter": time, "usage": ["vaccination"], "retired": time},
+//	            {"id": "did:web:…#…", "x5c": [DSC, SCA], "retired": time}]}],
+//	 "status": [{"issuer": "did:web:…", "asOf": time, "nextUpdate": time,
+//	   "superseded": HASHES, "suspended": HASHES, "revoked": HASHES}],
+//	 "proofs": [{"key": "did:web:…#z6Mk…", "signature": SIGNATURE}]}
+//
+// Times are UTC in whole seconds; binary values are base64; x5c holds DER, from
+// which that key's id, time and usage follow; HASHES are 16 bytes each, sorted.
+// Members that are empty are left out. A proof is the Ed25519 signature of the
+// same document without "proofs". A document that is not exactly what we would
+// write for what we read is refused, so nothing in it can be read in two ways.
 type Bundle struct {
-	Version int64     // grows with every change
+	Version int64     // grows with every change; below 2^53
 	Issued  time.Time // when it was made
 	Issuers []Issuer
 	Status  []Snapshot
-	Proof   *Proof // nil when not signed, as key files are
+	// Proofs are its signatures; none for key files of other kinds. The first
+	// is by a current key; after a rotation another one is by the key before it,
+	// so that who knows only that one can follow.
+	Proofs []Proof
 }
 
-// Proof is the signature of a [Bundle].
+// Proof is a signature of a [Bundle].
 type Proof struct {
-	Key       string // the verification method of an Ed25519 key that the bundle lists
-	Signature []byte
+	Key       string `json:"key"` // the ID of an Ed25519 key that the bundle lists
+	Signature []byte `json:"signature"`
 }
 
-// Sign returns the JSON of b, signed.
-func (b *Bundle) Sign(s Signer) ([]byte, error) { return nil, errors.New("trust: not built yet") }
+// Signer signs a bundle: a document key of the issuer.
+type Signer interface {
+	ID() string                          // the verification method
+	Sign(message []byte) ([]byte, error) // Ed25519 (RFC 8032): 64 bytes
+}
 
-// Parse reads a trust file: our bundle, PEM certificates or public keys, a JWK
-// set, a DID document. Published test keys are refused.
-func Parse(data []byte) (*Bundle, error) { return nil, errors.New("trust: not built yet") }
+const bundleFormat = "divoc-trust/1"
 
-// ParseNamed is [Parse] for a file that a person named, as --trust does: naming
-// it is consent, also to a published test key.
-func ParseNamed(data []byte) (*Bundle, error) { return nil, errors.New("trust: not built yet") }
+// The members stand in the order of their names, as JCS wants them.
 
-// Replaces says why b may not take the place of old; nil when it may.
-func (b *Bundle) Replaces(old *Bundle) error { return errors.New("trust: not built yet") }
+type bundleJSON struct {
+	Format  string         `json:"format"`
+	Issued  time.Time      `json:"issued"`
+	Issuers []issuerJSON   `json:"issuers"`
+	Proofs  []Proof        `json:"proofs,omitempty"`
+	Status  []snapshotJSON `json:"status,omitempty"`
+	Version int64          `json:"version"`
+}
 
-// DIDDocument returns i as a DID document (DID Core 1.0).
-func (i Issuer) DIDDocument() ([]byte, error) { return nil, errors.New("trust: not built yet") }
+type issuerJSON struct {
+	Country  string    `json:"country,omitempty"`
+	ID       string    `json:"id,omitempty"`
+	Keys     []keyJSON `json:"keys"`
+	Name     string    `json:"name,omitempty"`
+	Specimen bool      `json:"specimen,omitempty"`
+}
 
-// DIDWeb returns the did:web identifier of a public URL.
-func DIDWeb(publicURL string) (string, error) { return "", errors.New("trust: not built yet") }
+type keyJSON struct {
+	ID        string    `json:"id,omitempty"`
+	KeyID     []byte    `json:"kid,omitempty"`
+	NotAfter  time.Time `json:"notAfter,omitzero"`
+	NotBefore time.Time `json:"notBefore,omitzero"`
+	Public    []byte    `json:"publicKey,omitempty"`
+	Retired   time.Time `json:"retired,omitzero"`
+	Usage     []Usage   `json:"usage,omitempty"`
+	X5c       [][]byte  `json:"x5c,omitempty"`
+}
+
+type snapshotJSON struct {
+	AsOf       time.Time `json:"asOf"`
+	Issuer     string    `json:"issuer"`
+	NextUpdate time.Time `json:"nextUpdate"`
+	Revoked    []byte    `json:"revoked,omitempty"`
+	Superseded []byte    `json:"superseded,omitempty"`
+	Suspended  []byte    `json:"suspended,omitempty"`
+}
+
+// seconds is t as bundles hold it.
+func seconds(t time.Time) time.Time {
+	if t.IsZero() {
+		return time.Time{}
+	}
+	return t.UTC().Truncate(time.Second)
+}
+
+// encode returns the JSON of b with the given proofs.
+func (b *Bundle) encode(proofs []Proof) ([]byte, error) {
+	out := bundleJSON{Format: bundleFormat, Version: b.Version, Issued: seconds(b.Issued), Issuers: []issuerJSON{}, Proofs: proofs}
+	for _, iss := range b.Issuers {
+		j := issuerJSON{ID: iss.ID, Name: iss.Name, Country: iss.Country, Specimen: iss.Specimen, Keys: []keyJSON{}}
+		for _, k := range iss.Keys {
+			e, err := encodeKey(k)
+			if err != nil {
+				return nil, err
+			}
+			j.Keys = append(j.Keys, e)
+		}
+		out.Issuers = append(out.Issuers, j)
+	}
+	for _, s := range b.Status {
+		out.Status = append(out.Status, snapshotJSON{
+			seconds(s.AsOf), s.Issuer, seconds(s.NextUpdate), s.Revoked, s.Superseded, s.Suspended,
+		})
+	}
+	var buf bytes.Buffer
+	enc := json.NewEncoder(&buf)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(out); err != nil {
+		return nil, fmt.Errorf("encode a trust bundle: %w", err)
+	}
+	data := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
+	// With members in order and whole numbers only, encoding/json differs from
+	// JCS in the two line separators that it escapes. Going through JCS always
+	// would cost seconds for large sets in a browser.
+	if bytes.Contains(data, []byte(`\u202`)) {
+		return jcs.Transform(data)
+	}
+	return data, nil
+}
+
+func encodeKey(k Key) (keyJSON, error) {
+	out := keyJSON{ID: k.ID, Retired: seconds(k.Retired)}
+	if k.Certificate != nil {
+		out.X5c = append(out.X5c, k.Certificate.Raw)
+		for _, c := range k.Chain {
+			out.X5c = append(out.X5c, c.Raw)
+		}
+		return out, nil
+	}
+	der, err := x509.MarshalPKIXPublicKey(k.Public)
+	if err != nil {
+		return keyJSON{}, fmt.Errorf("encode a public key: %w", err)
+	}
+	out.Public, out.KeyID, out.Usage = der, k.KeyID, k.Usage
+	out.NotBefore, out.NotAfter = seconds(k.NotBefore), seconds(k.NotAfter)
+	return out, nil
+}
+
+func (e keyJSON) key() (Key, error) {
+	k := Key{ID: e.ID, KeyID: e.KeyID, NotBefore: e.NotBefore, NotAfter: e.NotAfter, Usage: e.Usage}
+	var err error
+	if len(e.X5c) == 0 {
+		if k.Public, err = x509.ParsePKIXPublicKey(e.Public); err != nil {
+			return Key{}, errors.New("the public key is not readable")
+		}
+		err = checkPublic(k.Public)
+	} else {
+		var certs []*x509.Certificate
+		for _, der := range e.X5c {
+			c, err := x509.ParseCertificate(der)
+			if err != nil {
+				return Key{}, fmt.Errorf("a certificate is not readable: %w", err)
+			}
+			certs = append(certs, c)
+		}
+		k, err = certificateKey(certs[0], certs[1:len(certs):len(certs)])
+		k.ID = e.ID
+	}
+	k.Retired = e.Retired
+	return k, err
+}
+
+// Sign signs b with the current key of its publisher, then with each older key
+// whose holders are to follow, sets b.Proofs and returns the JSON.
+func (b *Bundle) Sign(signers ...Signer) ([]byte, error) {
+	message, err := b.encode(nil)
+	if err != nil {
+		return nil, err
+	}
+	var proofs []Proof
+	for _, s := range signers {
+		sig, err := s.Sign(message)
+		if err != nil {
+			return nil, fmt.Errorf("sign a trust bundle: %w", err)
+		}
+		proofs = append(proofs, Proof{s.ID(), sig})
+	}
+	data, err := b.encode(proofs)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := parseBundle(data); err != nil {
+		return nil, fmt.Errorf("the trust bundle could not be read back: %w", err)
+	}
+	b.Proofs = proofs
+	return data, nil
+}
+
+// parseBundle reads and checks our own format.
+func parseBundle(data []byte) (*Bundle, error) {
+	var in bundleJSON
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&in); err != nil {
+		return nil, errors.New("the trust bundle is not readable: a member is unknown or of another kind")
+	}
+	if in.Format != bundleFormat {
+		return nil, fmt.Errorf("the trust bundle is of format %.40q; this program reads %s", in.Format, bundleFormat)
+	}
+	if in.Version < 0 || in.Version >= 1<<53 || in.Issued.IsZero() {
+		return nil, errors.New("the trust bundle has no version or no date")
+	}
+	b := &Bundle{Version: in.Version, Issued: in.Issued, Proofs: in.Proofs}
+	for _, i := range in.Issuers {
+		iss := Issuer{ID: i.ID, Name: i.Name, Country: i.Country, Specimen: i.Specimen}
+		for n, e := range i.Keys {
+			k, err := e.key()
+			if err != nil {
+				return nil, fmt.Errorf("key %d of issuer %.80q: %w", n+1, i.ID, err)
+			}
+			iss.Keys = append(iss.Keys, k)
+		}
+		b.Issuers = append(b.Issuers, iss)
+	}
+	for _, s := range in.Status {
+		b.Status = append(b.Status, Snapshot{s.Issuer, s.AsOf, s.NextUpdate, s.Superseded, s.Suspended, s.Revoked})
+	}
+	if err := b.checkStatus(); err != nil {
+		return nil, err
+	}
+	if err := b.checkCanonical(data); err != nil {
+		return nil, err
+	}
+	return b, b.checkProofs()
+}
+
+func (b *Bundle) checkStatus() error {
+	seen := map[string]bool{}
+	for _, iss := range b.Issuers {
+		seen[iss.ID] = false
+	}
+	for _, s := range b.Status {
+		done, known := seen[s.Issuer]
+		if !known || done || s.Issuer == "" {
+			return fmt.Errorf("the trust bundle's status is of no issuer of it, or there are two, for %.80q", s.Issuer)
+		}
+		seen[s.Issuer] = true
+		if s.AsOf.IsZero() || s.AsOf.After(b.Issued) || s.NextUpdate.Before(s.AsOf) {
+			return errors.New("the times of the trust bundle's status contradict each other")
+		}
+		for _, set := range []Hashes{s.Superseded, s.Suspended, s.Revoked} {
+			if err := set.check(); err != nil {
+				return fmt.Errorf("a set of the trust bundle's status %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// checkCanonical refuses a document that says anything b does not hold, or says
+// it in another way than we would.
+func (b *Bundle) checkCanonical(data []byte) error {
+	want, err := b.encode(b.Proofs)
+	if err != nil {
+		return err
+	}
+	if bytes.Equal(want, data) {
+		return nil
+	}
+	got, err := jcs.Transform(data)
+	if err != nil || !bytes.Equal(want, got) {
+		return errors.New("the trust bundle is not in its one form: a value is written in another way than divoc writes it")
+	}
+	return nil
+}
+
+// checkProofs verifies every proof with a key that b lists. The first must be of
+// a key that is not retired.
+func (b *Bundle) checkProofs() error {
+	if len(b.Proofs) == 0 {
+		return nil
+	}
+	message, err := b.encode(nil)
+	if err != nil {
+		return err
+	}
+	for i, p := range b.Proofs {
+		key := b.documentKey(p.Key)
+		if key == nil {
+			return errors.New("the trust bundle is signed with a key that it does not list")
+		}
+		if i == 0 && !key.Retired.IsZero() {
+			return errors.New("the trust bundle is signed with a key that it calls retired")
+		}
+		if !ed25519.Verify(key.Public.(ed25519.PublicKey), message, p.Signature) {
+			return errors.New("the signature of the trust bundle is wrong: it was changed on its way")
+		}
+	}
+	return nil
+}
+
+// documentKey returns the Ed25519 key of that verification method, nil when b
+// lists none.
+func (b *Bundle) documentKey(id string) *Key {
+	for i := range b.Issuers {
+		for j := range b.Issuers[i].Keys {
+			k := &b.Issuers[i].Keys[j]
+			if _, ok := k.Public.(ed25519.PublicKey); ok && id != "" && k.ID == id {
+				return k
+			}
+		}
+	}
+	return nil
+}

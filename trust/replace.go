@@ -1,0 +1,124 @@
+package trust
+
+import (
+	"bytes"
+	"crypto/ed25519"
+
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// maxLoss is the share of keys that a new list may lack without somebody's
+// approval: one in maxLoss.
+const maxLoss = 4
+
+// Replaces says why b may not take the place of old by itself; nil when it may.
+// b must be newer, signed by a key that old lists and does not call retired, not
+// lack more than a quarter of old's keys that are still in their time, and not
+// take back a final state. What is refused stays for a person to decide; old
+// remains in use. A nil old is replaced only by somebody's decision too.
+func (b *Bundle) Replaces(old *Bundle) error {
+	refuse := func(why string) error { return vaccination.Errorf(vaccination.Conflict, "the new trust list %s", why) }
+	switch {
+	case old == nil:
+		return refuse("has none before it to be checked against")
+	case b == nil || b.keyCount() == 0:
+		return refuse("is empty")
+	case b.Version <= old.Version:
+		return refuse("is not newer than the one in use")
+	case b.Issued.Before(old.Issued):
+		return refuse("was made before the one in use")
+	case !b.signedByKeyOf(old):
+		return refuse("is not signed with a key of the one in use")
+	}
+	if lost, of := b.lacks(old); lost*maxLoss > of {
+		return refuse("lacks more than a quarter of the keys of the one in use")
+	}
+	for i := range old.Status {
+		was := &old.Status[i]
+		now := b.snapshot(was.Issuer)
+		switch {
+		case now == nil:
+			return refuse("no longer says which certificates were withdrawn")
+		case now.AsOf.Before(was.AsOf):
+			return refuse("has older states than the one in use")
+		case !now.keepsFinal(was):
+			return refuse("makes withdrawn certificates valid again")
+		}
+	}
+	return nil
+}
+
+func (b *Bundle) keyCount() int {
+	n := 0
+	for _, iss := range b.Issuers {
+		n += len(iss.Keys)
+	}
+	return n
+}
+
+// signedByKeyOf verifies the proofs of b anew with the keys of old.
+func (b *Bundle) signedByKeyOf(old *Bundle) bool {
+	message, err := b.encode(nil)
+	if err != nil {
+		return false
+	}
+	for _, p := range b.Proofs {
+		k := old.documentKey(p.Key)
+		if k != nil && k.Retired.IsZero() && ed25519.Verify(k.Public.(ed25519.PublicKey), message, p.Signature) {
+			return true
+		}
+	}
+	return false
+}
+
+// lacks counts the keys of old that are missing in b, and the keys of old; those
+// whose time is over do not count.
+func (b *Bundle) lacks(old *Bundle) (lost, of int) {
+	have := map[string]bool{}
+	for _, iss := range b.Issuers {
+		for _, k := range iss.Keys {
+			have[iss.ID+" "+Fingerprint(k.Public)] = true
+		}
+	}
+	for _, iss := range old.Issuers {
+		for _, k := range iss.Keys {
+			if !k.NotAfter.IsZero() && k.NotAfter.Before(b.Issued) {
+				continue
+			}
+			of++
+			if !have[iss.ID+" "+Fingerprint(k.Public)] {
+				lost++
+			}
+		}
+	}
+	return lost, of
+}
+
+func (b *Bundle) snapshot(issuer string) *Snapshot {
+	for i := range b.Status {
+		if b.Status[i].Issuer == issuer {
+			return &b.Status[i]
+		}
+	}
+	return nil
+}
+
+// keepsFinal reports whether every certificate that was superseded or revoked
+// in old is so in s too.
+func (s *Snapshot) keepsFinal(old *Snapshot) bool {
+	return within(old.Revoked, s.Revoked) && within(old.Superseded, s.Superseded)
+}
+
+// within reports whether every hash of a is in b, by one walk over both.
+func within(a, b Hashes) bool {
+	j := 0
+	for i := range a.Len() {
+		for j < b.Len() && bytes.Compare(b.at(j), a.at(i)) < 0 {
+			j++
+		}
+		if j == b.Len() || !bytes.Equal(b.at(j), a.at(i)) {
+			return false
+		}
+	}
+	return true
+}
