@@ -1,9 +1,20 @@
-// Package profile is a country's configuration: one folder with profile.yaml,
-// loaded and checked before anything starts.
+// Package profile is a country's configuration: one folder with profile.yaml
+// and what belongs to it, loaded and checked before anything starts.
+//
+// A folder holds
+//
+//	profile.yaml      everything below; docs/new-country.md explains each key
+//	emblem.svg        the country's own drawing, as theme.emblem names it
+//	layouts/*.yaml    how a certificate's page is arranged (internal/render)
+//	catalogue.json    products the catalogue does not have, optional
+//	samples.json      synthetic people for --demo, optional
 package profile
 
 import (
+	"maps"
+	"slices"
 	"time"
+	_ "time/tzdata" // a country's zone must be known on every machine
 
 	"github.com/opendivoc/divoc/catalogue"
 	"github.com/opendivoc/divoc/vaccination"
@@ -11,72 +22,133 @@ import (
 
 // Profile is a country's configuration, checked and immutable.
 type Profile struct {
-	Name             string
+	Name             string // of the folder: "jamaica"
 	Country          catalogue.Country
 	Issuer           Issuer
-	PublicURL        string // "https://certificates.jamaica.example"; --public-url overrides
+	PublicURL        string // "https://certificates.jamaica.example"; --public-url replaces it
 	TimeZone         *time.Location
-	Languages        []string // BCP 47, the first is the default
+	Languages        []string // BCP 47; the first is the default
 	PhoneRules       PhoneRules
 	Identities       []IdentityKind
+	IdentityInQR     bool // the person's identity number is part of the QR code
 	Programmes       map[string]*Programme
 	DefaultProgramme string
-	SourceProgrammes map[string]string // source → its default programme
-	Messages         map[string]Messages
+	SourceProgrammes map[string]string   // source → the programme of its records that name none
+	Messages         map[string]Messages // by language
+	MaxStatusAge     time.Duration       // older knowledge of a status is "cannot tell"
 	Theme            Theme
+	Layouts          map[string][]byte // name → YAML, for internal/render
 	Catalogue        *catalogue.Catalogue
 	Samples          []vaccination.Event // synthetic people for --demo
 }
 
 // Issuer is the authority that signs.
 type Issuer struct {
-	ID   string            // short: "mohw"
+	ID   string            // short, for key names: "mohw"
 	Name map[string]string // language → name as printed
-}
-
-// PhoneRules say which numbers a person of the country types.
-type PhoneRules struct {
-	CountryCode string
-	National    []string // regular expressions of national numbers, digits only
-	Unreachable string   // "keep" or "refuse"
 }
 
 // IdentityKind is a kind of identity document.
 type IdentityKind struct {
-	Key   string
-	Names map[string]string
+	Key   string            `yaml:"key"`
+	Names map[string]string `yaml:"names"`
 }
 
 // Programme is a vaccination campaign.
 type Programme struct {
-	Key        string
-	Names      map[string]string
-	Disease    string
-	Doses      int      // the schedule; 0 = not fixed
-	Products   []string // catalogue keys; empty = all of the disease
-	Payloads   []string // "ddcc"
-	Incomplete string   // "refuse" or "domestic": a record that misses what the international formats require
-	ValidYears int      // of the certificate, from issue
-	Layout     string   // name of layouts/<name>.yaml
+	Key     string
+	Names   map[string]string
+	Disease string // key of the catalogue
+	// Doses is how many the schedule expects; it stands in a record that does
+	// not say. 0 means that the schedule is open.
+	Doses    int
+	Products []string // keys of the catalogue; empty means all against Disease
+	Payloads []string // of the QR code: "ddcc"
+	// Incomplete says what happens to a record that misses what the
+	// international formats require: "refuse" it, or issue a "domestic" one.
+	Incomplete string
+	ValidYears int // of the certificate, from its issue
+	// ValidFromDays after the dose the vaccine counts, where the record does
+	// not say; 0 leaves it open. Yellow fever: 10 (IHR 2005, annex 7).
+	ValidFromDays int
+	Layout        string // name in Profile.Layouts
 }
 
-// Messages are the texts sent to a person, in one language.
+// Messages are the texts sent to a person, in one language. {link} stands for
+// the address of the citizen's page. They say nothing of health.
 type Messages struct {
-	Ready, Corrected, Revoked string // with {link}
+	Ready     string `yaml:"ready"`
+	Corrected string `yaml:"corrected"`
+	Revoked   string `yaml:"revoked"`
 }
 
 // Theme is how pages look.
 type Theme struct {
-	Primary, Accent string // #rrggbb
-	Emblem          []byte // SVG
+	Primary string // #rrggbb, with white text on it
+	Accent  string // #rrggbb
+	Emblem  []byte // SVG without scripts or references
 }
 
-// Open reads a shipped profile by name ("jamaica") or a folder.
-func Open(nameOrDir string) (*Profile, error) { return &Profile{}, nil }
+// Programme returns the programme for a call: that of key, else the default of
+// source, else the profile's. ok is false when the profile has none of the key.
+func (p *Profile) Programme(key, source string) (pr *Programme, ok bool) {
+	if key == "" {
+		key = p.SourceProgrammes[source]
+	}
+	if key == "" {
+		key = p.DefaultProgramme
+	}
+	pr, ok = p.Programmes[key]
+	return pr, ok
+}
 
-// Phone returns the E.164 form of a number as a person types it.
-func (p *Profile) Phone(text string) (e164 string, err error) { return "", nil }
+// ProgrammeKeys returns the keys of all programmes, sorted.
+func (p *Profile) ProgrammeKeys() []string { return slices.Sorted(maps.Keys(p.Programmes)) }
 
-// Programme returns the programme for a call: key, else that of the source,
-// else the default. ok is false when the profile has none of that key.
-func (p *Profile) Programme(key, source string) (pr *Programme, ok bool) { return nil, false }
+// IssuerName returns the issuer's name in a language, in the profile's first
+// where there is none.
+func (p *Profile) IssuerName(lang string) string { return p.name(p.Issuer.Name, lang) }
+
+// ProgrammeName returns a programme's name in a language, in the profile's
+// first where there is none, "" when there is no such programme.
+func (p *Profile) ProgrammeName(key, lang string) string {
+	if pr, ok := p.Programmes[key]; ok {
+		return p.name(pr.Names, lang)
+	}
+	return ""
+}
+
+// IdentityName returns the name of a kind of identity document in a language,
+// "" for a kind that the profile does not have.
+func (p *Profile) IdentityName(kind, lang string) string {
+	for _, k := range p.Identities {
+		if k.Key == kind {
+			return p.name(k.Names, lang)
+		}
+	}
+	return ""
+}
+
+func (p *Profile) name(names map[string]string, lang string) string {
+	if n := names[lang]; n != "" {
+		return n
+	}
+	return names[p.Languages[0]]
+}
+
+// Accepts reports whether a dose of product belongs to the programme.
+func (pr *Programme) Accepts(product catalogue.Product) bool {
+	return product.Disease == pr.Disease && (len(pr.Products) == 0 || slices.Contains(pr.Products, product.Key))
+}
+
+// Complete sets in d what the programme's schedule says and the record does
+// not: the number of doses expected, and from when the vaccine counts. It
+// invents nothing about the dose itself.
+func (pr *Programme) Complete(d *vaccination.Dose) {
+	if d.Total == 0 {
+		d.Total = pr.Doses
+	}
+	if first, ok := d.Date.Earliest(); ok && d.ValidFrom.IsZero() && pr.ValidFromDays > 0 && d.Date.Precision() == vaccination.PrecisionDay {
+		d.ValidFrom = vaccination.DateOf(first.AddDate(0, 0, pr.ValidFromDays))
+	}
+}
