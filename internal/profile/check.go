@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"net/url"
 	"regexp"
 	"slices"
@@ -205,6 +206,9 @@ func (p *Profile) takeTheme(doc themeDocument, dir fs.FS, f *faults) {
 			f.at(at, "write a colour in quotes, such as \"#1d70b8\"")
 		}
 	}
+	if colour.MatchString(doc.Primary) && contrastWithWhite(doc.Primary) < 4.5 {
+		f.at("theme.primary", "choose a darker colour: white text on it cannot be read (WCAG 2.2, contrast 4.5:1)")
+	}
 	p.Theme = Theme{Primary: doc.Primary, Accent: doc.Accent}
 	if !fs.ValidPath(doc.Emblem) {
 		f.at("theme.emblem", "name an SVG file of this folder")
@@ -219,6 +223,23 @@ func (p *Profile) takeTheme(doc themeDocument, dir fs.FS, f *faults) {
 		f.at("theme.emblem", "%v", err)
 	}
 	p.Theme.Emblem = b
+}
+
+// contrastWithWhite is the contrast ratio of a colour and white, 1 to 21, as
+// WCAG 2.2 defines it.
+func contrastWithWhite(hex string) float64 {
+	luminance := 0.0
+	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+		n, _ := strconv.ParseUint(hex[1+2*i:3+2*i], 16, 8) // the caller checked the form
+		c := float64(n) / 255
+		if c <= 0.04045 {
+			c /= 12.92
+		} else {
+			c = math.Pow((c+0.055)/1.055, 2.4)
+		}
+		luminance += weight * c
+	}
+	return 1.05 / (luminance + 0.05)
 }
 
 // checkSVG wants a plain drawing: it is put into pages and documents, so that
