@@ -90,6 +90,7 @@ func TestFind(t *testing.T) {
 		{"&%$", "", ""},
 		{"Covid vaccine", "", ""},
 		{"COVID-19", "Pfizer", ""},
+		{"Sputnik", "", ""}, // V, Light or M
 		{"Comirnatty", "", ""},
 		{"Pfizer and Moderna", "", ""},
 		{"XM0GQ8", "", ""}, // a vaccine type is no product
