@@ -122,7 +122,12 @@ func (s *Server) makeDatabase(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	conn, err := pgx.Connect(ctx, withUser(s.url, roleSuper, "postgres"))
+	config, err := pgx.ParseConfig(strings.Replace(s.url, "user="+roleOwner, "user="+roleSuper, 1))
+	if err != nil {
+		return err
+	}
+	config.Database = "postgres"
+	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {
 		return err
 	}

@@ -219,17 +219,6 @@ func (f folder) url(socket string) (string, error) {
 		return "", err
 	}
 	q := url.Values{"host": {socket}, "user": {roleOwner}, "passfile": {passfile}, "sslmode": {"disable"}}
-	return "postgres:///divoc?" + q.Encode(), nil
-}
-
-// withUser returns the URL for another role or database.
-func withUser(rawURL, role, database string) string {
-	u, err := url.Parse(rawURL)
-	if err != nil {
-		panic("pgserver: own URL does not parse: " + err.Error())
-	}
-	q := u.Query()
-	q.Set("user", role)
-	u.RawQuery, u.Path = q.Encode(), "/"+database
-	return u.String()
+	// As libpq does, pgx takes a plus for a plus.
+	return "postgres:///divoc?" + strings.ReplaceAll(q.Encode(), "+", "%20"), nil
 }

@@ -113,8 +113,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{
 		folder: f, lock: lock, noSync: o.NoSync, log: o.Logger,
-		stop: make(chan struct{}), exited: make(chan struct{}), done: make(chan struct{}),
+		exited: make(chan struct{}), done: make(chan struct{}),
 	}
+	s.ctx, s.stop = context.WithCancel(context.WithoutCancel(ctx))
 	if err := s.start(ctx, o.Search); err != nil {
 		_ = s.Stop(ctx)
 		return nil, err

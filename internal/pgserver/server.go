@@ -27,16 +27,16 @@ type Server struct {
 	noSync   bool
 	log      *slog.Logger
 
-	running bool          // supervise was begun
-	stop    chan struct{} // closed by Stop
-	exited  chan struct{} // closed when supervise ended
-	done    chan struct{} // closed when PostgreSQL ended for good by itself
+	running bool               // supervise was begun
+	ctx     context.Context    // ends with Stop
+	stop    context.CancelFunc // ends ctx
+	exited  chan struct{}      // closed when supervise ended
+	done    chan struct{}      // closed when PostgreSQL ended for good by itself
 
 	mu      sync.Mutex
 	process *os.Process // the postmaster, nil between two
 	ready   bool        // it has answered once
-	stopped bool
-	fatal   string // the latest reason it gave for ending
+	said    []string    // the latest lines that may tell why it ended
 	err     error
 }
 
@@ -62,16 +62,15 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.lock == nil {
 		return nil
 	}
-	s.mu.Lock()
-	again := s.stopped
-	s.stopped = true
+	s.mu.Lock() // not between run's look at the context and its start
+	again := s.ctx.Err() != nil
+	s.stop()
 	s.mu.Unlock()
 	if again {
 		return nil
 	}
 	var err error
 	if s.running {
-		close(s.stop)
 		err = s.end(ctx)
 	}
 	s.folder.removeSocketDir()
@@ -106,13 +105,11 @@ func (s *Server) signal(sig syscall.Signal) {
 
 // How often PostgreSQL is started again when it keeps ending: the pauses double
 // from the first to the longest, and a run of good length makes all well.
-// After kill -9 of the postmaster the first attempts may fail, until its
-// children have ended too.
 const (
-	firstPause   = 50 * time.Millisecond
-	longestPause = 3 * time.Second
+	firstPause   = 20 * time.Millisecond
+	longestPause = 2 * time.Second
 	goodRun      = 10 * time.Second
-	attempts     = 10
+	attempts     = 8
 )
 
 // supervise runs PostgreSQL until Stop, or until it cannot be started again.
@@ -126,7 +123,7 @@ func (s *Server) supervise() {
 	for {
 		began := time.Now()
 		err := s.run()
-		if s.isStopped() {
+		if s.ctx.Err() != nil {
 			return
 		}
 		if time.Since(began) >= goodRun {
@@ -137,8 +134,11 @@ func (s *Server) supervise() {
 			return
 		}
 		s.log.Warn("PostgreSQL ended by itself and is started again", slog.Any("reason", err), slog.Duration("pause", pause))
+		if err := s.folder.awaitOrphans(s.ctx); err != nil {
+			s.log.Warn("PostgreSQL is started again beside the rest of the old", slog.Any("reason", err))
+		}
 		select {
-		case <-s.stop:
+		case <-s.ctx.Done():
 			return
 		case <-time.After(pause):
 		}
@@ -168,12 +168,12 @@ func (s *Server) run() error {
 	}
 	cmd.Stderr = into
 	s.mu.Lock()
-	if s.stopped {
-		err = context.Canceled
-	} else if err = cmd.Start(); err == nil {
-		s.process = cmd.Process
+	s.said = nil
+	if err = s.ctx.Err(); err == nil {
+		if err = cmd.Start(); err == nil {
+			s.process = cmd.Process
+		}
 	}
-	s.fatal = ""
 	s.mu.Unlock()
 	closeFiles(cmd)
 	_ = into.Close()
@@ -193,8 +193,8 @@ func (s *Server) run() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if cmd.ProcessState.Exited() && s.fatal != "" {
-		return fmt.Errorf("PostgreSQL ended: %s", s.fatal)
+	if cmd.ProcessState.Exited() && len(s.said) > 0 {
+		return fmt.Errorf("PostgreSQL ended: %s", strings.Join(s.said, " "))
 	}
 	return fmt.Errorf("PostgreSQL ended: %s", cmd.ProcessState)
 }
@@ -206,8 +206,7 @@ func (s *Server) uid() int {
 	return os.Geteuid()
 }
 
-func (s *Server) isStopped() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.stopped }
-func (s *Server) isReady() bool   { s.mu.Lock(); defer s.mu.Unlock(); return s.ready }
+func (s *Server) isReady() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.ready }
 
 // settings are what PostgreSQL runs with, whatever its configuration files say.
 // Together with divoc it is to stay below 500 MB. Its log never holds a
@@ -267,13 +266,13 @@ func (s *Server) readLog(f *os.File) {
 	defer func() { _ = f.Close() }()
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
-		level, text, _ := strings.Cut(lines.Text(), ":")
-		text = strings.TrimSpace(text)
-		if level == "FATAL" || level == "PANIC" {
-			s.mu.Lock()
-			s.fatal = text
-			s.mu.Unlock()
+		line := lines.Text()
+		s.log.Debug("PostgreSQL says", slog.String("line", line))
+		if strings.HasPrefix(line, "LOG:") || strings.HasPrefix(line, "WARNING:") {
+			continue
 		}
-		s.log.Debug("PostgreSQL says", slog.String("level", level), slog.String("text", text))
+		s.mu.Lock()
+		s.said = append(s.said[max(0, len(s.said)-2):], strings.TrimSpace(line)) // the last three
+		s.mu.Unlock()
 	}
 }

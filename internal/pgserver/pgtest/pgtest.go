@@ -10,10 +10,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -73,7 +73,7 @@ func URL(t testing.TB) string {
 			t.Error(err)
 		}
 	})
-	return change(func(u *url.URL, _ url.Values) { u.Path = "/" + name })
+	return strings.Replace(cluster.server.URL(), "///divoc?", "///"+name+"?", 1)
 }
 
 func start() {
@@ -138,7 +138,7 @@ func copying() string {
 func asSuper(statement string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, change(func(u *url.URL, q url.Values) { u.Path = "/postgres"; q.Set("user", "postgres") }))
+	conn, err := pgx.Connect(ctx, strings.NewReplacer("///divoc?", "///postgres?", "user=divoc", "user=postgres").Replace(cluster.server.URL()))
 	if err != nil {
 		return err
 	}
@@ -147,16 +147,4 @@ func asSuper(statement string) error {
 		return fmt.Errorf("%s: %w", statement, err)
 	}
 	return nil
-}
-
-// change returns the server's URL with something changed.
-func change(f func(*url.URL, url.Values)) string {
-	u, err := url.Parse(cluster.server.URL())
-	if err != nil {
-		panic(err)
-	}
-	q := u.Query()
-	f(u, q)
-	u.RawQuery = q.Encode()
-	return u.String()
 }
