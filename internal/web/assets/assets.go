@@ -132,6 +132,9 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Vary", "Accept-Encoding")
+	// A script that runs as a worker has the policy of its own answer: the
+	// reader of PDF files may fetch nothing.
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'")
 	if r.URL.Query().Get("v") == x.version {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else {

@@ -160,7 +160,10 @@ func faultsOf(l texts, err error) []page.Fault {
 	for _, f := range e.Faults {
 		field, label := fieldOf(f.Path)
 		message := f.Message
-		if label != "" {
+		switch {
+		case label != "" && l.Has("fault."+f.Code): // in the page's language
+			message = l.T("fault."+f.Code, "field", l.T(label))
+		case label != "":
 			message = l.T("issue.fault", "field", l.T(label), "message", f.Message)
 		}
 		out = append(out, page.Fault{Field: field, Message: message})
@@ -183,6 +186,7 @@ func merge(first, more []page.Fault) []page.Fault {
 
 type texts interface {
 	T(key string, args ...string) string
+	Has(key string) bool
 }
 
 // fieldOf names the form's field for the path of a fault: its id and the key

@@ -19,19 +19,18 @@ import (
 
 	"github.com/a-h/templ"
 
-	"github.com/opendivoc/divoc/internal/web/assets"
 	"github.com/opendivoc/divoc/internal/web/locale"
 )
 
 // Options say whose pages these are.
 type Options struct {
-	Assets    *assets.Files
-	Issuer    map[string]string // language → the authority's name
-	Languages []string          // offered, the first is the default; those without texts are left out
-	Primary   string            // colour of header and buttons, #rrggbb; empty = a dark blue
-	Emblem    []byte            // SVG; empty = none
-	Specimen  bool              // a demonstration: every page says so
-	Version   string            // of the program, in the footer
+	Asset     func(name string) string // the URL of an asset, "" for one that was not built: assets.Files.URL
+	Issuer    map[string]string        // language → the authority's name
+	Languages []string                 // offered, the first is the default; those without texts are left out
+	Primary   string                   // colour of header and buttons, #rrggbb; empty = a dark blue
+	Emblem    []byte                   // SVG; empty = none
+	Specimen  bool                     // a demonstration: every page says so
+	Version   string                   // of the program, in the footer
 }
 
 // Frame writes pages. It is safe for concurrent use.
@@ -50,7 +49,7 @@ var hexColour = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
 // New checks the options. The primary colour must be dark enough for white
 // text on it (WCAG 2.2, 1.4.3: contrast 4.5).
 func New(o Options) (*Frame, error) {
-	if o.Assets == nil {
+	if o.Asset == nil {
 		return nil, errors.New("page: no assets")
 	}
 	locales, err := locale.Load()
@@ -152,7 +151,7 @@ func (f *Frame) Write(w http.ResponseWriter, r *http.Request, p Page) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	v := View{L: l, Asset: f.o.Assets.URL, Specimen: f.o.Specimen, frame: f, page: p, path: r.URL.Path, query: r.URL.Query()}
+	v := View{L: l, Asset: f.o.Asset, Specimen: f.o.Specimen, frame: f, page: p, path: r.URL.Path, query: r.URL.Query()}
 	// The only error left is a reader who went away.
 	_ = frame(v).Render(context.WithoutCancel(r.Context()), w)
 }

@@ -1,0 +1,149 @@
+package locale
+
+import (
+	"io/fs"
+	"maps"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+func load(t testing.TB) *Catalogue {
+	t.Helper()
+	c, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+var place = regexp.MustCompile(`\{\w+\}`)
+
+func TestEveryLanguageHasEveryTextWithItsPlaces(t *testing.T) {
+	c := load(t)
+	if got := slices.Sorted(maps.Keys(c.byTag)); !cmp.Equal(got, []string{"en", "si", "ta"}) {
+		t.Fatalf("languages: %v", got)
+	}
+	en := c.Locale("en").texts
+	for tag, l := range c.byTag {
+		for key, text := range en {
+			other, ok := l.texts[key]
+			if !ok || strings.TrimSpace(other) == "" {
+				t.Errorf("%s has no text for %s", tag, key)
+				continue
+			}
+			want, got := place.FindAllString(text, -1), place.FindAllString(other, -1)
+			slices.Sort(want)
+			slices.Sort(got)
+			if !slices.Equal(want, got) {
+				t.Errorf("%s %s has the places %v, English %v", tag, key, got, want)
+			}
+		}
+		for key := range l.texts {
+			if _, ok := en[key]; !ok {
+				t.Errorf("%s has a text for %s, English has none", tag, key)
+			}
+		}
+	}
+}
+
+// Every key written out in a page or a script has a text.
+func TestEveryKeyUsedHasAText(t *testing.T) {
+	en := load(t).Locale("en")
+	used := regexp.MustCompile("[\"'`](?:home|demo|issue|verify|result|row|frame|error|date|service)\\.[a-zA-Z0-9.-]+[\"'`]")
+	web := os.DirFS("..")
+	found := 0
+	err := fs.WalkDir(web, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && (d.Name() == "node_modules" || d.Name() == "locale" || d.Name() == "dist") {
+			return fs.SkipDir
+		}
+		if !strings.HasSuffix(path, ".templ") && !strings.HasSuffix(path, ".js") && !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		data, err := fs.ReadFile(web, path)
+		if err != nil {
+			return err
+		}
+		for _, quoted := range used.FindAllString(string(data), -1) {
+			key := quoted[1 : len(quoted)-1]
+			if strings.HasSuffix(key, ".") || strings.HasSuffix(key, ".js") || strings.HasSuffix(key, ".wasm") || strings.HasSuffix(key, ".templ") || strings.HasSuffix(key, ".go") {
+				continue
+			}
+			if found++; !en.Has(key) && !en.Has(key+".title") {
+				t.Errorf("%s uses %s, which has no text", path, key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found < 100 {
+		t.Errorf("only %d uses found: the search is broken", found)
+	}
+}
+
+func TestMatch(t *testing.T) {
+	offered := []string{"en", "si", "ta"}
+	for _, test := range []struct{ name, header, want string }{
+		{"nothing asked", "", "en"},
+		{"the region does not matter", "ta-LK,ta;q=0.9,en;q=0.5", "ta"},
+		{"by weight", "en;q=0.2, si;q=0.8", "si"},
+		{"not offered", "fr-FR, de", "en"},
+		{"the first that is offered", "fr, ta;q=0.4", "ta"},
+		{"not a header", ";;;=", "en"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := Match(offered, test.header); got != test.want {
+				t.Errorf("Match(%q) = %q, want %q", test.header, got, test.want)
+			}
+		})
+	}
+}
+
+func TestDatesAreWrittenAsFarAsTheyAreKnown(t *testing.T) {
+	c := load(t)
+	for _, test := range []struct{ date, en, si string }{
+		{"1987-04-21", "21 April 1987", "1987 අප්‍රේල් 21"},
+		{"1987-04", "April 1987", "1987 අප්‍රේල්"},
+		{"1987", "1987", "1987"},
+		{"1987~", "about 1987", "1987 පමණ"},
+		{"", "Not recorded", "සටහන් කර නැත"},
+	} {
+		d, err := vaccination.ParseDate(test.date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Locale("en").Date(d); got != test.en {
+			t.Errorf("en %q: %q, want %q", test.date, got, test.en)
+		}
+		if got := c.Locale("si").Date(d); got != test.si {
+			t.Errorf("si %q: %q, want %q", test.date, got, test.si)
+		}
+	}
+}
+
+func TestTimesAreInUTC(t *testing.T) {
+	kingston := time.FixedZone("", -5*3600)
+	got := load(t).Locale("en").Time(time.Date(2026, 11, 21, 22, 5, 59, 0, kingston))
+	if want := "22 November 2026, 03:05 UTC"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+func TestAValueIsNotATemplate(t *testing.T) {
+	got := load(t).Locale("en").T("dose.of", "dose", "{total}", "total", "2")
+	if want := "{total} of 2"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
