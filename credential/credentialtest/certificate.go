@@ -30,8 +30,8 @@ func Jamaica() vaccination.Certificate {
 		},
 		Vaccination: vaccination.Dose{
 			Product:      "comirnaty",
-			Vaccine:      vaccination.Coding{Code: "XM8NQ0", System: vaccination.SystemICD11, Display: "Comirnaty"},
-			Brand:        vaccination.Coding{Code: "EU/1/20/1528", System: vaccination.SystemEUBrand, Display: "Comirnaty"},
+			Vaccine:      vaccination.Coding{Code: "XM0GQ8", System: vaccination.SystemICD11, Display: "COVID-19 mRNA vaccine"},
+			Brand:        vaccination.Coding{Code: "XM8NQ0", System: vaccination.SystemICD11, Display: "Comirnaty"},
 			Manufacturer: vaccination.Coding{Code: "ORG-100030215", System: vaccination.SystemEUOrg, Display: "BioNTech Manufacturing GmbH"},
 			MAHolder:     vaccination.Coding{Code: "ORG-100030215", System: vaccination.SystemEUOrg, Display: "BioNTech Manufacturing GmbH"},
 			Disease:      vaccination.Coding{Code: "RA01", System: vaccination.SystemICD11, Display: "COVID-19"},
@@ -57,8 +57,8 @@ func SriLanka() vaccination.Certificate {
 	c.Info.HCID = id(2).UVCI("LK")
 	v := &c.Vaccination
 	v.Product = "covishield"
-	v.Vaccine = vaccination.Coding{Code: "XM97T2", System: vaccination.SystemICD11, Display: "Covishield"}
-	v.Brand = vaccination.Coding{Code: "covishield", System: vaccination.SystemCatalogue, Display: "Covishield"}
+	v.Vaccine = vaccination.Coding{Code: "XM9QW8", System: vaccination.SystemICD11, Display: "COVID-19 vaccine, non-replicating viral vector"}
+	v.Brand = vaccination.Coding{Code: "XM97T2", System: vaccination.SystemICD11, Display: "Covishield"}
 	v.Manufacturer = vaccination.Coding{Code: "ORG-100001981", System: vaccination.SystemEUOrg, Display: "Serum Institute Of India Private Limited"}
 	v.MAHolder = v.Manufacturer
 	v.Lot, v.Number = "4120Z026", 2

@@ -59,7 +59,7 @@ func (m *Message) Certificate() (vaccination.Certificate, error) {
 func (m *Message) readInfo(r *reader, i *vaccination.CertificateInfo) {
 	i.Issuer = r.issuer("issuer")
 	i.Issuer.Country = m.Issuer
-	if country, ok := catalogue.FindCountry(m.Issuer); ok {
+	if country, ok := catalogue.CountryByCode(m.Issuer); ok {
 		i.Issuer.Country = country.Alpha3
 	}
 	i.HCID = r.identifier("hcid").Value

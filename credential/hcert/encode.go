@@ -82,7 +82,7 @@ type coding struct {
 // The code systems that a code without system is in, by element.
 const (
 	vaccineSystem  = vaccination.SystemICD11
-	brandSystem    = vaccination.SystemEUBrand
+	brandSystem    = vaccination.SystemICD11
 	makerSystem    = vaccination.SystemEUOrg
 	diseaseSystem  = vaccination.SystemICD11
 	countrySystem  = vaccination.SystemISO3166
@@ -115,9 +115,9 @@ func Encode(c vaccination.Certificate, p Payload, s Signer, extra ...Element) ([
 		}
 		return nil, &MissingError{Format: format, Fields: missing}
 	}
-	country, ok := catalogue.FindCountry(c.Info.Issuer.Country)
+	country, ok := catalogue.CountryByCode(c.Info.Issuer.Country)
 	if !ok {
-		return nil, errors.New("the issuer's country is not in ISO 3166-1")
+		return nil, errors.New("the issuer's country is no code of ISO 3166-1")
 	}
 	claims := map[int]any{
 		claimIssuer:   country.Alpha2,
