@@ -215,7 +215,7 @@ func TestOpenRefuses(t *testing.T) {
 		"an address with a slash":               {[]string{"jamaica.example #", "jamaica.example/ #"}, []string{"publicUrl"}},
 		"a zone of the machine":                 {[]string{"America/Jamaica", "Local"}, []string{"timeZone"}},
 		"no zone":                               {[]string{"America/Jamaica", `""`}, []string{"timeZone"}},
-		"no language":                           {[]string{"[en]", "[]"}, []string{"languages"}},
+		"no language":                           {[]string{"[en]", "[]"}, []string{"languages: name at least one"}},
 		"a language twice":                      {[]string{"[en]", "[en, en]"}, []string{"languages"}},
 		"a text in a foreign language":          {[]string{"{en: Passport}", "{en: Passport, fr: Passeport}"}, []string{`identities.1.names.fr: "fr" is not`}},
 		"an identity twice":                     {[]string{"key: trn", "key: passport"}, []string{"identities.3: key"}},
