@@ -359,8 +359,12 @@ func TestWith(t *testing.T) {
 		"a type of an unknown disease":       `{"types": [{"key": "t", "disease": "d"}], "products": [{"key": "x", "type": "t", "maker": "sii", "names": {"en": "X"}}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := c.With([]byte(extra)); err == nil {
-				t.Error("taken")
+			_, err := c.With([]byte(extra))
+			if err == nil {
+				t.Fatal("taken")
+			}
+			if name == "a key there already" && !strings.Contains(err.Error(), "comirnaty is there twice") {
+				t.Errorf("the error does not say so: %v", err)
 			}
 		})
 	}
