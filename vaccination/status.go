@@ -32,7 +32,6 @@ func moves() map[Status]map[Act]Status {
 			ActRevoke:    StatusRevoked,
 		},
 		StatusSuspended: {
-			ActSupersede: StatusSuperseded,
 			ActLift:      StatusValid,
 			ActRevoke:    StatusRevoked,
 		},

@@ -4,14 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base32"
-	"errors"
 	"fmt"
 	"io"
 	"regexp"
 	"strings"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -113,7 +110,7 @@ func (t Tokens) Authenticate(ctx context.Context, secret string) (Caller, error)
 		return Caller{}, refused
 	}
 	row, err := t.Store.Read().TokenByHash(ctx, hashToken(secret))
-	if errors.Is(err, pgx.ErrNoRows) {
+	if registry.IsNone(err) {
 		return Caller{}, refused
 	}
 	if err != nil {

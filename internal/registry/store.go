@@ -156,6 +156,9 @@ func IsRace(err error) bool {
 	return false
 }
 
+// IsNone reports whether err says that a query found no row.
+func IsNone(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
+
 // ErrChanged says that a row was not in the state it was read in.
 var ErrChanged = errors.New("registry: the record changed meanwhile")
 

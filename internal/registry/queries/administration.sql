@@ -24,3 +24,6 @@ SELECT id, name, role, source, created_at, expires_at, revoked_at FROM token ORD
 
 -- name: RevokeToken :execrows
 UPDATE token SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL;
+
+-- name: PutSetting :exec
+INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value;

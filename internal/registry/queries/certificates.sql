@@ -41,3 +41,9 @@ LIMIT @max_rows::int;
 
 -- name: CountCertificates :many
 SELECT status, count(*) AS n FROM certificate GROUP BY status ORDER BY status;
+
+-- name: UpdateContact :execrows
+-- Stores an event that differs only in how to reach the person: the hashes of
+-- all such events stay, newest first.
+UPDATE certificate SET content = @content::bytea, sealed = @sealed::bytea
+WHERE bucket = @bucket::smallint AND id = @id::bytea AND content = @before::bytea AND status < 2;

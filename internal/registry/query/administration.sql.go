@@ -105,6 +105,20 @@ func (q *Queries) ListTokens(ctx context.Context) ([]ListTokensRow, error) {
 	return items, nil
 }
 
+const putSetting = `-- name: PutSetting :exec
+INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
+`
+
+type PutSettingParams struct {
+	Name  string
+	Value string
+}
+
+func (q *Queries) PutSetting(ctx context.Context, arg PutSettingParams) error {
+	_, err := q.db.Exec(ctx, putSetting, arg.Name, arg.Value)
+	return err
+}
+
 const putSettingOnce = `-- name: PutSettingOnce :one
 INSERT INTO setting (name, value) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET value = setting.value

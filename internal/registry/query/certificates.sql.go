@@ -319,3 +319,32 @@ func (q *Queries) SetStatus(ctx context.Context, arg SetStatusParams) (int64, er
 	}
 	return result.RowsAffected(), nil
 }
+
+const updateContact = `-- name: UpdateContact :execrows
+UPDATE certificate SET content = $1::bytea, sealed = $2::bytea
+WHERE bucket = $3::smallint AND id = $4::bytea AND content = $5::bytea AND status < 2
+`
+
+type UpdateContactParams struct {
+	Content []byte
+	Sealed  []byte
+	Bucket  int16
+	ID      []byte
+	Before  []byte
+}
+
+// Stores an event that differs only in how to reach the person: the hashes of
+// all such events stay, newest first.
+func (q *Queries) UpdateContact(ctx context.Context, arg UpdateContactParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateContact,
+		arg.Content,
+		arg.Sealed,
+		arg.Bucket,
+		arg.ID,
+		arg.Before,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}

@@ -1,0 +1,153 @@
+package issuance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// maxReason bounds the reason given for a change. It is kept in clear, so it
+// must say nothing of the person.
+const maxReason = 200
+
+// Change revokes, suspends or lifts one certificate. reason is kept with it and
+// must hold nothing personal. The error is [vaccination.NotFound] for a
+// certificate that is not the caller's, [vaccination.Conflict] for a move that
+// the table of moves does not have. Revoking what is revoked changes nothing.
+func (s *Service) Change(ctx context.Context, by access.Caller, id vaccination.CertificateID, act vaccination.Act, reason string) (vaccination.Status, error) {
+	if len(reason) > maxReason {
+		return "", vaccination.Errorf(vaccination.Invalid, "a reason has at most %d characters", maxReason)
+	}
+	if act == vaccination.ActSupersede {
+		return "", vaccination.Errorf(vaccination.Invalid, "a certificate is superseded by a correction, not by itself")
+	}
+	for try := 1; ; try++ {
+		p, v, err := s.find(ctx, by, access.Revoke, id)
+		if err != nil {
+			return "", err
+		}
+		if act == vaccination.ActRevoke && v.status() == vaccination.StatusRevoked {
+			return vaccination.StatusRevoked, nil
+		}
+		err = s.change(ctx, by, p, []*version{v}, act, reason)
+		if err == nil {
+			return v.status().After(act)
+		}
+		if !registry.IsRace(err) || try == attempts {
+			return "", err
+		}
+	}
+}
+
+// RevokeDoses revokes the current certificates of doses of an enrolment code,
+// or of all its doses when doses is empty. As DIVOC has it, doses must be
+// consecutive and include the highest one certified. It returns what is revoked
+// after it, certificates that were revoked before included.
+func (s *Service) RevokeDoses(ctx context.Context, by access.Caller, programme, code string, doses []int, reason string) ([]vaccination.CertificateID, error) {
+	for try := 1; ; try++ {
+		ids, err := s.revokeDoses(ctx, by, programme, code, doses, reason)
+		if err == nil || !registry.IsRace(err) || try == attempts {
+			return ids, err
+		}
+	}
+}
+
+func (s *Service) revokeDoses(ctx context.Context, by access.Caller, programme, code string, doses []int, reason string) ([]vaccination.CertificateID, error) {
+	p, versions, err := s.findByCode(ctx, by, access.Revoke, programme, code)
+	if err != nil {
+		return nil, err
+	}
+	newest := map[int]*version{}
+	for _, v := range versions {
+		newest[int(v.row.Dose)] = v // versions come oldest first
+	}
+	certified := make([]int, 0, len(newest))
+	for dose := range newest {
+		certified = append(certified, dose)
+	}
+	slices.Sort(certified)
+	if len(doses) == 0 {
+		doses = certified
+	}
+	if err := revocable(doses, certified); err != nil {
+		return nil, err
+	}
+	var ids []vaccination.CertificateID
+	var stand []*version
+	for _, dose := range doses {
+		v := newest[dose]
+		ids = append(ids, v.id())
+		if v.status() != vaccination.StatusRevoked {
+			stand = append(stand, v)
+		}
+	}
+	return ids, s.change(ctx, by, p, stand, vaccination.ActRevoke, reason)
+}
+
+// revocable checks DIVOC's rule for the doses of one call.
+func revocable(doses, certified []int) error {
+	slices.Sort(doses)
+	doses = slices.Compact(doses)
+	for i, dose := range doses {
+		if !slices.Contains(certified, dose) {
+			return vaccination.Errorf(vaccination.NotFound, "there is no certificate for dose %d", dose)
+		}
+		if i > 0 && dose != doses[i-1]+1 {
+			return vaccination.Errorf(vaccination.Invalid, "the doses to revoke must follow one another")
+		}
+	}
+	if last := certified[len(certified)-1]; doses[len(doses)-1] != last {
+		return vaccination.Errorf(vaccination.Invalid, "the doses to revoke must include the highest one certified, dose %d", last)
+	}
+	return nil
+}
+
+// change moves versions of one person in one transaction.
+func (s *Service) change(ctx context.Context, by access.Caller, p *person, versions []*version, act vaccination.Act, reason string) error {
+	if len(versions) == 0 {
+		return nil
+	}
+	if reason == "" {
+		reason = string(act)
+	}
+	w := newWrites(s, by)
+	for _, v := range versions {
+		if err := w.move(v.row, act, reason); err != nil {
+			return err
+		}
+		w.record(p.row.Bucket, string(act), v.id(), reason)
+	}
+	if err := s.Store.TxRaw(ctx, w.run(ctx)); err != nil {
+		return err
+	}
+	s.snapshot.drop()
+	return nil
+}
+
+// ReissueByID issues a revoked certificate again, with the same content, as a
+// new version.
+func (s *Service) ReissueByID(ctx context.Context, by access.Caller, id vaccination.CertificateID) (Result, error) {
+	p, v, err := s.find(ctx, by, access.Reissue, id)
+	if err != nil {
+		return Result{}, err
+	}
+	parts, err := s.open(p, v)
+	if err != nil {
+		return Result{}, err
+	}
+	var e vaccination.Event
+	if err := json.Unmarshal(parts.event, &e); err != nil {
+		return Result{}, fmt.Errorf("reading the event of certificate %s: %w", id, err)
+	}
+	by.Source = v.row.Source // the record stays its source's
+	results, err := s.Issue(ctx, by, Reissue, []vaccination.Event{e})
+	if err != nil {
+		return Result{}, err
+	}
+	return results[0], nil
+}

@@ -1,0 +1,285 @@
+package issuance
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Commit writes what was signed: person, certificate, superseded version, audit
+// entry, the job that publishes the status, in one transaction. When it returns
+// nil, all of it is durable. When the connection breaks while committing, the
+// outcome is open and the error says so; sending the same events again then
+// gives the same certificates.
+func (s *Service) Commit(ctx context.Context, by access.Caller, signed []*Signed) ([]Result, error) {
+	w := newWrites(s, by)
+	for _, g := range signed {
+		if err := w.add(g); err != nil {
+			return nil, err
+		}
+	}
+	if !w.empty() {
+		if err := s.Store.TxRaw(ctx, w.run(ctx)); err != nil {
+			return nil, err
+		}
+		if len(w.flags) > 0 {
+			s.snapshot.drop()
+		}
+	}
+	results := make([]Result, len(signed))
+	for i, g := range signed {
+		if g.draft.same != nil {
+			for j, other := range signed[:i] {
+				if other.draft == g.draft.same {
+					results[i] = results[j]
+				}
+			}
+			results[i].Outcome = Unchanged
+			continue
+		}
+		results[i] = s.result(g)
+	}
+	return results, nil
+}
+
+func (s *Service) result(g *Signed) Result {
+	d := g.draft
+	r := Result{Outcome: d.outcome, Programme: d.programme.Key, Dose: d.event.Vaccination.Number}
+	if d.outcome == Unchanged || d.outcome == Updated {
+		v := d.previous
+		r.ID, r.HCID, r.Version, r.Status = v.id(), v.id().UVCI(s.Profile.Country.Alpha2), v.number(), v.status()
+		if v.row.Replaces != nil {
+			r.Replaces = vaccination.CertificateID(v.row.Replaces)
+		}
+		return r
+	}
+	r.ID, r.HCID, r.Version, r.Status = g.id, g.hcid, d.number, vaccination.StatusValid
+	if d.previous != nil {
+		r.Replaces = d.previous.id()
+	}
+	return r
+}
+
+// writes gathers what one transaction is to write, as arrays, so that a
+// thousand certificates cost as many statements as one.
+type writes struct {
+	s       *Service
+	by      access.Caller
+	people  map[*person]vaccination.Event // newest event of each person to write
+	order   []*person
+	rows    []query.Certificate
+	flags   []flag
+	updates []query.UpdateContactParams
+	audit   []registry.Entry
+}
+
+// flag is a move of a stored certificate from one state to another.
+type flag struct {
+	row    query.Certificate
+	to     vaccination.Status
+	reason string
+}
+
+func newWrites(s *Service, by access.Caller) *writes {
+	return &writes{s: s, by: by, people: map[*person]vaccination.Event{}}
+}
+
+func (w *writes) empty() bool { return len(w.rows)+len(w.flags)+len(w.updates) == 0 }
+
+func (w *writes) touch(p *person, e vaccination.Event) {
+	if _, ok := w.people[p]; !ok {
+		w.order = append(w.order, p)
+	}
+	w.people[p] = e
+}
+
+func (w *writes) add(g *Signed) error {
+	d := g.draft
+	if d.same != nil || d.outcome == Unchanged {
+		return nil
+	}
+	w.touch(d.person, d.event)
+	if d.outcome == Updated {
+		return w.updateContact(d)
+	}
+	if d.outcome == Corrected {
+		if err := w.move(d.previous.row, vaccination.ActSupersede, "corrected"); err != nil {
+			return err
+		}
+	}
+	w.rows = append(w.rows, g.row())
+	detail := fmt.Sprintf("%s dose %d version %d by %s", d.programme.Key, d.event.Vaccination.Number, d.number, d.source)
+	if d.previous != nil {
+		detail += " replaces " + d.previous.id().String()
+	}
+	w.record(d.person.row.Bucket, string(d.outcome), g.id, detail)
+	return nil
+}
+
+// updateContact stores an event that differs only in how to reach the person
+// with the certificate that stands.
+func (w *writes) updateContact(d *Draft) error {
+	v := d.previous
+	parts, err := w.s.open(d.person, v)
+	if err != nil {
+		return err
+	}
+	if parts.event, err = json.Marshal(d.event); err != nil {
+		return err
+	}
+	sealed, err := w.s.sealParts(d.person, v.id(), parts)
+	if err != nil {
+		return err
+	}
+	w.updates = append(w.updates, query.UpdateContactParams{
+		Bucket: v.row.Bucket, ID: v.row.ID, Before: v.row.Content, Content: append(append([]byte{}, d.content...), v.row.Content...), Sealed: sealed,
+	})
+	w.record(v.row.Bucket, "contact", v.id(), "by "+d.source)
+	return nil
+}
+
+// move changes the state of a stored certificate by the table of moves.
+func (w *writes) move(row query.Certificate, act vaccination.Act, reason string) error {
+	to, err := statusOf(row.Status).After(act)
+	if err != nil {
+		return err
+	}
+	w.flags = append(w.flags, flag{row, to, reason})
+	return nil
+}
+
+func (w *writes) record(bucket int16, act string, id vaccination.CertificateID, detail string) {
+	w.audit = append(w.audit, registry.Entry{Chain: registry.GroupOf(bucket), Act: act, Object: id.String(), Detail: detail})
+}
+
+// run writes everything. The audit comes last: its heads are locked for the
+// shortest time, and when it fails nothing of the act remains.
+func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
+	return func(tx pgx.Tx, q *query.Queries) error {
+		now := w.s.Now().UTC()
+		steps := []func() error{
+			func() error { return w.writePeople(ctx, q) },
+			func() error { return w.writeFlags(ctx, q) },
+			func() error { return w.writeCertificates(ctx, q) },
+			func() error { return w.writeUpdates(ctx, q) },
+			func() error { return w.publishLater(ctx, tx) },
+			func() error { return registry.Audit(ctx, q, now, w.by.Actor, w.audit...) },
+		}
+		for _, step := range steps {
+			if err := step(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
+	if len(w.order) == 0 {
+		return nil
+	}
+	now := w.s.Now().UTC()
+	insert := query.InsertPeopleParams{UpdatedAt: now}
+	update := query.UpdatePeopleParams{UpdatedAt: now}
+	var index query.InsertPersonIndexesParams
+	for _, p := range w.order {
+		e := w.people[p]
+		if err := w.s.sealParticulars(p, e); err != nil {
+			return err
+		}
+		if p.fresh {
+			insert.Buckets, insert.Ids, insert.Codes = append(insert.Buckets, p.row.Bucket), append(insert.Ids, p.row.ID), append(insert.Codes, p.row.CodeIndex)
+			insert.Keys, insert.Sealeds = append(insert.Keys, p.row.Key), append(insert.Sealeds, p.row.Sealed)
+		} else {
+			update.Buckets, update.Ids, update.Sealeds = append(update.Buckets, p.row.Bucket), append(update.Ids, p.row.ID), append(update.Sealeds, p.row.Sealed)
+		}
+		for _, v := range w.s.indexes(e) {
+			index.Vals, index.Buckets, index.Ids = append(index.Vals, v), append(index.Buckets, p.row.Bucket), append(index.Ids, p.row.ID)
+		}
+	}
+	if len(insert.Ids) > 0 {
+		if err := q.InsertPeople(ctx, insert); err != nil {
+			return err
+		}
+	}
+	if len(update.Ids) > 0 {
+		if err := q.UpdatePeople(ctx, update); err != nil {
+			return err
+		}
+		if err := q.DeletePersonIndexes(ctx, query.DeletePersonIndexesParams{Buckets: update.Buckets, Ids: update.Ids}); err != nil {
+			return err
+		}
+	}
+	if len(index.Vals) == 0 {
+		return nil
+	}
+	return q.InsertPersonIndexes(ctx, index)
+}
+
+func (w *writes) writeFlags(ctx context.Context, q *query.Queries) error {
+	if len(w.flags) == 0 {
+		return nil
+	}
+	p := query.SetStatusParams{StatusAt: w.s.Now().UTC(), Reason: w.flags[0].reason}
+	for _, f := range w.flags {
+		p.Buckets, p.Ids = append(p.Buckets, f.row.Bucket), append(p.Ids, f.row.ID)
+		p.Befores, p.Statuses = append(p.Befores, f.row.Status), append(p.Statuses, statusNumber(f.to))
+	}
+	n, err := q.SetStatus(ctx, p)
+	if err == nil && n != int64(len(w.flags)) {
+		err = registry.ErrChanged
+	}
+	return err
+}
+
+func (w *writes) writeCertificates(ctx context.Context, q *query.Queries) error {
+	if len(w.rows) == 0 {
+		return nil
+	}
+	var p query.InsertCertificatesParams
+	for _, c := range w.rows {
+		p.Buckets, p.Doses, p.Versions = append(p.Buckets, c.Bucket), append(p.Doses, c.Dose), append(p.Versions, c.Version)
+		p.StatusLists, p.StatusIndexes = append(p.StatusLists, c.StatusList), append(p.StatusIndexes, c.StatusIndex)
+		p.People, p.IssuedAts = append(p.People, c.PersonID), append(p.IssuedAts, c.IssuedAt)
+		p.Ids, p.Replaces, p.Contents = append(p.Ids, c.ID), append(p.Replaces, c.Replaces), append(p.Contents, c.Content)
+		p.Programmes, p.Sources, p.Sealeds = append(p.Programmes, c.Programme), append(p.Sources, c.Source), append(p.Sealeds, c.Sealed)
+	}
+	return q.InsertCertificates(ctx, p)
+}
+
+func (w *writes) writeUpdates(ctx context.Context, q *query.Queries) error {
+	for _, u := range w.updates {
+		n, err := q.UpdateContact(ctx, u)
+		if err != nil {
+			return err
+		}
+		if n != 1 {
+			return registry.ErrChanged
+		}
+	}
+	return nil
+}
+
+// publishLater queues each status list that a move made stale.
+func (w *writes) publishLater(ctx context.Context, tx pgx.Tx) error {
+	if w.s.Later == nil {
+		return nil
+	}
+	done := map[int32]bool{}
+	for _, f := range w.flags {
+		if list := f.row.StatusList; !done[list] {
+			done[list] = true
+			if err := w.s.Later(ctx, tx, list); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,252 @@
+package issuance
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/opendivoc/divoc/internal/registry/pack"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// person is one row of people with everything certified about them, and their
+// key once it was needed.
+type person struct {
+	row      query.Person
+	key      *seal.PersonKey
+	versions []*version // of all records, ordered by programme, dose, version
+	fresh    bool       // not in the database yet
+}
+
+// version is one certificate as stored.
+type version struct {
+	row query.Certificate
+}
+
+// hashSize is the length of one keyed hash of an event.
+const hashSize = 16
+
+// holds reports whether an event with this hash was certified as v: its own
+// content first, then contents that differed only in how to reach the person.
+func (v *version) holds(hash []byte) bool {
+	for c := v.row.Content; len(c) >= hashSize; c = c[hashSize:] {
+		if bytes.Equal(c[:hashSize], hash) {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *version) number() int { return int(v.row.Version) }
+
+func (v *version) status() vaccination.Status { return statusOf(v.row.Status) }
+
+func (v *version) id() vaccination.CertificateID { return vaccination.CertificateID(v.row.ID) }
+
+// record returns the versions of one record, oldest first.
+func (p *person) record(programme string, dose int) []*version {
+	var out []*version
+	for _, v := range p.versions {
+		if v.row.Programme == programme && int(v.row.Dose) == dose {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// statuses are the states by their number in the database.
+func statuses() []vaccination.Status {
+	return []vaccination.Status{vaccination.StatusValid, vaccination.StatusSuspended, vaccination.StatusSuperseded, vaccination.StatusRevoked}
+}
+
+func statusOf(n int16) vaccination.Status { return statuses()[n] }
+
+func statusNumber(s vaccination.Status) int16 {
+	for i, t := range statuses() {
+		if s == t {
+			return int16(i)
+		}
+	}
+	panic("issuance: unknown status " + string(s))
+}
+
+// particulars is what is sealed in a person's row: who they are by the newest
+// event, and how to reach them.
+type particulars struct {
+	EnrolmentCode string              `json:"code"`
+	Person        vaccination.Person  `json:"person"`
+	Contacts      []string            `json:"contacts,omitempty"`
+	Address       vaccination.Address `json:"address,omitzero"`
+}
+
+// contentHash is the keyed hash by which two events are the same.
+func (s *Service) contentHash(e vaccination.Event) []byte {
+	b, err := json.Marshal(e)
+	if err != nil {
+		panic("issuance: an event cannot be written as JSON: " + err.Error())
+	}
+	return s.Box.Index(seal.Content, string(b))
+}
+
+// newPerson draws an id and a key for a person seen for the first time.
+func (s *Service) newPerson(p *person) error {
+	var b [8]byte
+	if _, err := io.ReadFull(s.Random, b[:]); err != nil {
+		return err
+	}
+	p.row.ID = int64(binary.BigEndian.Uint64(b[:]) >> 1)
+	wrapped, key, err := s.Box.NewPersonKey(s.aad(p, "key"))
+	if err != nil {
+		return err
+	}
+	p.row.Key, p.key = wrapped, key
+	return nil
+}
+
+func (s *Service) aad(p *person, column string) []byte {
+	return seal.AAD(vaccination.Bucket(p.row.Bucket), p.row.ID, column)
+}
+
+func certificateColumn(id vaccination.CertificateID) string { return "certificate " + id.String() }
+
+// unlock opens the person's key.
+func (s *Service) unlock(p *person) (*seal.PersonKey, error) {
+	if p.key == nil {
+		key, err := s.Box.PersonKey(p.row.Key, s.aad(p, "key"))
+		if err != nil {
+			return nil, fmt.Errorf("opening a person's key: %w", err)
+		}
+		p.key = key
+	}
+	return p.key, nil
+}
+
+// sealParticulars seals what the person's row holds after event e.
+func (s *Service) sealParticulars(p *person, e vaccination.Event) error {
+	key, err := s.unlock(p)
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(particulars{e.EnrolmentCode, e.Person, e.Contacts, e.Address})
+	if err != nil {
+		return err
+	}
+	p.row.Sealed, err = key.Seal(pack.Pack(b), s.aad(p, "particulars"))
+	return err
+}
+
+// indexes are the blind indexes by which a person with this event is found.
+func (s *Service) indexes(e vaccination.Event) [][]byte {
+	var out [][]byte
+	for _, c := range e.Contacts {
+		if number, ok := strings.CutPrefix(c, "tel:+"); ok {
+			out = append(out, s.Box.Index(seal.Mobile, "+"+number))
+		}
+	}
+	if !e.Person.BirthDate.IsZero() {
+		out = append(out, s.Box.Index(seal.BirthDate, e.Person.BirthDate.String()))
+	}
+	if id := normaliseIdentity(e.Person.Identifier.Value); id != "" {
+		out = append(out, s.Box.Index(seal.NationalID, id))
+	}
+	return out
+}
+
+// normaliseIdentity makes spellings of one identity number alike: letters and
+// digits only, upper case.
+func normaliseIdentity(v string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z', r > 0x7f:
+			return r
+		case r >= 'a' && r <= 'z':
+			return r - 'a' + 'A'
+		default:
+			return -1
+		}
+	}, v)
+}
+
+// signedParts is what is stored of a certificate: the event it came from, the
+// exact text of the document, the exact bytes of the code.
+type signedParts struct {
+	event, document, code []byte
+}
+
+// open unseals a certificate.
+func (s *Service) open(p *person, v *version) (signedParts, error) {
+	key, err := s.unlock(p)
+	if err != nil {
+		return signedParts{}, err
+	}
+	plain, err := key.Unseal(v.row.Sealed, s.aad(p, certificateColumn(v.id())))
+	if err != nil {
+		return signedParts{}, fmt.Errorf("opening certificate %s: %w", v.id(), err)
+	}
+	parts, err := pack.Unpack(plain)
+	if err != nil || len(parts) != 3 {
+		return signedParts{}, fmt.Errorf("unpacking certificate %s: %d parts, %w", v.id(), len(parts), err)
+	}
+	return signedParts{event: parts[0], document: parts[1], code: parts[2]}, nil
+}
+
+func (s *Service) sealParts(p *person, id vaccination.CertificateID, parts signedParts) ([]byte, error) {
+	key, err := s.unlock(p)
+	if err != nil {
+		return nil, err
+	}
+	return key.Seal(pack.Pack(parts.event, parts.document, parts.code), s.aad(p, certificateColumn(id)))
+}
+
+// eventOf returns the event a stored certificate came from.
+func (s *Service) eventOf(p *person, v *version) (vaccination.Event, error) {
+	parts, err := s.open(p, v)
+	if err != nil {
+		return vaccination.Event{}, err
+	}
+	var e vaccination.Event
+	if err := json.Unmarshal(parts.event, &e); err != nil {
+		return vaccination.Event{}, fmt.Errorf("reading the event of certificate %s: %w", v.id(), err)
+	}
+	return e, nil
+}
+
+// loadPeople fills in the people that are in the database, by code index, and
+// their certificates.
+func (s *Service) loadPeople(ctx context.Context, people map[string]*person, buckets []int16, codes [][]byte) error {
+	q := s.Store.Read()
+	rows, err := q.PeopleByCode(ctx, query.PeopleByCodeParams{Buckets: buckets, Codes: codes})
+	if err != nil {
+		return err
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	type key struct {
+		bucket int16
+		id     int64
+	}
+	byID := map[key]*person{}
+	var in query.CertificatesOfPeopleParams
+	for _, row := range rows {
+		p := people[string(row.CodeIndex)]
+		p.row, p.fresh = row, false
+		byID[key{row.Bucket, row.ID}] = p
+		in.Buckets, in.People = append(in.Buckets, row.Bucket), append(in.People, row.ID)
+	}
+	certificates, err := q.CertificatesOfPeople(ctx, in)
+	if err != nil {
+		return err
+	}
+	for _, c := range certificates {
+		p := byID[key{c.Bucket, c.PersonID}]
+		p.versions = append(p.versions, &version{row: c})
+	}
+	return nil
+}

@@ -1,0 +1,372 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/credential/hcert"
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Draft is an event that was checked and decided upon. Only [Service.Prepare]
+// makes one, so only what was checked can be signed.
+type Draft struct {
+	event     vaccination.Event
+	content   []byte // keyed hash of event
+	programme *profile.Programme
+	person    *person
+	outcome   Outcome
+	previous  *version // superseded or followed by this one; current for Unchanged and Updated
+	number    int      // version number of the new certificate
+	domestic  bool
+	same      *Draft // an earlier draft of the same call that holds the same record
+	source    string
+}
+
+// Prepare checks events and decides what is to become of each. Every fault of
+// an event is reported at once, in an [*ItemError] for the first wrong event.
+func (s *Service) Prepare(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) ([]*Draft, error) {
+	// 1. May the caller do this at all?
+	if err := by.Can(permission(action)); err != nil {
+		return nil, err
+	}
+	if by.Source == "" {
+		return nil, vaccination.Errorf(vaccination.Forbidden, "this caller delivers for no source")
+	}
+	sourceProgramme, err := s.sourceProgramme(ctx, by.Source)
+	if err != nil {
+		return nil, err
+	}
+	// 2. Resolve and check every event by itself.
+	drafts := make([]*Draft, len(events))
+	for i, e := range events {
+		d, err := s.check(e, sourceProgramme)
+		if err != nil {
+			return nil, &ItemError{Item: i, Err: err}
+		}
+		d.source = by.Source
+		drafts[i] = d
+	}
+	// 3. Find the people and every version of their records.
+	people, err := s.findPeople(ctx, drafts)
+	if err != nil {
+		return nil, err
+	}
+	// 4. Decide.
+	seen := map[recordKey]*Draft{}
+	for i, d := range drafts {
+		d.person = people[string(s.codeIndex(d.event.EnrolmentCode))]
+		key := recordKey{d.person, d.programme.Key, d.event.Vaccination.Number}
+		if first := seen[key]; first != nil {
+			if string(first.content) != string(d.content) {
+				return nil, &ItemError{Item: i, Err: conflict("the same record stands in this request before, with other content in", first.event, d.event)}
+			}
+			d.same = first
+			continue
+		}
+		seen[key] = d
+		if err := s.decide(by, action, d); err != nil {
+			return nil, &ItemError{Item: i, Err: err}
+		}
+	}
+	return drafts, nil
+}
+
+type recordKey struct {
+	person    *person
+	programme string
+	dose      int
+}
+
+func permission(a Action) access.Permission {
+	switch a {
+	case Correct:
+		return access.Correct
+	case Reissue:
+		return access.Reissue
+	default:
+		return access.Certify
+	}
+}
+
+// decide applies the rules of sameness to one draft.
+func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
+	versions := d.person.record(d.programme.Key, d.event.Vaccination.Number)
+	if len(versions) == 0 {
+		if action != Certify {
+			return vaccination.Errorf(vaccination.NotFound, "there is no certificate for this enrolment code and dose: certify it first")
+		}
+		d.outcome, d.number = Issued, 1
+		return nil
+	}
+	last := versions[len(versions)-1]
+	mine := by.Owns(permission(action), last.row.Source)
+	var match *version
+	for _, v := range versions {
+		if v.holds(d.content) {
+			match = v
+		}
+	}
+	d.previous, d.number = last, last.number()+1
+	switch {
+	case action != Certify && !mine:
+		return vaccination.Errorf(vaccination.NotFound, "there is no certificate for this enrolment code and dose: certify it first")
+	case action == Reissue:
+		if last.status() != vaccination.StatusRevoked {
+			return vaccination.Errorf(vaccination.Conflict, "only a revoked certificate can be issued again")
+		}
+		d.outcome = Issued
+	case match != nil && last.status() == vaccination.StatusRevoked:
+		return vaccination.Errorf(vaccination.Revoked, "this record's certificate was revoked; an administrator can issue it again, and a record with corrected content becomes a new certificate")
+	case match != nil && (action == Certify || match == last):
+		d.outcome = Unchanged
+	case last.status() == vaccination.StatusRevoked && mine:
+		d.outcome = Issued
+	case action == Certify && mine:
+		before, err := s.eventOf(d.person, last)
+		if err != nil {
+			return err
+		}
+		return conflict("this record has a certificate with other content in", before, d.event)
+	case action == Certify:
+		// Whose record it is and what it says is not for another source to learn.
+		return vaccination.Errorf(vaccination.Conflict, "this enrolment code and dose already has a certificate with other content, from another source")
+	case last.status() == vaccination.StatusSuspended:
+		return vaccination.Errorf(vaccination.Conflict, "the certificate is suspended: lift the suspension before correcting it")
+	default:
+		before, err := s.eventOf(d.person, last)
+		if err != nil {
+			return err
+		}
+		d.outcome = Corrected
+		if onlyContact(vaccination.Diff(before, d.event)) {
+			d.outcome = Updated
+		}
+	}
+	return nil
+}
+
+// onlyContact reports whether all paths are about how to reach the person,
+// which no certificate says.
+func onlyContact(paths []string) bool {
+	for _, p := range paths {
+		if !strings.HasPrefix(p, "contacts") && !strings.HasPrefix(p, "address.") {
+			return false
+		}
+	}
+	return true
+}
+
+func conflict(what string, a, b vaccination.Event) *vaccination.Error {
+	e := vaccination.Errorf(vaccination.Conflict, "%s %s; send a correction (PUT) to change it", what, strings.Join(vaccination.Diff(a, b), ", "))
+	for _, path := range vaccination.Diff(a, b) {
+		e.Faults = append(e.Faults, vaccination.Fault{Path: path, Code: "differs", Message: "differs from what is certified"})
+	}
+	return e
+}
+
+// check resolves an event against the profile and validates it.
+func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, error) {
+	e = e.MapText(norm.NFC.String).Normalise()
+	faults := e.Validate(vaccination.DateOf(s.Now().In(s.Profile.TimeZone)))
+	add := func(path, code, message string) {
+		faults = append(faults, vaccination.Fault{Path: path, Code: code, Message: message})
+	}
+	d := &Draft{}
+	if e.Programme == "" {
+		e.Programme = sourceProgramme
+	}
+	programme, ok := s.Profile.Programme(e.Programme, "")
+	if !ok {
+		add("programme", "unknown", "there is no such programme: use one of "+strings.Join(s.Profile.ProgrammeKeys(), ", ")+", or leave it out")
+	} else {
+		d.programme, e.Programme = programme, programme.Key
+		s.resolveDose(&e, programme, add)
+	}
+	s.resolvePerson(&e, add)
+	if d.programme != nil && len(faults) == 0 {
+		c := s.certificate(e, d.programme)
+		c.Info.HCID, c.Info.Period.Start = "drawn when it is signed", s.Now()
+		missing := hcert.Missing(c, hcert.DDCC)
+		d.domestic = len(missing) > 0 && d.programme.Incomplete == "domestic"
+		if !d.domestic {
+			for _, field := range missing {
+				add(eventPath(field), "required", "the certificate's format needs this")
+			}
+		}
+	}
+	if len(faults) > 0 {
+		return nil, &vaccination.Error{Code: vaccination.Invalid, Message: "the record has faults", Faults: faults}
+	}
+	d.event = e
+	d.content = s.contentHash(e)
+	return d, nil
+}
+
+// eventPath names an element of a certificate as the event has it.
+func eventPath(path string) string {
+	switch path {
+	case "vaccination.vaccine", "vaccination.brand", "vaccination.manufacturer":
+		return "vaccination.product"
+	case "name":
+		return "person.name"
+	}
+	return path
+}
+
+// resolveDose finds product and countries. What is not known is said to be
+// unknown; nothing is guessed.
+func (s *Service) resolveDose(e *vaccination.Event, p *profile.Programme, add func(path, code, message string)) {
+	v := &e.Vaccination
+	if v.Product != "" {
+		product, ok := s.Profile.Catalogue.Find(v.Product, v.Manufacturer.Display)
+		switch {
+		case !ok:
+			add("vaccination.product", "unknown", "no product of this name is known; the closest are "+closest(s.Profile.Catalogue, v.Product, p.Disease)+": use one of them or have it added to the catalogue")
+		case !p.Accepts(product):
+			add("vaccination.product", "not-in-programme", "this product does not belong to the programme "+p.Key)
+		default:
+			product.Fill(v)
+		}
+	}
+	if v.Product == "" && v.Disease.IsZero() {
+		v.Disease = s.Profile.Catalogue.Disease(p.Disease)
+	}
+	p.Complete(v)
+	switch c, ok := catalogue.FindCountry(v.Country.Code); {
+	case v.Country.Code == "":
+		v.Country = vaccination.Coding{Code: s.Profile.Country.Alpha3, System: vaccination.SystemISO3166}
+	case !ok:
+		add("vaccination.country", "unknown", "use the country's ISO 3166-1 code of three letters")
+	default:
+		v.Country = vaccination.Coding{Code: c.Alpha3, System: vaccination.SystemISO3166}
+	}
+}
+
+func (s *Service) resolvePerson(e *vaccination.Event, add func(path, code, message string)) {
+	if c, ok := catalogue.FindCountry(e.Person.Nationality); ok {
+		e.Person.Nationality = c.Alpha3
+	}
+	for i, contact := range e.Contacts {
+		number, isPhone := strings.CutPrefix(contact, "tel:")
+		if !isPhone {
+			continue
+		}
+		e164, err := s.Profile.Phone(number)
+		switch {
+		case err == nil:
+			e.Contacts[i] = "tel:" + e164
+		case s.Profile.PhoneRules.Unreachable == "refuse":
+			add(fmt.Sprintf("contacts[%d]", i), "format", "this is not a telephone number of the country, nor an international one with + and country code")
+		}
+	}
+}
+
+func closest(c *catalogue.Catalogue, name, disease string) string {
+	var names []string
+	for _, p := range c.Closest(name, 6) {
+		if p.Disease == disease && len(names) < 3 {
+			names = append(names, p.Name("en"))
+		}
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// certificate is what a certificate of e says, without id and validity.
+func (s *Service) certificate(e vaccination.Event, p *profile.Programme) vaccination.Certificate {
+	return vaccination.Certificate{
+		Person:      e.Person,
+		Info:        vaccination.CertificateInfo{Issuer: s.issuer, Version: vaccination.SchemaVersion},
+		Vaccination: e.Vaccination,
+		Programme:   p.Key,
+		Specimen:    s.Specimen,
+	}
+}
+
+func (s *Service) sourceProgramme(ctx context.Context, source string) (string, error) {
+	if key := s.Profile.SourceProgrammes[source]; key != "" {
+		return key, nil
+	}
+	key, err := s.Store.Read().SourceProgramme(ctx, source)
+	if registry.IsNone(err) {
+		return "", nil // an administrator's door is no source
+	}
+	return key, err
+}
+
+func (s *Service) codeIndex(code string) []byte { return s.Box.Index(seal.EnrolmentCode, code) }
+
+// findPeople loads the people that drafts are about, with their certificates,
+// by code index. A person not known yet is a new one.
+func (s *Service) findPeople(ctx context.Context, drafts []*Draft) (map[string]*person, error) {
+	people := map[string]*person{}
+	var buckets []int16
+	var codes [][]byte
+	for _, d := range drafts {
+		index := s.codeIndex(d.event.EnrolmentCode)
+		if people[string(index)] != nil {
+			continue
+		}
+		bucket := int16(s.Box.Bucket(d.event.EnrolmentCode))
+		people[string(index)] = &person{row: query.Person{Bucket: bucket, CodeIndex: index}, fresh: true}
+		buckets, codes = append(buckets, bucket), append(codes, index)
+	}
+	if err := s.loadPeople(ctx, people, buckets, codes); err != nil {
+		return nil, err
+	}
+	for _, p := range people {
+		if !p.fresh {
+			continue
+		}
+		if err := s.newPerson(p); err != nil {
+			return nil, err
+		}
+	}
+	return people, nil
+}
+
+// validity is the period of a certificate issued now: as long as the programme
+// says, and never beyond the signer's certificate.
+func validity(now time.Time, p *profile.Programme, signerEnds time.Time) vaccination.Period {
+	start := now.UTC().Truncate(time.Second)
+	end := start.AddDate(p.ValidYears, 0, 0)
+	if signerEnds = signerEnds.UTC().Truncate(time.Second); end.After(signerEnds) {
+		end = signerEnds
+	}
+	return vaccination.Period{Start: start, End: end}
+}
+
+// Faults adds to faults that a door found while reading an event those that
+// Prepare would find, so that the caller hears of all at once.
+func (s *Service) Faults(e vaccination.Event, faults []vaccination.Fault) error {
+	seen := map[string]bool{}
+	for _, f := range faults {
+		seen[f.Path] = true
+	}
+	var more *vaccination.Error
+	if _, err := s.check(e, ""); errors.As(err, &more) {
+		for _, f := range more.Faults {
+			if !seen[f.Path] {
+				faults = append(faults, f)
+			}
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return &vaccination.Error{Code: vaccination.Invalid, Message: "the record has faults", Faults: faults}
+}
