@@ -8,6 +8,7 @@ import (
 	"container/list"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"io"
 	"slices"
 	"sync"
@@ -25,16 +26,24 @@ type Printer struct {
 	renderer  *render.Renderer
 	profile   *profile.Profile
 	publicURL string
+	layouts   map[string]render.Layout
 	cache     cache
 }
 
-// New returns a Printer. It fails when the fonts are missing.
+// New returns a Printer. It fails when the fonts are missing or a layout of the
+// profile is wrong.
 func New(p *profile.Profile, publicURL string) (*Printer, error) {
 	r, err := render.New(nil)
 	if err != nil {
 		return nil, err
 	}
-	return &Printer{renderer: r, profile: p, publicURL: publicURL, cache: cache{pages: map[[32]byte]*list.Element{}}}, nil
+	layouts := map[string]render.Layout{}
+	for name, data := range p.Layouts {
+		if layouts[name], err = render.ParseLayout(data); err != nil {
+			return nil, fmt.Errorf("layouts/%s.yaml: %w", name, err)
+		}
+	}
+	return &Printer{renderer: r, profile: p, publicURL: publicURL, layouts: layouts, cache: cache{pages: map[[32]byte]*list.Element{}}}, nil
 }
 
 // PDF returns the page of doses as PDF, with the code of doses[index].
@@ -104,7 +113,10 @@ func (p *Printer) languages(asked []string) []string {
 }
 
 func (p *Printer) country(programme string) render.Profile {
-	pr := p.profile.Programmes[programme]
+	pr, ok := p.profile.Programmes[programme]
+	if !ok { // it was taken out of the profile; its certificates still stand
+		pr = &profile.Programme{Names: map[string]string{"en": programme}}
+	}
 	return render.Profile{
 		Issuer:    p.profile.Issuer.Name,
 		Country:   p.profile.Country.Alpha2,
@@ -112,7 +124,7 @@ func (p *Printer) country(programme string) render.Profile {
 		Languages: p.profile.Languages,
 		TimeZone:  p.profile.TimeZone,
 		PublicURL: p.publicURL,
-		Layout:    pr.Layout,
+		Layout:    p.layouts[pr.Layout],
 		ProductName: func(key, lang string) string {
 			if product, ok := p.profile.Catalogue.Product(key); ok {
 				return product.Name(lang)

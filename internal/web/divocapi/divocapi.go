@@ -1,0 +1,280 @@
+// Package divocapi is the door for clients written for DIVOC 1.x to 3.x: the
+// same paths and bodies, with answers that come when the work is done. What
+// differs from DIVOC is listed in docs/divoc-api.md.
+package divocapi
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/opendivoc/divoc/credential/divocqr"
+	"github.com/opendivoc/divoc/credential/vc"
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/web/door"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Bounds of one call.
+const (
+	maxItems = 1000
+	maxBody  = 8 << 20
+)
+
+// Options are what the door opens to.
+type Options struct {
+	Service *issuance.Service
+	Tokens  access.Tokens
+	Printer *printer.Printer
+	Log     *slog.Logger
+}
+
+type handler struct{ Options }
+
+// Register adds DIVOC's paths to mux.
+func Register(mux *http.ServeMux, o Options) {
+	h := &handler{o}
+	for _, v := range []string{"v1", "v3"} {
+		mux.HandleFunc("POST /divoc/api/"+v+"/certify", h.caller(h.issue(issuance.Certify)))
+		mux.HandleFunc("PUT /divoc/api/"+v+"/certificate", h.caller(h.issue(issuance.Correct)))
+	}
+	mux.HandleFunc("GET /divoc/api/v1/ping", func(w http.ResponseWriter, _ *http.Request) {
+		door.WriteJSON(w, http.StatusOK, "application/json", "pong")
+	})
+	mux.HandleFunc("GET /divoc/api/v1/certificates/{preEnrollmentCode}", h.caller(h.certificates))
+	mux.HandleFunc("DELETE /divoc/api/v1/certificates/{preEnrollmentCode}", h.caller(h.revoke))
+	mux.HandleFunc("POST /divoc/api/v1/certificate/revoked", h.revoked)
+	mux.HandleFunc("GET /certificate/api/certificatePDF/{preEnrollmentCode}", h.caller(h.pdf))
+	mux.HandleFunc("GET /certificate/api/certificateQRCode/{preEnrollmentCode}", h.caller(h.qr))
+}
+
+// caller lets only recognised callers through.
+func (h *handler) caller(next func(http.ResponseWriter, *http.Request, access.Caller) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		by, err := door.Bearer(r, h.Tokens)
+		if err == nil {
+			err = next(w, r, by)
+		}
+		if err != nil {
+			h.fail(w, r, err)
+		}
+	}
+}
+
+// failure is DIVOC's error body, with what it does not have: which item, which
+// field, what to do.
+type failure struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+	Item    *int   `json:"item,omitempty"` // counted from 0
+	Errors  []struct {
+		Field   string `json:"field"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"errors,omitempty"`
+}
+
+// fail answers with an error as DIVOC's clients expect it: a code in capitals,
+// 400 for a body that cannot be read, 412 for a correction of what was never
+// certified.
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	e, item := door.Public(h.Log, err)
+	status := door.Status(e.Code)
+	f := failure{Code: strings.ToUpper(strings.ReplaceAll(string(e.Code), "-", "_")), Message: e.Message}
+	switch {
+	case e.Code == vaccination.Invalid && len(e.Faults) == 0:
+		status = http.StatusBadRequest
+	case e.Code == vaccination.NotFound && r.Method == http.MethodPut:
+		status, f.Code = http.StatusPreconditionFailed, "CERTIFICATE_NOT_FOUND"
+	case e.Code == vaccination.Unauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	if item >= 0 {
+		f.Item = &item
+	}
+	for _, fault := range e.Faults {
+		if fault.Code == vaccination.FaultRequired {
+			f.Code = "MISSING_FIELDS"
+		}
+		f.Errors = append(f.Errors, struct {
+			Field   string `json:"field"`
+			Code    string `json:"code"`
+			Message string `json:"message"`
+		}{field(fault.Path), fault.Code, fault.Message})
+	}
+	door.WriteJSON(w, status, "application/json", f)
+}
+
+// issued is what a certify call answers for one item.
+type issued struct {
+	Item          int                       `json:"item"`
+	Outcome       issuance.Outcome          `json:"outcome"`
+	CertificateID vaccination.CertificateID `json:"certificateId"`
+	HCID          string                    `json:"hcid"`
+	ProgramID     string                    `json:"programId"`
+	Dose          int                       `json:"dose"`
+	Version       int                       `json:"version"`
+	Status        vaccination.Status        `json:"status"`
+	Replaces      vaccination.CertificateID `json:"previousCertificateId,omitzero"`
+}
+
+// issue certifies or corrects. The whole call is one transaction: when it
+// answers 200, every item is durable; else none was written.
+func (h *handler) issue(action issuance.Action) func(http.ResponseWriter, *http.Request, access.Caller) error {
+	return func(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		if err != nil {
+			return err
+		}
+		requests, err := decode(body)
+		if err != nil {
+			return err
+		}
+		events := make([]vaccination.Event, len(requests))
+		for i, request := range requests {
+			event, faults := request.event(h.Service.Profile.TimeZone)
+			if len(faults) > 0 {
+				return &issuance.ItemError{Item: i, Err: h.Service.Faults(event, faults)}
+			}
+			events[i] = event
+		}
+		results, err := h.Service.Issue(r.Context(), by, action, events)
+		if err != nil {
+			return err
+		}
+		answer := struct {
+			Certificates []issued `json:"certificates"`
+		}{make([]issued, len(results))}
+		for i, x := range results {
+			answer.Certificates[i] = issued{i, x.Outcome, x.ID, x.HCID, x.Programme, x.Dose, x.Version, x.Status, x.Replaces}
+		}
+		door.WriteJSON(w, http.StatusOK, "application/json", answer)
+		return nil
+	}
+}
+
+// stored is a row as DIVOC's registry shows it, with our credential in place of
+// DIVOC's.
+type stored struct {
+	CertificateID     vaccination.CertificateID `json:"certificateId"`
+	PreEnrollmentCode string                    `json:"preEnrollmentCode"`
+	ProgramID         string                    `json:"programId"`
+	Name              string                    `json:"name"`
+	Dose              int                       `json:"dose"`
+	Version           int                       `json:"version"`
+	Status            vaccination.Status        `json:"status"`
+	Certificate       json.RawMessage           `json:"certificate"`
+}
+
+func (h *handler) certificates(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	code := r.PathValue("preEnrollmentCode")
+	records, err := h.Service.ByCode(r.Context(), by, r.URL.Query().Get("programId"), code, "certificates")
+	if err != nil {
+		return err
+	}
+	out := make([]stored, len(records))
+	for i, x := range records {
+		out[i] = stored{x.ID, code, x.Programme, x.Certificate.Name, x.Dose, x.Version, x.Status, x.Document}
+	}
+	door.WriteJSON(w, http.StatusOK, "application/json", out)
+	return nil
+}
+
+func (h *handler) revoke(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	q := r.URL.Query()
+	var doses []int
+	for _, d := range q["doses"] {
+		n, err := strconv.Atoi(d)
+		if err != nil || n < 1 {
+			return vaccination.Errorf(vaccination.Invalid, "doses are whole numbers from 1: ?doses=1&doses=2")
+		}
+		doses = append(doses, n)
+	}
+	if (q.Get("allDoses") == "true") == (len(doses) > 0) {
+		return vaccination.Errorf(vaccination.Invalid, "say which doses to revoke: ?doses=1&doses=2, or ?allDoses=true")
+	}
+	ids, err := h.Service.RevokeDoses(r.Context(), by, q.Get("programId"), r.PathValue("preEnrollmentCode"), doses, "revoked by its source")
+	if err != nil {
+		return err
+	}
+	door.WriteJSON(w, http.StatusOK, "application/json", map[string]any{"revoked": ids})
+	return nil
+}
+
+// revoked answers 200 when a certificate no longer stands and 404 when it does,
+// as DIVOC's verifiers ask. The body is the whole credential, ours or DIVOC's;
+// the question is answered by its id alone, for anybody: whoever asks holds the
+// certificate.
+func (h *handler) revoked(w http.ResponseWriter, r *http.Request) {
+	gone, err := h.isRevoked(r.Context(), http.MaxBytesReader(w, r.Body, 256<<10))
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	status := http.StatusNotFound
+	if gone {
+		status = http.StatusOK
+	}
+	door.WriteJSON(w, status, "application/json", map[string]bool{"revoked": gone})
+}
+
+func (h *handler) isRevoked(ctx context.Context, body io.Reader) (bool, error) {
+	data, err := io.ReadAll(body)
+	if err != nil {
+		return false, err
+	}
+	var hcid string
+	if ours, err := vc.Parse(data); err == nil {
+		hcid = ours.Certificate().Info.HCID
+	} else if old, err := divocqr.Decode(data); err == nil {
+		hcid = old.Certificate().Info.HCID
+	} else {
+		return false, vaccination.Errorf(vaccination.Invalid, "the body is not a certificate: send the whole signed credential as JSON")
+	}
+	id, err := vaccination.ParseCertificateID(hcid)
+	if err != nil {
+		return false, nil // of another system: never issued, so never revoked, here
+	}
+	status, known, err := h.Service.Status(ctx, id)
+	return known && status != vaccination.StatusValid, err
+}
+
+func (h *handler) pdf(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	doses, latest, err := h.Service.PageByCode(r.Context(), by, r.URL.Query().Get("programId"), r.PathValue("preEnrollmentCode"), "pdf")
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/pdf")
+	w.Header().Set("Content-Disposition", `inline; filename="certificate.pdf"`)
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	data, err := h.Printer.PDF(doses, latest, r.URL.Query()["lang"])
+	if err != nil {
+		return err
+	}
+	_, _ = w.Write(data) // the client went away
+	return nil
+}
+
+func (h *handler) qr(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	doses, latest, err := h.Service.PageByCode(r.Context(), by, r.URL.Query().Get("programId"), r.PathValue("preEnrollmentCode"), "qr")
+	if err != nil {
+		return err
+	}
+	image, err := h.Printer.PNG(doses[latest])
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "image/png")
+	w.Header().Set("Cache-Control", "no-store")
+	_, _ = w.Write(image) // the client went away
+	return nil
+}

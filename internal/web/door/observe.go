@@ -1,0 +1,92 @@
+package door
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Metrics are the counts of the server. Labels are routes and status codes,
+// never a value of a request.
+type Metrics struct {
+	requests *prometheus.HistogramVec
+}
+
+// NewMetrics registers the server's metrics.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name:    "divoc_http_request_seconds",
+		Help:    "Time to answer a request, by route and status.",
+		Buckets: []float64{.001, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
+	}, []string{"route", "status"})}
+	r.MustRegister(m.requests)
+	return m
+}
+
+// Observe logs and measures every request by its route's pattern, so that what
+// stands in a path never reaches log or metrics, and turns a panic into an
+// answer.
+func Observe(log *slog.Logger, m *Metrics, now func() time.Time, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := now()
+		rec := &recorder{ResponseWriter: w}
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { //nolint:errorlint // the documented sentinel of net/http
+					panic(p)
+				}
+				// Not the panic's value: it may hold a value of the request.
+				log.Error("a handler panicked", "stack", string(debug.Stack()))
+				if rec.status == 0 {
+					WriteProblem(rec, log, http.ErrHandlerTimeout)
+				}
+			}
+			route := r.Pattern
+			if route == "" {
+				route = "unmatched"
+			}
+			took := now().Sub(start)
+			m.requests.WithLabelValues(route, strconv.Itoa(rec.code())).Observe(took.Seconds())
+			level := slog.LevelInfo
+			if strings.HasSuffix(route, "z") || strings.HasPrefix(route, "GET /assets") {
+				level = slog.LevelDebug
+			}
+			log.Log(r.Context(), level, "request", "route", route, "method", r.Method, "status", rec.code(), "ms", float64(took.Microseconds())/1000)
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+func (r *recorder) code() int {
+	if r.status == 0 {
+		return http.StatusOK
+	}
+	return r.status
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }

@@ -1,0 +1,228 @@
+// Package web is the server: every door on one address, behind one frame of
+// security headers, logs and measures. Each door has a folder.
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/opendivoc/divoc/credential/vc"
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/render"
+	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/web/api"
+	"github.com/opendivoc/divoc/internal/web/assets"
+	"github.com/opendivoc/divoc/internal/web/divocapi"
+	"github.com/opendivoc/divoc/internal/web/door"
+	"github.com/opendivoc/divoc/internal/web/home"
+	"github.com/opendivoc/divoc/internal/web/page"
+	"github.com/opendivoc/divoc/internal/web/verifier"
+	"github.com/opendivoc/divoc/trust"
+	"github.com/opendivoc/divoc/vaccination"
+	"github.com/opendivoc/divoc/verify"
+	"github.com/opendivoc/divoc/verify/scan"
+)
+
+// Options are what the server serves.
+type Options struct {
+	Service *issuance.Service
+	Tokens  access.Tokens
+	Printer *printer.Printer
+	Log     *slog.Logger
+	Version string
+	Demo    bool
+	Now     func() time.Time
+	// Ready says whether the server can do its work.
+	Ready func(context.Context) error
+}
+
+type server struct {
+	Options
+	// reading bounds how many pictures and files are looked at at once: each
+	// takes a core for a while.
+	reading chan struct{}
+}
+
+// Handler returns the whole server.
+func Handler(o Options) (http.Handler, error) {
+	s := &server{Options: o, reading: make(chan struct{}, 4)}
+	files, err := assets.Open()
+	if err != nil {
+		return nil, err
+	}
+	p := o.Service.Profile
+	frame, err := page.New(page.Options{
+		Asset: files.URL, Issuer: p.Issuer.Name, Languages: p.Languages,
+		Primary: p.Theme.Primary, Emblem: p.Theme.Emblem, Specimen: o.Demo, Version: o.Version,
+	})
+	if err != nil {
+		return nil, err
+	}
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	mux := http.NewServeMux()
+	s.machines(mux, registry)
+	s.published(mux)
+	api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Log: o.Log})
+
+	// Pages are forms in browsers: what another site sends is refused.
+	foreign := http.NewCrossOriginProtection()
+	options := home.Options{Frame: frame}
+	if o.Demo {
+		options.Demo = &demo{Options: o}
+		s.demo(mux)
+	}
+	mux.Handle("/", foreign.Handler(home.Handler(options)))
+	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage})))
+	mux.Handle("GET "+assets.Prefix, files)
+	mux.Handle("GET "+page.Prefix, frame.Theme())
+	return door.Observe(o.Log, door.NewMetrics(registry), o.Now, mux), nil
+}
+
+// machines adds what operators and their machines ask for.
+func (s *server) machines(mux *http.ServeMux, registry *prometheus.Registry) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		door.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"status": "alive"})
+	})
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
+		defer cancel()
+		if err := s.Ready(ctx); err != nil {
+			s.Log.Warn("not ready", "error", err.Error())
+			door.WriteJSON(w, http.StatusServiceUnavailable, "application/json", map[string]string{"status": "not ready"})
+			return
+		}
+		door.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ready"})
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+}
+
+// published adds what the world needs to verify: keys, states, the vocabulary.
+func (s *server) published(mux *http.ServeMux) {
+	mux.HandleFunc("GET /.well-known/did.json", func(w http.ResponseWriter, r *http.Request) {
+		document, err := s.Service.Keys.Issuer().DIDDocument()
+		s.publish(w, r, "application/did+json", 5*time.Minute, document, err)
+	})
+	mux.HandleFunc("GET /trust/bundle.json", func(w http.ResponseWriter, r *http.Request) {
+		bundle, err := s.Service.TrustBundle(r.Context())
+		s.publish(w, r, "application/json", time.Minute, bundle, err)
+	})
+	mux.HandleFunc("GET /contexts/vaccination/v1", func(w http.ResponseWriter, r *http.Request) {
+		s.publish(w, r, "application/ld+json", 24*time.Hour, []byte(vc.Context()), nil)
+	})
+	mux.HandleFunc("GET /status/{purpose}/{list}", func(w http.ResponseWriter, r *http.Request) {
+		list, err := strconv.ParseInt(r.PathValue("list"), 10, 32)
+		if err != nil {
+			door.WriteProblem(w, s.Log, vaccination.Errorf(vaccination.NotFound, "there is no such status list"))
+			return
+		}
+		credential, _, err := s.Service.StatusList(r.Context(), r.PathValue("purpose"), int32(list))
+		s.publish(w, r, "application/vc", time.Minute, credential, err)
+	})
+}
+
+// publish answers with what anybody may have and keep for a while.
+func (s *server) publish(w http.ResponseWriter, _ *http.Request, contentType string, keep time.Duration, data []byte, err error) {
+	if err != nil {
+		door.WriteProblem(w, s.Log, err)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(keep.Seconds())))
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(data) // the client went away
+}
+
+// verifyOptions are how this server verifies: with its own keys, and its own
+// registry for the state of what it issued.
+func (s *server) verifyOptions(ctx context.Context, lang string) (verify.Options, error) {
+	own := s.Service.Keys.Issuer()
+	return verify.Options{
+		Trust:     trust.New(&trust.Bundle{Issuers: []trust.Issuer{own}}),
+		At:        s.Now(),
+		Language:  lang,
+		Catalogue: s.Service.Profile.Catalogue,
+		Status: func(ctx context.Context, issuerID, hcid string) (vaccination.Status, time.Time, bool) {
+			id, err := vaccination.ParseCertificateID(hcid)
+			if issuerID != own.ID || err != nil {
+				return "", time.Time{}, false
+			}
+			status, known, err := s.Service.Status(ctx, id)
+			if err != nil || !known {
+				return verify.StatusUnknown, time.Time{}, err == nil
+			}
+			return status, s.Now(), true
+		},
+	}, ctx.Err()
+}
+
+// busy takes a place among those that read files, or says that there is none.
+func (s *server) busy(ctx context.Context) (release func(), err error) {
+	wait, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	select {
+	case s.reading <- struct{}{}:
+		return func() { <-s.reading }, nil
+	case <-wait.Done():
+		return nil, vaccination.Errorf(vaccination.TooMany, "too many files are being read just now: try again in a moment")
+	}
+}
+
+// verifyFile verifies what the API was sent. What cannot be read is a statement
+// that says so.
+func (s *server) verifyFile(ctx context.Context, data []byte, lang string) (verify.Statements, error) {
+	release, err := s.busy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	o, err := s.verifyOptions(ctx, lang)
+	if err != nil {
+		return nil, err
+	}
+	return scan.File(ctx, data, o), nil
+}
+
+// verifyPage verifies what the page's form was sent. What cannot be read is an
+// error for the form.
+func (s *server) verifyPage(ctx context.Context, data []byte, lang string) ([]verify.Statement, error) {
+	release, err := s.busy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	o, err := s.verifyOptions(ctx, lang)
+	if err != nil {
+		return nil, err
+	}
+	codes, err := scan.Codes(ctx, data)
+	if errors.Is(err, scan.ErrNoCode) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var out []verify.Statement
+	for _, code := range codes {
+		out = append(out, verify.Text(ctx, code, o))
+	}
+	return out, nil
+}
+
+// printOptions say where a printed page finds its style.
+func printOptions() render.HTMLOptions { return render.HTMLOptions{Stylesheet: printStyle} }
+
+const printStyle = "/print.css"
