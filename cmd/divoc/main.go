@@ -1,0 +1,122 @@
+// Command divoc turns vaccination records into certificates anyone can verify:
+// a server, and the tools to issue, verify and keep it by hand.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// version is set when the program is built.
+var version = "development"
+
+// The exit codes beside those of verify (0 valid, 1 not valid, 2 cannot tell).
+const (
+	exitFailed = 3  // the command could not do its work
+	exitUsage  = 64 // the command line is wrong (sysexits.h, EX_USAGE)
+)
+
+// cli is the whole command line.
+type cli struct {
+	Serve   serveCmd   `cmd:"" help:"Run the server: issue, publish, show and verify certificates."`
+	Issue   issueCmd   `cmd:"" help:"Issue certificates from a file of records, without a server."`
+	Verify  verifyCmd  `cmd:"" help:"Say what a certificate is worth: text, image, PDF or credential. Exit 0 valid, 1 not valid, 2 cannot tell."`
+	Keys    keysCmd    `cmd:"" help:"Make, list, rotate, retire and import signing keys."`
+	Token   tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
+	Trust   trustCmd   `cmd:"" help:"Export whose signatures count, for verifiers without network."`
+	Fsck    fsckCmd    `cmd:"" help:"Check everything stored: signatures, states, lineage, audit chains."`
+	Version versionCmd `cmd:"" help:"Print the program's version."`
+}
+
+// streams are where commands read and write; ctx ends on SIGINT and SIGTERM.
+type streams struct {
+	ctx context.Context
+	in  io.Reader
+	out io.Writer
+	err io.Writer
+}
+
+// exitError ends the program with a code and, where there is one, a message.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return fmt.Sprintf("exit %d", e.code)
+	}
+	return e.err.Error()
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(os.Args[1:], streams{ctx: ctx, in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}
+
+// run parses args, runs the command and returns the exit code.
+func run(args []string, s streams) int {
+	var c cli
+	code := -1
+	parser, err := kong.New(&c,
+		kong.Name("divoc"),
+		kong.Description("Vaccination certificates anyone can verify.\n\nTo look around: divoc serve --profile jamaica --data demo --demo"),
+		kong.UsageOnError(),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(n int) { code = n }),
+		kong.Bind(s),
+	)
+	if err != nil {
+		fmt.Fprintln(s.err, "divoc:", err)
+		return exitFailed
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	k, err := parser.Parse(args)
+	if code >= 0 { // --help has answered
+		return code
+	}
+	if err != nil {
+		fmt.Fprintf(s.err, "divoc: %v\nTry: divoc %s --help\n", err, command(err))
+		return exitUsage
+	}
+	if err := k.Run(); err != nil {
+		var exit *exitError
+		if errors.As(err, &exit) {
+			if exit.err != nil {
+				fmt.Fprintln(s.err, "divoc:", exit.err)
+			}
+			return exit.code
+		}
+		fmt.Fprintln(s.err, "divoc:", err)
+		return exitFailed
+	}
+	return 0
+}
+
+// command is the command whose line could not be read.
+func command(err error) string {
+	var parse *kong.ParseError
+	if errors.As(err, &parse) && parse.Context != nil {
+		return parse.Context.Command()
+	}
+	return ""
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(s streams) error {
+	_, err := fmt.Fprintln(s.out, "divoc", version)
+	return err
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/web"
+	"github.com/opendivoc/divoc/internal/web/api"
+	"github.com/opendivoc/divoc/internal/web/door"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+type serveCmd struct {
+	dataFlags
+	createFlags
+	Listen       string         `default:"127.0.0.1:8080" env:"DIVOC_LISTEN" placeholder:"ADDR" help:"Address to listen on."`
+	TLSCert      string         `name:"tls-cert" type:"path" env:"DIVOC_TLS_CERT" placeholder:"FILE" help:"Certificate chain (PEM) for https."`
+	TLSKey       string         `name:"tls-key" type:"path" env:"DIVOC_TLS_KEY" placeholder:"FILE" help:"Private key (PEM) for https."`
+	TrustedProxy []netip.Prefix `name:"trusted-proxy" env:"DIVOC_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxy in front whose X-Forwarded headers count, such as 10.0.0.0/8."`
+	LogLevel     slog.Level     `name:"log-level" default:"info" env:"DIVOC_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error."`
+	Check        bool           `help:"Check profile and flags, say what is wrong, start nothing."`
+}
+
+// How long a client may take, so that slow ones cannot hold the server.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 2 * time.Minute
+	idleTimeout   = 2 * time.Minute
+	stopTimeout   = 20 * time.Second
+)
+
+// Run runs the server until it is told to stop.
+func (c *serveCmd) Run(s streams) error {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("--tls-cert and --tls-key belong together")
+	}
+	if c.Check {
+		return c.check(s)
+	}
+	log := slog.New(slog.NewJSONHandler(s.err, &slog.HandlerOptions{Level: c.LogLevel}))
+	api.Strict()
+	// Listening first: an address in use is told before anything is opened.
+	listener, err := new(net.ListenConfig).Listen(s.ctx, "tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", c.Listen, err)
+	}
+	defer listener.Close()
+	h, err := openHouse(s.ctx, c.dataFlags, &c.createFlags, c.Listen, log)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return c.serve(s, h, listener)
+}
+
+// check reads everything a start would read and starts nothing.
+func (c *serveCmd) check(s streams) error {
+	if c.Profile == "" {
+		return errors.New("say which profile to check: --profile NAME or FOLDER")
+	}
+	p, err := profile.Open(c.Profile)
+	if err != nil {
+		return err
+	}
+	if _, err := printer.New(p, c.PublicURL); err != nil {
+		return err
+	}
+	if c.TLSCert != "" {
+		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
+			return fmt.Errorf("the TLS certificate: %w", err)
+		}
+	}
+	if !c.Demo && (c.PublicURL == "" || c.SealKey == "") {
+		return errors.New("without --demo a start needs --public-url and --seal-key")
+	}
+	_, err = fmt.Fprintf(s.out, "profile %s (%s) and flags are good\n", p.Name, p.Country.Name)
+	return err
+}
+
+func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
+	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log))
+	if err != nil {
+		return err
+	}
+	pages, err := printer.New(h.profile, h.publicURL)
+	if err != nil {
+		return err
+	}
+	handler, err := web.Handler(web.Options{
+		Service: h.service, Tokens: h.tokens(), Printer: pages, Log: h.log, Version: version, Demo: h.demo, Now: now,
+		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
+	})
+	if err != nil {
+		return err
+	}
+	if err := queue.Start(context.WithoutCancel(s.ctx)); err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		if err := queue.Stop(ctx); err != nil {
+			h.log.Error("stopping the jobs", "error", err.Error())
+		}
+	}()
+	if h.demo {
+		if err := c.welcome(s, h); err != nil {
+			return err
+		}
+	}
+	server := &http.Server{
+		Handler:           door.TrustProxy(c.TrustedProxy, handler),
+		ReadHeaderTimeout: headerTimeout, ReadTimeout: bodyTimeout, WriteTimeout: bodyTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: 32 << 10,
+		ErrorLog:       slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
+	}
+	failed := make(chan error, 1)
+	go func() {
+		if c.TLSCert != "" {
+			failed <- server.ServeTLS(listener, c.TLSCert, c.TLSKey)
+			return
+		}
+		failed <- server.Serve(listener)
+	}()
+	h.log.Info("listening", "address", listener.Addr().String(), "profile", h.profile.Name, "demo", h.demo)
+	var databaseEnded <-chan struct{}
+	if h.server != nil {
+		databaseEnded = h.server.Done()
+	}
+	select {
+	case err = <-failed:
+	case <-databaseEnded:
+		err = errors.New("PostgreSQL ended and could not be started again; its own words are above")
+	case <-s.ctx.Done():
+		h.log.Info("stopping")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if stopErr := server.Shutdown(ctx); err == nil {
+		err = stopErr
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// quiet is a logger for the job queue, whose own lines matter only when they
+// warn.
+func quiet(log *slog.Logger) *slog.Logger { return slog.New(warnings{log.Handler()}) }
+
+type warnings struct{ slog.Handler }
+
+// Enabled lets warnings and errors through.
+func (w warnings) Enabled(_ context.Context, level slog.Level) bool { return level >= slog.LevelWarn }
+
+// welcome certifies the profile's synthetic people and says where to look.
+func (c *serveCmd) welcome(s streams, h *house) error {
+	for i, e := range h.profile.Samples {
+		_, err := h.service.Issue(s.ctx, web.DemoCaller(), issuance.Certify, []vaccination.Event{e})
+		switch vaccination.ErrorCode(err) {
+		case "", vaccination.Revoked, vaccination.Conflict: // somebody played with it
+		default:
+			return fmt.Errorf("sample %d of the profile: %w", i+1, err)
+		}
+	}
+	token, err := h.tokens().Create(s.ctx, web.DemoCaller(), access.NewToken{Name: "demo", Role: access.SourceRole, Source: "demo-client", For: 24 * time.Hour})
+	if err != nil {
+		return err
+	}
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
+	_, err = fmt.Fprintf(s.out, `
+divoc is running: a demonstration for %s. Everything it issues is a SPECIMEN.
+
+  Look around        %[2]s://%[3]s/
+  Verify             %[2]s://%[3]s/verify
+  API description    %[2]s://%[3]s/openapi.json
+  API token (1 day)  %[4]s
+
+Stop with Ctrl-C. What is issued stays in %[5]s.
+`, h.profile.Country.Name, scheme, c.Listen, token, h.dir)
+	return err
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"text/tabwriter"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/access"
+)
+
+type tokenCmd struct {
+	Create tokenCreateCmd `cmd:"" help:"Make a token and print it. It cannot be shown again."`
+	List   tokenListCmd   `cmd:"" help:"List tokens, without their secrets."`
+	Revoke tokenRevokeCmd `cmd:"" help:"End a token at once."`
+}
+
+type tokenCreateCmd struct {
+	dataFlags
+	Role   access.Role   `required:"" help:"What it may do: source delivers and reads its own certificates; system-admin may do all; auditor reads the audit."`
+	Source string        `placeholder:"NAME" help:"For the role source: the system that delivers, such as commcare."`
+	Name   string        `help:"What to call it in lists and in the audit. Default: the source or the role."`
+	For    time.Duration `default:"8760h" help:"How long it is good."`
+}
+
+// Run prints the new token alone.
+func (c *tokenCreateCmd) Run(s streams) error {
+	h, err := openStore(s.ctx, c.dataFlags, commandLog(s), existing)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	secret, err := h.tokens().Create(s.ctx, access.System("cli"), access.NewToken{Name: c.Name, Role: c.Role, Source: c.Source, For: c.For})
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(s.out, secret)
+	return err
+}
+
+type tokenListCmd struct{ dataFlags }
+
+// Run lists the tokens.
+func (c *tokenListCmd) Run(s streams) error {
+	h, err := openStore(s.ctx, c.dataFlags, commandLog(s), existing)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	tokens, err := h.tokens().List(s.ctx)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tNAME\tROLE\tSOURCE\tCREATED\tSTATE")
+	for _, t := range tokens {
+		state := "good until " + t.Expires.Format(time.DateOnly)
+		switch {
+		case t.Revoked != nil:
+			state = "revoked " + t.Revoked.Format(time.DateOnly)
+		case !now().Before(t.Expires):
+			state = "expired " + t.Expires.Format(time.DateOnly)
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, t.Role, t.Source, t.Created.Format(time.DateOnly), state)
+	}
+	return w.Flush()
+}
+
+type tokenRevokeCmd struct {
+	dataFlags
+	ID int64 `arg:"" help:"The token's number, as token list shows it."`
+}
+
+// Run revokes the token.
+func (c *tokenRevokeCmd) Run(s streams) error {
+	h, err := openStore(s.ctx, c.dataFlags, commandLog(s), existing)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return h.tokens().Revoke(s.ctx, access.System("cli"), c.ID)
+}
+
+// commandLog is the log of a command: warnings only, for a person to read.
+func commandLog(s streams) *slog.Logger {
+	return slog.New(slog.NewTextHandler(s.err, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
