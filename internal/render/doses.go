@@ -20,7 +20,18 @@ func (v *viewer) doses(out *View, d Document, keys []string) {
 		}
 		out.Columns = append(out.Columns, Column{Key: key, Label: v.say(key)})
 	}
+	// One disease for all doses is said once.
+	disease := coding(d.Doses[0].Vaccination.Disease)
+	same := !slices.ContainsFunc(d.Doses, func(c vaccination.Certificate) bool {
+		return coding(c.Vaccination.Disease).String() != disease.String()
+	})
+	if same && len(disease) > 0 {
+		out.Common = append(out.Common, Field{Key: "disease", Label: v.say("disease"), Value: disease})
+	}
 	for i, c := range d.Doses {
+		if same {
+			c.Vaccination.Disease = vaccination.Coding{}
+		}
 		row := Row{Current: i == d.Latest}
 		for _, col := range out.Columns {
 			row.Cells = append(row.Cells, v.cell(col.Key, c.Vaccination))
@@ -35,8 +46,12 @@ func (v *viewer) cell(key string, d vaccination.Dose) Cell {
 	case "dose":
 		c.Main = v.doseNumber(d)
 	case "date":
-		c.Main = v.date(d.Date)
-		c.line("nextDose", v.say("nextDose"), v.date(d.NextDose))
+		var note Text
+		c.Main, note = v.date(d.Date)
+		c.line("precision", nil, note)
+		next, note := v.date(d.NextDose)
+		c.line("nextDose", v.say("nextDose"), next)
+		c.line("precision", nil, note)
 	case "vaccine":
 		v.vaccine(&c, d)
 	case "lot":
@@ -44,12 +59,8 @@ func (v *viewer) cell(key string, d vaccination.Dose) Cell {
 	case "place":
 		v.place(&c, d)
 	case "validity":
-		if t := v.date(d.ValidFrom); len(t) > 0 {
-			c.line("validFrom", nil, v.around("validity.from", t))
-		}
-		if t := v.date(d.ValidUntil); len(t) > 0 {
-			c.line("validUntil", nil, v.around("validity.until", t))
-		}
+		v.bound(&c, "validity.from", d.ValidFrom)
+		v.bound(&c, "validity.until", d.ValidUntil)
 		if len(c.Lines) == 0 {
 			c.Main = plain("–")
 		}
@@ -68,14 +79,12 @@ func (c *Cell) line(key string, label, value Text) {
 	}
 }
 
-// around puts a date, which has words of its own in each language, into key.
-func (v *viewer) around(key string, date Text) Text {
-	var out Text
-	for i, lang := range v.langs {
-		w, in := v.texts.word(lang, key)
-		out = out.add(shape.Phrase{Lang: in, Text: strings.ReplaceAll(w, "{date}", date[min(i, len(date)-1)].Text)})
+// bound adds a line for one end of the vaccine's validity.
+func (v *viewer) bound(c *Cell, key string, d vaccination.Date) {
+	if value, note := v.date(d); len(value) > 0 {
+		c.line(key, nil, v.say(key, "{date}", value[0].Text))
+		c.line("precision", nil, note)
 	}
-	return out
 }
 
 func (v *viewer) doseNumber(d vaccination.Dose) Text {
@@ -106,10 +115,10 @@ func (v *viewer) vaccine(c *Cell, d vaccination.Dose) {
 		c.Main, kind = kind, nil
 	}
 	if kind.String() != c.Main.String() {
-		c.line("type", v.say("type"), kind)
+		c.line("type", nil, kind)
 	}
 	maker, holder := coding(d.Manufacturer), coding(d.MAHolder)
-	c.line("manufacturer", v.say("manufacturer"), maker)
+	c.line("manufacturer", nil, maker)
 	if maker.String() != holder.String() {
 		c.line("maholder", v.say("maholder"), holder)
 	}

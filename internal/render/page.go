@@ -127,8 +127,8 @@ func (s *setter) header() error {
 	const emblem, gap = 46, 14
 	b := box{width: s.width - emblem - gap}
 	s.stack(&b, s.v.Issuer,
-		style{size: 14, bold: true, color: s.accent, fixed: true},
-		style{size: 11, bold: true, color: s.accent, fixed: true, above: 1})
+		style{size: 13.5, bold: true, color: s.accent, fixed: true},
+		style{size: 10.5, bold: true, color: s.accent, fixed: true, above: 1})
 	h := max(b.height, emblem)
 	if err := s.need(h); err != nil {
 		return err
@@ -154,7 +154,7 @@ func (s *setter) title() error {
 	b := box{width: s.width}
 	first, others := style{size: 22, bold: true, color: ink(), fixed: true, tag: "H1"}, style{size: 14, bold: true, color: ink(), fixed: true, above: 1, tag: "P"}
 	if s.several {
-		first.size = 18
+		first.size, others.size = 17, 12.5
 	}
 	s.stack(&b, s.v.Title, first, others)
 	if err := s.need(b.height); err != nil {
@@ -193,6 +193,7 @@ func (s *setter) field(b *box, f Field, value style) {
 	s.add(b, f.Label.inline(), style{size: 7.5, color: quiet(), fixed: true, above: 8})
 	value.above = 0.5
 	s.addFitting(b, f.Value.inline(), value, 9, 2)
+	s.add(b, f.Note.inline(), style{size: 8, color: ink(), fixed: true})
 }
 
 func (s *setter) person() error {
@@ -242,10 +243,11 @@ func (s *setter) person() error {
 	return nil
 }
 
-// about sets the fields of the certificate itself, three in a row.
+// about sets the fields of the certificate itself, four in a row.
 func (s *setter) about() error {
-	const columns, gap = 3, 14
-	width := (s.width - (columns-1)*gap) / columns
+	const gap = 14
+	columns := max(1, min(4, len(s.v.About)))
+	width := (s.width - float32(columns-1)*gap) / float32(columns)
 	boxes := make([]box, len(s.v.About))
 	var rows []float32
 	for i, f := range s.v.About {

@@ -1,24 +1,29 @@
 package render
 
 import (
+	"strings"
+
 	"github.com/opendivoc/divoc/internal/render/pdf"
+	"github.com/opendivoc/divoc/internal/render/shape"
 )
 
-// columnShare is the share of a column in the width of the table.
-func columnShare(key string) float32 {
+// headSize is the type size of the table's head.
+const headSize = 7.5
+
+// columnShare is the width of a column in points or, where it is flexible, its
+// share in what the others leave.
+func columnShare(key string) (share float32, flexible bool) {
 	switch key {
 	case "dose":
-		return 48
-	case "date":
-		return 74
-	case "vaccine":
-		return 158
-	case "lot":
-		return 66
+		return 44, false
+	case "date", "lot":
+		return 62, false
 	case "validity":
-		return 70
+		return 70, false
+	case "vaccine":
+		return 55, true
 	default: // place
-		return 136
+		return 45, true
 	}
 }
 
@@ -27,22 +32,13 @@ func columnShare(key string) float32 {
 func (s *setter) doses() error {
 	const pad = 5
 	columns := s.v.Columns
-	x, w := make([]float32, len(columns)), make([]float32, len(columns))
-	var all float32
-	for _, c := range columns {
-		all += columnShare(c.Key)
-	}
-	at := s.left
-	for i, c := range columns {
-		x[i], w[i] = at, s.width*columnShare(c.Key)/all
-		at += w[i]
-	}
+	x, w := s.columns(columns, pad)
 
 	head := make([]box, len(columns))
 	var headHeight float32
 	for i, c := range columns {
 		head[i].width = w[i] - 2*pad
-		st := style{size: 7.5, bold: true, color: s.accent, fixed: true}
+		st := style{size: headSize, bold: true, color: s.accent, fixed: true}
 		s.stack(&head[i], c.Label, st, st)
 		headHeight = max(headHeight, head[i].height+2*pad-2)
 	}
@@ -61,8 +57,16 @@ func (s *setter) doses() error {
 	if len(heights) > 0 {
 		first = heights[0]
 	}
-	if err := s.heading(s.v.DosesTitle, headHeight+first); err != nil {
+	common := box{width: s.width}
+	for _, f := range s.v.Common {
+		s.add(&common, labelled(f), style{size: 9, color: ink()})
+	}
+	if err := s.heading(s.v.DosesTitle, common.height+4+headHeight+first); err != nil {
 		return err
+	}
+	if common.height > 0 {
+		s.draw(&common, s.left, s.y, s.doc.Root())
+		s.y += common.height + 4
 	}
 	table := s.doc.Root().Add("Table", "")
 	tr := table.Add("TR", "")
@@ -90,6 +94,9 @@ func (s *setter) doses() error {
 			drawHead(false)
 		}
 		tr := table.Add("TR", "")
+		if s.v.Doses[n].Current && len(rows) > 1 {
+			s.doc.Fill(s.left, s.y, 2.5, heights[n]-0.4, s.accent)
+		}
 		for i := range columns {
 			s.draw(&rows[n][i], x[i]+pad, s.y+pad, tr.Add("TD", ""))
 		}
@@ -108,17 +115,53 @@ func (s *setter) cell(b *box, key string, c Cell) {
 	}
 	main := style{size: size, bold: key != "lot", color: ink()}
 	if key == "dose" {
-		s.stack(b, c.Main, main, style{size: size - 1, color: ink()})
+		s.stack(b, c.Main, main, style{size: size, bold: true, color: ink()})
 	} else {
 		s.add(b, c.Main.inline(), main)
 	}
 	for _, l := range c.Lines {
-		text := l.Value.inline()
-		st := style{size: size - 1, color: ink(), above: 0.5}
-		if len(l.Label) > 0 {
-			s.add(b, l.Label.inline(), style{size: 7, color: quiet(), fixed: true, above: 2})
-			st.above = 0
-		}
-		s.add(b, text, st)
+		s.add(b, labelled(l), style{size: size - 1, color: ink(), above: 0.5})
 	}
+}
+
+// labelled is a field in one paragraph.
+func labelled(f Field) []shape.Phrase {
+	value := f.Value.inline()
+	if len(f.Label) == 0 {
+		return value
+	}
+	out := append([]shape.Phrase{}, f.Label.inline()...)
+	out = append(out, shape.Phrase{Text: ": "})
+	return append(out, value...)
+}
+
+// columns shares the width of the table out: no column is narrower than the
+// longest word of its head, and the texts that wrap get what is left.
+func (s *setter) columns(columns []Column, pad float32) (x, w []float32) {
+	x, w = make([]float32, len(columns)), make([]float32, len(columns))
+	var fixed, flexible float32
+	for i, c := range columns {
+		for _, p := range c.Label {
+			for _, word := range strings.Fields(p.Text) {
+				for _, l := range s.r.fonts.Wrap([]shape.Phrase{{Lang: p.Lang, Text: word}}, true, 1e5, true) {
+					w[i] = max(w[i], l.Width*headSize/1000+2*pad+0.5)
+				}
+			}
+		}
+		if share, flex := columnShare(c.Key); flex {
+			flexible += share
+		} else {
+			w[i] = max(w[i], share)
+			fixed += w[i]
+		}
+	}
+	at := s.left
+	for i, c := range columns {
+		if share, flex := columnShare(c.Key); flex {
+			w[i] = max(w[i], (s.width-fixed)*share/flexible)
+		}
+		x[i] = at
+		at += w[i]
+	}
+	return x, w
 }

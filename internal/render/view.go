@@ -22,6 +22,7 @@ type View struct {
 	PersonTitle Text
 	Person      []Field
 	DosesTitle  Text
+	Common      []Field // what is the same for all doses
 	Columns     []Column
 	Doses       []Row
 	AboutTitle  Text
@@ -38,6 +39,7 @@ type Field struct {
 	Key   string // of the core data set: "birthDate"
 	Label Text
 	Value Text
+	Note  Text // what is to be known of the value: "only the year is known"
 }
 
 // Column is a column of the table of doses.
@@ -164,57 +166,61 @@ func (v *viewer) title() Text {
 func (v *viewer) fields(keys []string, c vaccination.Certificate) []Field {
 	var out []Field
 	for _, key := range keys {
-		value, optional := v.value(key, c)
-		if len(value) == 0 {
+		f := Field{Key: key, Label: v.say(key)}
+		optional := v.fill(&f, c)
+		if len(f.Value) == 0 {
 			if optional {
 				continue
 			}
-			value = v.say("notRecorded")
+			f.Value = v.say("notRecorded")
 		}
-		out = append(out, Field{Key: key, Label: v.say(key), Value: value})
+		out = append(out, f)
 	}
 	return out
 }
 
-// value is what c says of a field; where it says nothing, optional tells
+// fill enters what c says of the field; where it says nothing, optional tells
 // whether the field is left out rather than printed as not recorded.
-func (v *viewer) value(key string, c vaccination.Certificate) (value Text, optional bool) {
-	switch key {
+func (v *viewer) fill(f *Field, c vaccination.Certificate) (optional bool) {
+	switch f.Key {
 	case "name":
-		return plain(c.Name), false
+		f.Value = plain(c.Name)
 	case "birthDate":
-		return v.date(c.BirthDate), false
+		f.Value, f.Note = v.date(c.BirthDate)
 	case "sex":
-		if c.Sex == "" {
-			return nil, true
+		if _, ok := v.texts["en"]["sex."+string(c.Sex)]; ok {
+			f.Value = v.say("sex." + string(c.Sex))
+		} else {
+			f.Value = plain(string(c.Sex))
 		}
-		if _, ok := v.texts["en"]["sex."+string(c.Sex)]; !ok {
-			return plain(string(c.Sex)), true
-		}
-		return v.say("sex." + string(c.Sex)), true
+		return true
 	case "identifier":
-		return v.identifier(c.Identifier), true
+		f.Value = plain(c.Identifier.Value)
+		if kind := v.identityKind(c.Identifier.Kind); len(kind) > 0 {
+			f.Label = kind
+		}
+		return true
 	case "nationality":
-		return v.country(vaccination.Coding{Code: c.Nationality}), true
-	case "hcid":
-		return plain(c.Info.HCID), false
+		f.Value = v.country(vaccination.Coding{Code: c.Nationality})
+		return true
 	case "issuer":
-		if t := named(v.langs, v.profile.Issuer); len(t) > 0 {
-			return t, false
+		if f.Value = named(v.langs, v.profile.Issuer); len(f.Value) == 0 {
+			f.Value = plain(c.Info.Issuer.Name)
 		}
-		return plain(c.Info.Issuer.Name), false
 	case "issued":
-		return v.date(v.day(c.Info.Period.Start)), false
+		f.Value, _ = v.date(v.day(c.Info.Period.Start))
 	case "validUntil":
-		if c.Info.Period.End.IsZero() {
-			return v.say("noEnd"), false
+		if f.Value, _ = v.date(v.day(c.Info.Period.End)); len(f.Value) == 0 {
+			f.Value = v.say("noEnd")
 		}
-		return v.date(v.day(c.Info.Period.End)), false
 	case "version":
-		return plain(c.Info.Version), true
-	default: // "key"; Check allows no other
-		return plain(c.Info.KeyID), true
+		f.Value = plain(c.Info.Version)
+		return true
+	case "key":
+		f.Value = plain(c.Info.KeyID)
+		return true
 	}
+	return false
 }
 
 func (v *viewer) day(t time.Time) vaccination.Date {
@@ -224,48 +230,44 @@ func (v *viewer) day(t time.Time) vaccination.Date {
 	return vaccination.DateOf(t.In(v.zone))
 }
 
-// date says d with what is not known of it, in words. Digits are those of ISO
-// 8601, which mean the same in every language of the page.
-func (v *viewer) date(d vaccination.Date) Text {
+// date says d and, in words, what is not known of it. Its digits are those of
+// ISO 8601, which mean the same in every language of the page.
+func (v *viewer) date(d vaccination.Date) (value, note Text) {
 	estimated := d.Estimated
 	d.Estimated = false
-	text := d.String()
-	key := map[vaccination.Precision]string{
-		vaccination.PrecisionYear: "yearOnly", vaccination.PrecisionMonth: "monthOnly",
-	}[d.Precision()]
+	key := ""
+	switch d.Precision() {
+	case vaccination.PrecisionUnknown:
+		return nil, nil
+	case vaccination.PrecisionYear:
+		key = "yearOnly"
+	case vaccination.PrecisionMonth:
+		key = "monthOnly"
+	}
 	switch {
-	case text == "":
-		return nil
-	case key == "" && !estimated:
-		return plain(text)
-	case key == "":
+	case key == "" && estimated:
 		key = "estimated"
 	case estimated:
 		key += "Estimated"
 	}
-	return v.say(key, "{date}", text)
+	if key != "" {
+		note = v.say(key)
+	}
+	return plain(d.String()), note
 }
 
-func (v *viewer) identifier(id vaccination.Identifier) Text {
-	value := shape.Clean(id.Value)
-	if value == "" {
-		return nil
-	}
+// identityKind names a kind of identity document.
+func (v *viewer) identityKind(kind string) Text {
 	var out Text
-	for _, lang := range v.langs {
-		kind := ""
-		if v.profile.IdentityName != nil {
-			kind = v.profile.IdentityName(id.Kind, lang)
-		}
-		if kind == "" {
-			kind = id.Kind
-			lang = ""
-		}
-		if kind = shape.Clean(kind); kind != "" {
-			out = out.add(shape.Phrase{Lang: lang, Text: kind})
+	if v.profile.IdentityName != nil {
+		for _, lang := range v.langs {
+			out = out.add(shape.Phrase{Lang: lang, Text: shape.Clean(v.profile.IdentityName(kind, lang))})
 		}
 	}
-	return append(out, shape.Phrase{Text: value})
+	if len(out) == 0 {
+		return plain(kind)
+	}
+	return out
 }
 
 func (v *viewer) country(c vaccination.Coding) Text {

@@ -51,6 +51,16 @@ type Line struct {
 	RTL   bool // the paragraph runs from right to left
 }
 
+// blank reports whether nothing of l is to be seen.
+func (l *Line) blank() bool {
+	for i := range l.Runs {
+		if strings.TrimSpace(l.Runs[i].Text) != "" {
+			return false
+		}
+	}
+	return true
+}
+
 const scale = 1000
 
 // worker holds what shaping needs and cannot share.
@@ -163,7 +173,16 @@ func (s *Set) wrap(text []Phrase, bold bool, width float32) []Line {
 	lines, _ := w.wrap.WrapParagraphF(shaping.WrapConfig{Direction: dir}, fixed.Int26_6(width*64), w.runes, shaping.NewSliceIterator(w.outputs))
 	out := make([]Line, 0, len(lines))
 	for _, line := range lines {
-		out = append(out, w.line(line, dir))
+		l := w.line(line, dir)
+		if n := len(out) - 1; n >= 0 && l.blank() {
+			// A space that just did not fit is no line of its own.
+			for i := range l.Runs {
+				out[n].Runs = append(out[n].Runs, l.Runs[i])
+				out[n].X = append(out[n].X, out[n].Width)
+			}
+			continue
+		}
+		out = append(out, l)
 	}
 	return out
 }
