@@ -66,6 +66,9 @@ func Decode(data []byte) (*Credential, error) {
 	if c.evidence.get("id") == nil {
 		return nil, malformed("evidence.id", "missing")
 	}
+	if end := root.get("expirationDate"); end != nil && instant(end.text).IsZero() {
+		return nil, malformed("expirationDate", "not a time") // else it would never expire
+	}
 	c.canonical, _, err = rdfc.Canonicalize(c.statements.quads, rdfc.Options{URDNA2015: true})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrTooLarge, err)
