@@ -23,13 +23,12 @@ const (
 )
 
 // codesIn adds the codes of one image to found. It looks at the whole image in
-// a moderate size and as it is; only when neither shows a code it tries the
-// rest. Finding nothing is not an error.
+// a moderate size and as it is; only while no code of the file is known it tries
+// the rest. Finding nothing is not an error.
 func codesIn(ctx context.Context, m *image.Gray, found *finds) error {
-	before := len(found.texts)
 	pixels := m.Rect.Dx() * m.Rect.Dy()
 	try := func(m *image.Gray) error { return readCodes(ctx, m, found) }
-	done := func() bool { return len(found.texts) > before }
+	done := func() bool { return len(found.texts) > 0 }
 
 	n := 1
 	for pixels/(n*n) > eyePixels {

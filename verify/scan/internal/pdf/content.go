@@ -30,7 +30,12 @@ type painter struct {
 	points int
 
 	shapes, images int
+	// blocks are where one operator filled as many shapes as a code has.
+	blocks []image.Rectangle
 }
+
+// codeShapes is fewer than the dark runs of any QR code.
+const codeShapes = 50
 
 // newPainter begins a page at 300 pixels an inch, fewer for a very large one.
 func newPainter(f *file, p page, seen map[ref]bool, emit func(*image.Gray) error) *painter {
@@ -78,12 +83,39 @@ func (p *painter) page() error {
 }
 
 // finish emits the page itself, where it shows more than one image already
-// emitted.
+// emitted: the parts that look like codes where there are any, which is faster
+// and surer than to look for codes on the whole of it.
 func (p *painter) finish() error {
-	if p.canvas.gray == nil || p.shapes < 50 && p.images < 2 {
+	if p.canvas.gray == nil {
 		return nil
 	}
-	return p.emit(p.canvas.gray)
+	for _, b := range p.blocks {
+		part := p.canvas.gray.SubImage(b).(*image.Gray)
+		if err := p.emit(&image.Gray{Pix: part.Pix, Stride: part.Stride, Rect: image.Rect(0, 0, b.Dx(), b.Dy())}); err != nil {
+			return err
+		}
+	}
+	if p.images > 1 || len(p.blocks) == 0 && p.shapes >= codeShapes {
+		return p.emit(p.canvas.gray)
+	}
+	return nil
+}
+
+// block is where a path of many shapes lies, with a margin, when it is about as
+// high as wide: a bar code is not.
+func (p *painter) block(path [][]point) image.Rectangle {
+	low, high := path[0][0], path[0][0]
+	for _, poly := range path {
+		for _, q := range poly {
+			low.x, low.y = min(low.x, q.x), min(low.y, q.y)
+			high.x, high.y = max(high.x, q.x), max(high.y, q.y)
+		}
+	}
+	b := image.Rect(row0(low.x), row0(low.y), row0(high.x), row0(high.y))
+	if b.Dx() > 2*b.Dy() || b.Dy() > 2*b.Dx() {
+		return image.Rectangle{}
+	}
+	return b.Inset(-(b.Dx()/10 + 4)).Intersect(image.Rect(0, 0, p.canvas.w, p.canvas.h))
 }
 
 // run runs one content stream.
@@ -210,7 +242,11 @@ func (p *painter) fill(evenOdd bool) error {
 		return nil
 	}
 	if p.now.colour < 0x80 {
-		p.shapes += len(path)
+		if len(path) < codeShapes {
+			p.shapes += len(path)
+		} else if b := p.block(path); !b.Empty() && len(p.blocks) < 32 {
+			p.blocks = append(p.blocks, b)
+		}
 	}
 	return p.canvas.fill(path, p.now.colour, evenOdd)
 }

@@ -64,7 +64,7 @@ func (f *file) object(offset int) (num int, v any) {
 	}
 	// Objects that never end would make reading many of them take the square of
 	// the file's size.
-	const window, work = 1 << 20, 256 << 20
+	const window, work = 256 << 10, 64 << 20
 	if f.read > work || f.ctx.Err() != nil {
 		return -1, nil
 	}
