@@ -244,7 +244,11 @@ func (s *Service) resolveDose(e *vaccination.Event, p *profile.Programme, add fu
 		v.Disease = s.Profile.Catalogue.Disease(p.Disease)
 	}
 	p.Complete(v)
-	switch c, ok := catalogue.FindCountry(v.Country.Code); {
+	c, ok := catalogue.CountryByCode(v.Country.Code)
+	if !ok {
+		c, ok = catalogue.FindCountry(v.Country.Code)
+	}
+	switch {
 	case v.Country.Code == "":
 		v.Country = vaccination.Coding{Code: s.Profile.Country.Alpha3, System: vaccination.SystemISO3166}
 	case !ok:

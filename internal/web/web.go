@@ -151,10 +151,11 @@ func (s *server) publish(w http.ResponseWriter, _ *http.Request, contentType str
 func (s *server) verifyOptions(ctx context.Context, lang string) (verify.Options, error) {
 	own := s.Service.Keys.Issuer()
 	return verify.Options{
-		Trust:     trust.New(&trust.Bundle{Issuers: []trust.Issuer{own}}),
-		At:        s.Now(),
-		Language:  lang,
-		Catalogue: s.Service.Profile.Catalogue,
+		Trust:        trust.New(&trust.Bundle{Issuers: []trust.Issuer{own}}),
+		At:           s.Now(),
+		Language:     lang,
+		Catalogue:    s.Service.Profile.Catalogue,
+		MaxStatusAge: s.Service.Profile.MaxStatusAge,
 		Status: func(ctx context.Context, issuerID, hcid string) (vaccination.Status, time.Time, bool) {
 			id, err := vaccination.ParseCertificateID(hcid)
 			if issuerID != own.ID || err != nil {
