@@ -54,23 +54,31 @@ func ParseNamed(data []byte) (*Bundle, error) {
 }
 
 func parse(data []byte) (*Bundle, error) {
+	if len(data) > 0 && data[0] == 0x30 { // a DER SEQUENCE; no text begins with this character
+		return keyFile(parseDER(data))
+	}
 	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
 	switch {
 	case len(data) > 0 && data[0] == '{':
 		return parseJSON(data)
 	case bytes.Contains(data, []byte("-----BEGIN ")):
 		return keyFile(parsePEM(data))
-	case len(data) > 0 && data[0] == 0x30: // a DER SEQUENCE
-		c, err := x509.ParseCertificate(data)
-		if err != nil {
-			return nil, errKind
-		}
-		k, err := certificateKey(c, nil)
-		name, country := keyName(k)
-		return keyFile([]Issuer{{Name: name, Country: country, Specimen: specimen(c.Subject), Keys: []Key{k}}}, err)
 	default:
 		return keyFile(parseKeyText(string(data)))
 	}
+}
+
+func parseDER(data []byte) ([]Issuer, error) {
+	c, err := x509.ParseCertificate(data)
+	if err != nil {
+		return nil, errKind
+	}
+	k, err := certificateKey(c, nil)
+	if err != nil {
+		return nil, err
+	}
+	name, country := keyName(k)
+	return []Issuer{{Name: name, Country: country, Specimen: specimen(c.Subject), Keys: []Key{k}}}, nil
 }
 
 var errKind = vaccination.Errorf(vaccination.Invalid, "this is no trust file: expected are a trust bundle, a PEM certificate or public key, a JWK set or a DID document")
