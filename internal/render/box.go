@@ -43,33 +43,30 @@ func lead(l shape.Line) float32 {
 }
 
 // add sets a paragraph at the end of b.
-func (s *setter) add(b *box, text []shape.Phrase, st style) {
-	if len(text) == 0 {
-		return
-	}
-	p := paragraph{style: st, phrases: text}
-	p.lines = s.r.fonts.Wrap(text, st.bold, b.width*1000/st.size, st.fixed)
-	if len(b.paragraphs) > 0 {
-		b.height += st.above
-	} else {
-		p.above = 0
-	}
-	for _, l := range p.lines {
-		b.height += lead(l) * st.size
-	}
-	b.paragraphs = append(b.paragraphs, p)
-}
+func (s *setter) add(b *box, text []shape.Phrase, st style) { s.addFitting(b, text, st, st.size, 0) }
 
 // addFitting is add in the largest size from st.size down to least in which the
 // text takes no more than lines lines, or in least.
 func (s *setter) addFitting(b *box, text []shape.Phrase, st style, least float32, lines int) {
-	for ; st.size > least; st.size-- {
-		if len(s.r.fonts.Wrap(text, st.bold, b.width*1000/st.size, st.fixed)) <= lines {
+	if len(text) == 0 {
+		return
+	}
+	p := paragraph{style: st, phrases: text}
+	for {
+		p.lines = s.r.fonts.Wrap(text, p.bold, b.width*1000/p.size, p.fixed)
+		if p.size <= least || len(p.lines) <= lines {
 			break
 		}
+		p.size = max(p.size-1, least)
 	}
-	st.size = max(st.size, least)
-	s.add(b, text, st)
+	if len(b.paragraphs) == 0 {
+		p.above = 0
+	}
+	b.height += p.above
+	for _, l := range p.lines {
+		b.height += lead(l) * p.size
+	}
+	b.paragraphs = append(b.paragraphs, p)
 }
 
 // stack adds each phrase as a paragraph of its own, the first in one style and

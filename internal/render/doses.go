@@ -49,9 +49,6 @@ func (v *viewer) cell(key string, d vaccination.Dose) Cell {
 		var note Text
 		c.Main, note = v.date(d.Date)
 		c.line("precision", nil, note)
-		next, note := v.date(d.NextDose)
-		c.line("nextDose", v.say("nextDose"), next)
-		c.line("precision", nil, note)
 	case "vaccine":
 		v.vaccine(&c, d)
 	case "lot":
@@ -59,8 +56,7 @@ func (v *viewer) cell(key string, d vaccination.Dose) Cell {
 	case "place":
 		v.place(&c, d)
 	case "validity":
-		v.bound(&c, "validity.from", d.ValidFrom)
-		v.bound(&c, "validity.until", d.ValidUntil)
+		v.validity(&c, d)
 		if len(c.Lines) == 0 {
 			c.Main = plain("–")
 		}
@@ -79,12 +75,20 @@ func (c *Cell) line(key string, label, value Text) {
 	}
 }
 
-// bound adds a line for one end of the vaccine's validity.
-func (v *viewer) bound(c *Cell, key string, d vaccination.Date) {
-	if value, note := v.date(d); len(value) > 0 {
-		c.line(key, nil, v.say(key, "{date}", value[0].Text))
-		c.line("precision", nil, note)
+// validity adds the vaccine's validity: two dates need no words between them.
+func (v *viewer) validity(c *Cell, d vaccination.Dose) {
+	from, fromNote := v.date(d.ValidFrom)
+	until, untilNote := v.date(d.ValidUntil)
+	switch {
+	case len(from) > 0 && len(until) > 0:
+		c.line("validity", nil, plain(from[0].Text+" – "+until[0].Text))
+	case len(from) > 0:
+		c.line("validity", nil, v.say("validity.from", "{date}", from[0].Text))
+	case len(until) > 0:
+		c.line("validity", nil, v.say("validity.until", "{date}", until[0].Text))
 	}
+	c.line("precision", nil, fromNote)
+	c.line("precision", nil, untilNote)
 }
 
 func (v *viewer) doseNumber(d vaccination.Dose) Text {
@@ -123,6 +127,9 @@ func (v *viewer) vaccine(c *Cell, d vaccination.Dose) {
 		c.line("maholder", v.say("maholder"), holder)
 	}
 	c.line("disease", v.say("disease"), coding(d.Disease))
+	next, note := v.date(d.NextDose)
+	c.line("nextDose", v.say("nextDose"), next)
+	c.line("precision", nil, note)
 }
 
 func coding(c vaccination.Coding) Text {
@@ -138,10 +145,9 @@ func (v *viewer) place(c *Cell, d vaccination.Dose) {
 	if a.Country == d.Country.Code || a.Country == d.Country.Display {
 		a.Country = ""
 	}
-	town := strings.TrimSpace(a.Region + " " + a.PostCode)
-	for _, part := range []string{a.Line1, a.Line2, a.District, town, a.Country} {
-		c.line("centreAddress", nil, plain(part))
-	}
+	parts := []string{a.Line1, a.Line2, a.District, strings.TrimSpace(a.Region + " " + a.PostCode), a.Country}
+	parts = slices.DeleteFunc(parts, func(p string) bool { return strings.TrimSpace(p) == "" })
+	c.line("centreAddress", nil, plain(strings.Join(parts, ", ")))
 	country := v.country(d.Country)
 	if len(country) == 0 {
 		country = v.say("notRecorded")

@@ -71,7 +71,7 @@ func blockKinds() map[string]blockKind {
 // DefaultLayout is the layout of a profile that brings none.
 func DefaultLayout() Layout {
 	return Layout{
-		Accent: "#1f4e79", Margin: 16, QR: 56,
+		Accent: "#1f4e79", Margin: 15, QR: 56,
 		Blocks: []Block{{Kind: "header"}, {Kind: "title"}, {Kind: "person"}, {Kind: "doses"}, {Kind: "certificate"}, {Kind: "barcode"}, {Kind: "notes"}},
 	}
 }

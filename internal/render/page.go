@@ -25,6 +25,7 @@ type setter struct {
 	left, width, top, bottom float32 // where blocks may stand
 	y                        float32 // where the next one starts
 	several                  bool    // languages
+	gap                      float32 // between blocks
 	accent, tint             pdf.Color
 }
 
@@ -35,10 +36,14 @@ func alarm() pdf.Color { return pdf.Color{150, 20, 20} }
 
 func newSetter(r *Renderer, doc *pdf.Doc, v *View, layout Layout, code *qr.Code) *setter {
 	s := &setter{r: r, doc: doc, v: v, layout: layout, code: code, several: len(v.Title) > 1}
+	s.gap = 14
+	if s.several {
+		s.gap = 8 // three languages on one page leave less air
+	}
 	s.left = float32(layout.Margin) * mm
 	s.width = pdf.Width - 2*s.left
 	s.top = s.left
-	s.bottom = pdf.Height - s.left
+	s.bottom = pdf.Height - max(s.left-4, 32) // above the frame and the number of the page
 	rgb, _ := strconv.ParseUint(layout.Accent[1:], 16, 32) // complete checked it
 	s.accent = pdf.Color{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb)}
 	for i, c := range s.accent {
@@ -124,20 +129,19 @@ func (s *setter) need(h float32) error {
 }
 
 func (s *setter) header() error {
-	const emblem, gap = 46, 14
+	const emblem, gap = 44, 14
 	b := box{width: s.width - emblem - gap}
-	s.stack(&b, s.v.Issuer,
-		style{size: 13.5, bold: true, color: s.accent, fixed: true},
-		style{size: 10.5, bold: true, color: s.accent, fixed: true, above: 1})
+	s.add(&b, s.v.Issuer[:1].inline(), style{size: 14, bold: true, color: s.accent, fixed: true})
+	s.add(&b, s.v.Issuer[1:].inline(), style{size: 11, bold: true, color: s.accent, fixed: true, above: 1})
 	h := max(b.height, emblem)
 	if err := s.need(h); err != nil {
 		return err
 	}
 	s.emblem(s.left, s.y+(h-emblem)/2, emblem)
 	s.draw(&b, s.left+emblem+gap, s.y+(h-b.height)/2, s.doc.Root())
-	s.y += h + 9
+	s.y += h + 8
 	s.doc.Fill(s.left, s.y, s.width, 1.2, s.accent)
-	s.y += 14
+	s.y += s.gap
 	return nil
 }
 
@@ -156,12 +160,13 @@ func (s *setter) title() error {
 	if s.several {
 		first.size, others.size = 17, 12.5
 	}
-	s.stack(&b, s.v.Title, first, others)
+	s.add(&b, s.v.Title[:1], first)
+	s.add(&b, s.v.Title[1:].inline(), others)
 	if err := s.need(b.height); err != nil {
 		return err
 	}
 	s.draw(&b, s.left, s.y, s.doc.Root())
-	s.y += b.height + 8
+	s.y += b.height + s.gap/2
 	for _, w := range s.v.Warnings {
 		b := box{width: s.width - 20}
 		s.stack(&b, w, style{size: 9, bold: true, color: alarm(), fixed: true}, style{size: 9, bold: true, color: alarm(), fixed: true})
@@ -190,7 +195,7 @@ func (s *setter) heading(text Text, h float32) error {
 
 // field adds a label with its value to b.
 func (s *setter) field(b *box, f Field, value style) {
-	s.add(b, f.Label.inline(), style{size: 7.5, color: quiet(), fixed: true, above: 8})
+	s.add(b, f.Label.inline(), style{size: 7.5, color: quiet(), fixed: true, above: s.gap/2 + 1})
 	value.above = 0.5
 	s.addFitting(b, f.Value.inline(), value, 9, 2)
 	s.add(b, f.Note.inline(), style{size: 8, color: ink(), fixed: true})
@@ -214,7 +219,7 @@ func (s *setter) person() error {
 		s.field(&b, f, st)
 	}
 	caption := box{width: outer}
-	s.stack(&caption, s.v.Code, style{size: 8, color: quiet(), center: true, fixed: true}, style{size: 8, color: quiet(), center: true, fixed: true})
+	s.add(&caption, s.v.Code.inline(), style{size: 7.5, color: quiet(), center: true, fixed: true})
 	right := caption.height
 	if s.code != nil {
 		right += outer + 4
@@ -239,47 +244,66 @@ func (s *setter) person() error {
 		y += outer + 4
 	}
 	s.draw(&caption, x, y, s.doc.Root())
-	s.y += h + 14
+	s.y += h + s.gap
 	return nil
 }
 
-// about sets the fields of the certificate itself, four in a row.
+// about sets the fields of the certificate itself, four in a row; the issuer's
+// name gets twice the room of a date.
 func (s *setter) about() error {
-	const gap = 14
-	columns := max(1, min(4, len(s.v.About)))
-	width := (s.width - float32(columns-1)*gap) / float32(columns)
-	boxes := make([]box, len(s.v.About))
-	var rows []float32
-	for i, f := range s.v.About {
-		boxes[i].width = width
-		s.field(&boxes[i], f, style{size: 10, bold: true, color: ink(), fixed: f.Key == "issuer"})
-		if i%columns == 0 {
-			rows = append(rows, 0)
+	const perRow, gap = 4, 14
+	var rows [][]box
+	for from := 0; from < len(s.v.About); from += perRow {
+		fields := s.v.About[from:min(from+perRow, len(s.v.About))]
+		var all float32
+		for _, f := range fields {
+			all += aboutShare(f.Key)
 		}
-		rows[len(rows)-1] = max(rows[len(rows)-1], boxes[i].height)
+		row := make([]box, len(fields))
+		for i, f := range fields {
+			row[i].width = (s.width - float32(len(fields)-1)*gap) * aboutShare(f.Key) / all
+			st := style{size: 10, bold: true, color: ink(), fixed: f.Key == "issuer"}
+			if s.several && f.Key == "issuer" {
+				st.size = 9
+			}
+			s.field(&row[i], f, st)
+		}
+		rows = append(rows, row)
 	}
-	if len(rows) == 0 {
-		return nil
-	}
-	if err := s.heading(s.v.AboutTitle, rows[0]); err != nil {
-		return err
-	}
-	for n, h := range rows {
+	for n, row := range rows {
+		var h float32
+		for i := range row {
+			h = max(h, row[i].height)
+		}
+		if n == 0 {
+			if err := s.heading(s.v.AboutTitle, h); err != nil {
+				return err
+			}
+		}
 		if err := s.need(h); err != nil {
 			return err
 		}
-		for i := n * columns; i < min((n+1)*columns, len(boxes)); i++ {
-			s.draw(&boxes[i], s.left+float32(i%columns)*(width+gap), s.y, s.doc.Root())
+		x := s.left
+		for i := range row {
+			s.draw(&row[i], x, s.y, s.doc.Root())
+			x += row[i].width + gap
 		}
-		s.y += h + 8
+		s.y += h + s.gap/2
 	}
-	s.y += 4
+	s.y += s.gap / 3
 	return nil
+}
+
+func aboutShare(key string) float32 {
+	if key == "issuer" || key == "key" {
+		return 1.7
+	}
+	return 1
 }
 
 // barcode sets the certificate's number as text and as Code 128.
 func (s *setter) barcode() error {
-	const height, pad = 32, 8
+	const height, pad = 26, 7
 	b := box{width: s.width - 2*pad}
 	s.add(&b, s.r.texts.say(s.langs(), "hcid").inline(), style{size: 7.5, color: quiet(), center: true, fixed: true})
 	s.addFitting(&b, plain(s.v.HCID), style{size: 12, bold: true, color: ink(), center: true}, 7, 1)
@@ -311,7 +335,7 @@ func (s *setter) barcode() error {
 			}
 		})
 	}
-	s.y += h + 12
+	s.y += h + s.gap - 2
 	return nil
 }
 
@@ -332,14 +356,14 @@ func (s *setter) notes() error {
 		b := box{width: s.width}
 		st := style{size: 8, color: quiet(), fixed: true}
 		if s.several {
-			st.size = 7.5
+			st.size = 7
 		}
 		s.add(&b, []shape.Phrase{{Lang: lang, Text: text}}, st)
 		if err := s.need(b.height); err != nil {
 			return fmt.Errorf("notes: %w", err)
 		}
 		s.draw(&b, s.left, s.y, s.doc.Root())
-		s.y += b.height + 4
+		s.y += b.height + 2
 	}
 	return nil
 }

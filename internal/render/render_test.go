@@ -39,7 +39,7 @@ func TestSamples(t *testing.T) {
 
 func BenchmarkTable_PDF(b *testing.B) {
 	r := renderer(b)
-	d := sriLanka()
+	d := samples()["usual"]
 	var buf bytes.Buffer
 	b.ReportAllocs()
 	for b.Loop() {

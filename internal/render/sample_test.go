@@ -144,10 +144,20 @@ func samples() map[string]Document {
 	for i := range specimen.Doses {
 		specimen.Doses[i].Specimen = true
 	}
+	// A usual page of three languages, for one who looks at the samples.
+	usual := sriLanka()
+	for i := range usual.Doses {
+		c := &usual.Doses[i]
+		c.Name, c.BirthDate = "චන්ද්‍රසිරි බණ්ඩාර", date("1964-05-17")
+		c.Info.Period.End = c.Info.Period.Start.AddDate(10, 0, 0)
+		c.Vaccination.Date, c.Vaccination.Lot = date("2021-08-15"), "2021040112"
+		c.Vaccination.ValidFrom, c.Vaccination.ValidUntil = vaccination.Date{}, vaccination.Date{}
+	}
+	usual.Profile.Layout.QR = 60
 	bare := jamaica()
 	bare.Doses = []vaccination.Certificate{{Domestic: true, Person: vaccination.Person{Name: "A"}}}
 	bare.Latest, bare.QR = 0, ""
-	return map[string]Document{"jamaica": jamaica(), "sri-lanka": sriLanka(), "hard": hard(), "specimen": specimen, "bare": bare}
+	return map[string]Document{"jamaica": jamaica(), "sri-lanka": sriLanka(), "usual": usual, "hard": hard(), "specimen": specimen, "bare": bare}
 }
 
 func ExampleText() {

@@ -16,9 +16,9 @@ func columnShare(key string) (share float32, flexible bool) {
 	switch key {
 	case "dose":
 		return 44, false
-	case "date", "lot":
+	case "date":
 		return 62, false
-	case "validity":
+	case "lot", "validity":
 		return 70, false
 	case "vaccine":
 		return 55, true
@@ -30,7 +30,10 @@ func columnShare(key string) (share float32, flexible bool) {
 // doses sets the table of doses. A row is never split over pages; the table's
 // head stands again on each.
 func (s *setter) doses() error {
-	const pad = 5
+	pad := float32(5)
+	if s.several {
+		pad = 4
+	}
 	columns := s.v.Columns
 	x, w := s.columns(columns, pad)
 
@@ -59,7 +62,7 @@ func (s *setter) doses() error {
 	}
 	common := box{width: s.width}
 	for _, f := range s.v.Common {
-		s.add(&common, labelled(f), style{size: 9, color: ink()})
+		s.add(&common, labelled(f), style{size: 9, color: ink(), fixed: true})
 	}
 	if err := s.heading(s.v.DosesTitle, common.height+4+headHeight+first); err != nil {
 		return err
@@ -103,7 +106,7 @@ func (s *setter) doses() error {
 		s.y += heights[n]
 		s.doc.Fill(s.left, s.y-0.4, s.width, 0.4, s.accent)
 	}
-	s.y += 14
+	s.y += s.gap
 	return nil
 }
 
@@ -113,14 +116,19 @@ func (s *setter) cell(b *box, key string, c Cell) {
 	if s.several {
 		size = 8.5
 	}
-	main := style{size: size, bold: key != "lot", color: ink()}
-	if key == "dose" {
-		s.stack(b, c.Main, main, style{size: size, bold: true, color: ink()})
+	main := style{size: size, bold: key != "lot", color: ink(), fixed: key == "dose" || key == "vaccine"}
+	if key == "dose" || key == "vaccine" {
+		s.stack(b, c.Main, main, main)
 	} else {
 		s.add(b, c.Main.inline(), main)
 	}
 	for _, l := range c.Lines {
-		s.add(b, labelled(l), style{size: size - 1, color: ink(), above: 0.5})
+		st := style{size: size - 1, color: ink(), above: 0.5}
+		switch l.Key {
+		case "type", "manufacturer", "maholder", "disease", "country", "precision":
+			st.fixed = true // words of the catalogue and ours
+		}
+		s.add(b, labelled(l), st)
 	}
 }
 

@@ -99,6 +99,9 @@ func (r *Renderer) View(d Document) (*View, error) {
 	if len(out.Issuer) == 0 {
 		out.Issuer = plain(c.Info.Issuer.Name)
 	}
+	if len(out.Issuer) == 0 {
+		out.Issuer = v.say("notRecorded")
+	}
 	for _, dose := range d.Doses {
 		out.Specimen = out.Specimen || dose.Specimen
 		out.Domestic = out.Domestic || dose.Domestic
