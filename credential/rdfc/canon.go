@@ -50,20 +50,17 @@ func Canonicalize(quads []Quad, o Options) (nquads []byte, labels map[string]str
 	if err := c.label(); err != nil {
 		return nil, nil, err
 	}
-	lines := make([]string, len(c.quads))
-	var buf []byte
-	label := func(s string) string { return c.canonical.ids[s] }
-	for i := range c.quads {
-		buf = appendQuad(buf[:0], &c.quads[i], label, c.legacy)
-		lines[i] = string(buf)
+	all := make([]int, len(c.lines))
+	for i := range all {
+		all[i] = i
 	}
-	slices.Sort(lines)
-	return []byte(strings.Join(lines, "")), c.canonical.ids, nil
+	nquads = c.sorted(nil, all, func(label string) string { return c.canonical.ids[label] })
+	return nquads, c.canonical.ids, nil
 }
 
 // canon is the canonicalisation state (RDFC-1.0, section 4.3).
 type canon struct {
-	quads     []Quad           // the dataset, each statement once
+	lines     []line           // the dataset, each statement once
 	mentions  map[string][]int // blank node → its statements
 	first     map[string]string
 	canonical issuer
@@ -71,7 +68,22 @@ type canon struct {
 	legacy    bool
 	work      int
 	buf       []byte
-	lines     []string
+}
+
+// line is a statement in N-Quads, blank nodes under the labels they came with.
+type line struct {
+	text  string
+	slots slots
+	quad  *Quad
+}
+
+// node returns the label of the i-th blank node, of three: subject, object,
+// graph; "" where that is none.
+func (l *line) node(i int) string {
+	if l.slots[i] == 0 {
+		return ""
+	}
+	return [...]*Term{&l.quad.Subject, &l.quad.Object, &l.quad.Graph}[i].Value
 }
 
 // issuer gives identifiers in the order they are first asked for (section 4.5).
@@ -101,28 +113,61 @@ func (s *issuer) clone() *issuer {
 
 // load keeps each statement once and notes which blank nodes it mentions.
 func (c *canon) load(quads []Quad) {
-	c.quads = make([]Quad, 0, len(quads))
-	seen := make(map[Quad]struct{}, len(quads))
-	for _, q := range quads {
-		if q.Object.Datatype == XSDString {
-			q.Object.Datatype = ""
-		}
-		if _, dup := seen[q]; dup {
+	ends, places := make([]int, len(quads)), make([]slots, len(quads))
+	buf := make([]byte, 0, 128*len(quads))
+	for i := range quads {
+		buf, places[i] = appendLine(buf, &quads[i], c.legacy)
+		ends[i] = len(buf)
+	}
+	all, start := string(buf), 0
+	seen := make(map[string]struct{}, len(quads))
+	c.lines = make([]line, 0, len(quads))
+	for i, end := range ends {
+		l := line{all[start:end], places[i], &quads[i]}
+		start = end
+		if _, dup := seen[l.text]; dup {
 			continue
 		}
-		seen[q] = struct{}{}
-		i := len(c.quads)
-		c.quads = append(c.quads, q)
-		for _, t := range [...]*Term{&q.Subject, &q.Object, &q.Graph} {
-			if t.Kind != Blank {
-				continue
-			}
-			m := c.mentions[t.Value]
-			if len(m) == 0 || m[len(m)-1] != i {
-				c.mentions[t.Value] = append(m, i)
+		seen[l.text] = struct{}{}
+		for k := range l.slots {
+			if node := l.node(k); node != "" {
+				if m := c.mentions[node]; len(m) == 0 || m[len(m)-1] != len(c.lines) {
+					c.mentions[node] = append(m, len(c.lines))
+				}
 			}
 		}
+		c.lines = append(c.lines, l)
 	}
+}
+
+// sorted appends some of the lines, under other labels, in code point order.
+func (c *canon) sorted(out []byte, which []int, label func(string) string) []byte {
+	c.buf = c.buf[:0]
+	ends := make([]int, len(which))
+	for i, k := range which {
+		l, at := &c.lines[k], 0
+		for s, slot := range l.slots {
+			if slot == 0 {
+				continue
+			}
+			node := l.node(s)
+			c.buf = append(append(c.buf, l.text[at:slot]...), label(node)...)
+			at = slot + len(node)
+		}
+		c.buf = append(c.buf, l.text[at:]...)
+		ends[i] = len(c.buf)
+	}
+	all, start := string(c.buf), 0
+	lines := make([]string, len(which))
+	for i, end := range ends {
+		lines[i], start = all[start:end], end
+	}
+	slices.Sort(lines)
+	out = slices.Grow(out, len(all))
+	for _, l := range lines {
+		out = append(out, l...)
+	}
+	return out
 }
 
 // label issues the canonical labels (section 4.4.3, steps 3 to 5).
@@ -174,17 +219,7 @@ func (c *canon) firstDegree(node string) string {
 		}
 		return "z"
 	}
-	c.lines = c.lines[:0]
-	for _, i := range c.mentions[node] {
-		c.buf = appendQuad(c.buf[:0], &c.quads[i], label, c.legacy)
-		c.lines = append(c.lines, string(c.buf))
-	}
-	slices.Sort(c.lines)
-	c.buf = c.buf[:0]
-	for _, l := range c.lines {
-		c.buf = append(c.buf, l...)
-	}
-	return c.sum(c.buf)
+	return c.sum(c.sorted(nil, c.mentions[node], label))
 }
 
 func (c *canon) sum(data []byte) string {
@@ -230,11 +265,11 @@ func (c *canon) nDegree(node string, temp *issuer) (result, error) {
 	}
 	groups := map[string][]string{}
 	for _, i := range c.mentions[node] {
-		q := &c.quads[i]
-		for k, t := range [...]*Term{&q.Subject, &q.Object, &q.Graph} {
-			if t.Kind == Blank && t.Value != node {
-				h := c.related(t.Value, q, temp, "sog"[k])
-				groups[h] = append(groups[h], t.Value)
+		l := &c.lines[i]
+		for k := range l.slots {
+			if other := l.node(k); other != "" && other != node {
+				h := c.related(other, l.quad, temp, "sog"[k])
+				groups[h] = append(groups[h], other)
 			}
 		}
 	}

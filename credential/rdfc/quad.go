@@ -33,9 +33,8 @@ type Quad struct {
 	Subject, Predicate, Object, Graph Term
 }
 
-// appendTerm appends t in N-Quads (RDFC-1.0, section 5 "Serialization"), blank
-// nodes under the label that label gives.
-func appendTerm(b []byte, t *Term, label func(string) string, legacy bool) []byte {
+// appendTerm appends t in N-Quads (RDFC-1.0, section 5 "Serialization").
+func appendTerm(b []byte, t *Term, legacy bool) []byte {
 	switch t.Kind {
 	case IRI:
 		b = append(b, '<')
@@ -43,7 +42,7 @@ func appendTerm(b []byte, t *Term, label func(string) string, legacy bool) []byt
 		return append(b, '>')
 	case Blank:
 		b = append(b, "_:"...)
-		return append(b, label(t.Value)...)
+		return append(b, t.Value...)
 	default:
 		b = append(b, '"')
 		b = appendEscaped(b, t.Value, legacy)
@@ -61,23 +60,32 @@ func appendTerm(b []byte, t *Term, label func(string) string, legacy bool) []byt
 	}
 }
 
-func appendQuad(b []byte, q *Quad, label func(string) string, legacy bool) []byte {
-	b = appendTerm(b, &q.Subject, label, legacy)
-	b = append(b, ' ')
-	b = appendTerm(b, &q.Predicate, label, legacy)
-	b = append(b, ' ')
-	b = appendTerm(b, &q.Object, label, legacy)
-	if q.Graph.Kind != 0 {
-		b = append(b, ' ')
-		b = appendTerm(b, &q.Graph, label, legacy)
-	}
-	return append(b, " .\n"...)
-}
-
 // AppendQuad appends q as one line of canonical N-Quads, blank nodes under
 // their own labels.
 func AppendQuad(b []byte, q Quad) []byte {
-	return appendQuad(b, &q, func(s string) string { return s }, false)
+	b, _ = appendLine(b, &q, false)
+	return b
+}
+
+// slots are where the labels of a line's blank nodes begin, as subject, object
+// and graph, counted from the start of the line; 0 where there is none.
+type slots [3]int
+
+func appendLine(b []byte, q *Quad, legacy bool) (_ []byte, s slots) {
+	start := len(b)
+	put := func(i int, t *Term) {
+		if i >= 0 && t.Kind == Blank {
+			s[i] = len(b) - start + len("_:")
+		}
+		b = append(appendTerm(b, t, legacy), ' ')
+	}
+	put(0, &q.Subject)
+	put(-1, &q.Predicate)
+	put(1, &q.Object)
+	if q.Graph.Kind != 0 {
+		put(2, &q.Graph)
+	}
+	return append(b, ".\n"...), s
 }
 
 // appendEscaped appends the characters of a literal. URDNA2015 escapes four of
