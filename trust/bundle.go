@@ -9,7 +9,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/gowebpki/jcs"
+	"github.com/opendivoc/divoc/credential/jcs"
 )
 
 // Bundle is a trust list as published: whose keys count, and the states they
@@ -133,7 +133,7 @@ func (b *Bundle) encode(proofs []Proof) ([]byte, error) {
 	// JCS in the two line separators that it escapes. Going through JCS always
 	// would cost seconds for large sets in a browser.
 	if bytes.Contains(data, []byte(`\u202`)) {
-		return jcs.Transform(data)
+		return jcs.Canonical(data)
 	}
 	return data, nil
 }
@@ -277,7 +277,7 @@ func (b *Bundle) checkCanonical(data []byte) error {
 	if bytes.Equal(want, data) {
 		return nil
 	}
-	got, err := jcs.Transform(data)
+	got, err := jcs.Canonical(data)
 	if err != nil || !bytes.Equal(want, got) {
 		return errors.New("the trust bundle is not in its one form: a value is written in another way than divoc writes it")
 	}

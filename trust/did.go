@@ -12,7 +12,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/gowebpki/jcs"
+	"github.com/opendivoc/divoc/credential/jcs"
 )
 
 // DIDWeb returns the did:web identifier of a public URL (did:web method
@@ -170,5 +170,5 @@ func (i Issuer) DIDDocument() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return jcs.Transform(doc)
+	return jcs.Canonical(doc)
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -25,9 +26,7 @@ func encodeBase58(b []byte) string {
 	for i := 0; i < len(b) && b[i] == 0; i++ {
 		out = append(out, '1')
 	}
-	for i, j := 0, len(out)-1; i < j; i, j = i+1, j-1 {
-		out[i], out[j] = out[j], out[i]
-	}
+	slices.Reverse(out)
 	return string(out)
 }
 
@@ -107,5 +106,6 @@ func uncompress(curve elliptic.Curve, raw []byte) (crypto.PublicKey, error) {
 	if x == nil {
 		return nil, errors.New("the point of the Multikey is not on its curve")
 	}
-	return &ecdsa.PublicKey{Curve: curve, X: x, Y: y}, nil
+	size := len(raw) - 1
+	return ecdsa.ParseUncompressedPublicKey(curve, slices.Concat([]byte{4}, x.FillBytes(make([]byte, size)), y.FillBytes(make([]byte, size))))
 }

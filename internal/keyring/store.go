@@ -97,7 +97,7 @@ func (k *key) id() string {
 // that runs, and what is being signed meanwhile must stay valid, so the moment
 // noted is a little later.
 func (k *key) retire(now time.Time) {
-	k.state, k.retired, k.private = StateRetired, now.Add(time.Minute), nil
+	k.state, k.retired, k.private = StateRetired, now.UTC().Truncate(time.Second).Add(time.Minute), nil
 }
 
 // current returns the key of that kind that signs, nil when there is none.
@@ -225,6 +225,8 @@ func (s store) lock(ctx context.Context) (unlock func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock the signing keys: %w", err)
 	}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
@@ -238,7 +240,7 @@ func (s store) lock(ctx context.Context) (unlock func(), err error) {
 		case <-ctx.Done():
 			_ = f.Close()
 			return nil, fmt.Errorf("wait for another change of the signing keys: %w", ctx.Err())
-		case <-time.After(20 * time.Millisecond):
+		case <-again.C:
 		}
 	}
 }

@@ -79,8 +79,11 @@ func Inside(path, dir string) (bool, error) {
 	// The same folder under another name (a bind mount, another letter case) is
 	// the same folder.
 	info, err := os.Stat(d)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if err != nil {
+		return false, err
 	}
 	for up := filepath.Dir(p); ; up = filepath.Dir(up) {
 		if i, err := os.Stat(up); err == nil && os.SameFile(i, info) {
