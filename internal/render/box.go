@@ -12,6 +12,7 @@ type style struct {
 	color  pdf.Color
 	center bool
 	fixed  bool    // the words are ours, not a person's
+	tight  bool    // lines close together
 	above  float32 // space above
 	tag    string  // structure type; "" is P
 }
@@ -33,13 +34,18 @@ type paragraph struct {
 const (
 	leadBase  = 1.34
 	leadOther = 1.52
+	leadTight = 1.4
 )
 
-func lead(l shape.Line) float32 {
-	if l.Base {
-		return leadBase
+func (st *style) lead(l shape.Line) float32 {
+	switch {
+	case l.Base:
+		return leadBase * st.size
+	case st.tight:
+		return leadTight * st.size
+	default:
+		return leadOther * st.size
 	}
-	return leadOther
 }
 
 // add sets a paragraph at the end of b.
@@ -64,7 +70,7 @@ func (s *setter) addFitting(b *box, text []shape.Phrase, st style, least float32
 	}
 	b.height += p.above
 	for _, l := range p.lines {
-		b.height += lead(l) * p.size
+		b.height += p.lead(l)
 	}
 	b.paragraphs = append(b.paragraphs, p)
 }
@@ -92,7 +98,7 @@ func (s *setter) draw(b *box, x, y float32, e *pdf.Element) {
 			owner = p.owner(e)
 		}
 		for _, l := range p.lines {
-			height := lead(l) * p.size
+			height := p.lead(l)
 			at := x
 			width := l.Width * p.size / 1000
 			switch {

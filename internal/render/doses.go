@@ -99,7 +99,7 @@ func (v *viewer) doseNumber(d vaccination.Dose) Text {
 	case d.Total <= 0:
 		return plain(n)
 	case d.Number > d.Total:
-		return v.say("dose.beyond", "{n}", n, "{total}", total)
+		return v.say("dose.beyond", "{n}", n)
 	default:
 		return v.say("dose.of", "{n}", n, "{total}", total)
 	}

@@ -62,7 +62,7 @@ func blockKinds() map[string]blockKind {
 		},
 		"barcode": {},
 		"notes": {
-			fields:   []string{"verify", "scanDose", "compare", "vaccineValidity", "dateFormat"},
+			fields:   []string{"verify", "scanDose", "compare", "vaccineValidity"},
 			required: []string{"compare"},
 		},
 	}

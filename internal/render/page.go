@@ -42,8 +42,8 @@ func newSetter(r *Renderer, doc *pdf.Doc, v *View, layout Layout, code *qr.Code)
 	}
 	s.left = float32(layout.Margin) * mm
 	s.width = pdf.Width - 2*s.left
-	s.top = s.left
-	s.bottom = pdf.Height - max(s.left-4, 32) // above the frame and the number of the page
+	s.top = s.left - 4
+	s.bottom = pdf.Height - max(s.left-4, 32)              // above the frame and the number of the page
 	rgb, _ := strconv.ParseUint(layout.Accent[1:], 16, 32) // complete checked it
 	s.accent = pdf.Color{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb)}
 	for i, c := range s.accent {
@@ -158,7 +158,7 @@ func (s *setter) title() error {
 	b := box{width: s.width}
 	first, others := style{size: 22, bold: true, color: ink(), fixed: true, tag: "H1"}, style{size: 14, bold: true, color: ink(), fixed: true, above: 1, tag: "P"}
 	if s.several {
-		first.size, others.size = 17, 12.5
+		first.size, others.size = 16, 12
 	}
 	s.add(&b, s.v.Title[:1], first)
 	s.add(&b, s.v.Title[1:].inline(), others)
@@ -181,10 +181,15 @@ func (s *setter) title() error {
 	return nil
 }
 
+// headline is how the title of a block looks.
+func (s *setter) headline() style {
+	return style{size: 10.5, bold: true, color: s.accent, fixed: true, tag: "H2"}
+}
+
 // heading sets the title of a block; below it there must be room for h.
 func (s *setter) heading(text Text, h float32) error {
 	b := box{width: s.width}
-	s.add(&b, text.inline(), style{size: 10.5, bold: true, color: s.accent, fixed: true, tag: "H2"})
+	s.addFitting(&b, text.inline(), s.headline(), 9, 1)
 	if err := s.need(b.height + 5 + h); err != nil {
 		return err
 	}
@@ -210,7 +215,7 @@ func (s *setter) person() error {
 		outer = side + 2*zone
 	}
 	b := box{width: s.width - outer - gap}
-	s.add(&b, s.v.PersonTitle.inline(), style{size: 10.5, bold: true, color: s.accent, fixed: true, tag: "H2"})
+	s.addFitting(&b, s.v.PersonTitle.inline(), s.headline(), 9, 1)
 	for _, f := range s.v.Person {
 		st := style{size: 11.5, bold: true, color: ink()}
 		if f.Key == "name" {
@@ -303,7 +308,7 @@ func aboutShare(key string) float32 {
 
 // barcode sets the certificate's number as text and as Code 128.
 func (s *setter) barcode() error {
-	const height, pad = 26, 7
+	const height, pad = 24, 6
 	b := box{width: s.width - 2*pad}
 	s.add(&b, s.r.texts.say(s.langs(), "hcid").inline(), style{size: 7.5, color: quiet(), center: true, fixed: true})
 	s.addFitting(&b, plain(s.v.HCID), style{size: 12, bold: true, color: ink(), center: true}, 7, 1)
@@ -357,6 +362,7 @@ func (s *setter) notes() error {
 		st := style{size: 8, color: quiet(), fixed: true}
 		if s.several {
 			st.size = 7
+			st.tight = true
 		}
 		s.add(&b, []shape.Phrase{{Lang: lang, Text: text}}, st)
 		if err := s.need(b.height); err != nil {

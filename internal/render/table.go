@@ -32,7 +32,7 @@ func columnShare(key string) (share float32, flexible bool) {
 func (s *setter) doses() error {
 	pad := float32(5)
 	if s.several {
-		pad = 4
+		pad = 3.5
 	}
 	columns := s.v.Columns
 	x, w := s.columns(columns, pad)
@@ -62,14 +62,14 @@ func (s *setter) doses() error {
 	}
 	common := box{width: s.width}
 	for _, f := range s.v.Common {
-		s.add(&common, labelled(f), style{size: 9, color: ink(), fixed: true})
+		s.add(&common, labelled(f), style{size: 8.5, color: ink(), fixed: true})
 	}
 	if err := s.heading(s.v.DosesTitle, common.height+4+headHeight+first); err != nil {
 		return err
 	}
 	if common.height > 0 {
 		s.draw(&common, s.left, s.y, s.doc.Root())
-		s.y += common.height + 4
+		s.y += common.height + 3
 	}
 	table := s.doc.Root().Add("Table", "")
 	tr := table.Add("TR", "")
@@ -114,7 +114,7 @@ func (s *setter) doses() error {
 func (s *setter) cell(b *box, key string, c Cell) {
 	size := float32(9)
 	if s.several {
-		size = 8.5
+		size = 8.2
 	}
 	main := style{size: size, bold: key != "lot", color: ink(), fixed: key == "dose" || key == "vaccine"}
 	if key == "dose" || key == "vaccine" {

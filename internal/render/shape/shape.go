@@ -224,7 +224,17 @@ func (w *worker) shape(lang string, start, end int, dir di.Direction) {
 			if space {
 				part.Face = base
 			}
-			w.outputs = append(w.outputs, w.shaper.ShapeNoExtents(part))
+			out := w.shaper.ShapeNoExtents(part)
+			// The wrapper takes glyphs without a width for spaces that may hang
+			// over the end of a line; which are, is known without their extents.
+			if !space {
+				for i := range out.Glyphs {
+					if w.runes[out.Glyphs[i].TextIndex()] != ' ' {
+						out.Glyphs[i].Width = 1
+					}
+				}
+			}
+			w.outputs = append(w.outputs, out)
 			from = to
 		}
 	}

@@ -47,12 +47,13 @@ func TestWrapKeepsEveryCharacterWithinTheWidth(t *testing.T) {
 		"Latin":                  "Constantine Alexander Montgomery-Featherstonehaugh of Saint Elizabeth",
 		"Sinhala with conjuncts": "වර්ණකුලසූරිය මුදියන්සේලාගේ ක්‍රිෂාන්ත චන්ද්‍රසිරි බණ්ඩාර ජයවර්ධන",
 		"Tamil":                  "தடுப்பூசிச் சான்றிதழ் கிருஷ்ணமூர்த்தி வெங்கடேஸ்வரன்",
+		"Tamil with long words":  "பதிவு செய்யப்படவில்லை மதிப்பிடப்பட்டது நிர்ணயிக்கப்பட்டவை",
 		"one long word":          strings.Repeat("ABCDEFGH", 20),
 		"mixed":                  "Jane ජේන් ஜேன் 123 (x)",
 		"right to left":          "مرحبا Jane 12",
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, width := range []float32{4000, 9000, 100000} {
+			for width := float32(3000); width < 20000; width += 287 {
 				lines := s.Wrap([]Phrase{{"", in}}, false, width, false)
 				if got := text(lines); got != in {
 					t.Errorf("width %v: text is %q", width, got)
