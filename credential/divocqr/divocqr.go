@@ -14,6 +14,7 @@
 package divocqr
 
 import (
+	"bytes"
 	"crypto"
 	"fmt"
 	"time"
@@ -50,7 +51,7 @@ func Decode(data []byte) (*Credential, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Credential{json: raw, vocabulary: voc, root: root, subject: root.get("credentialSubject"), evidence: root.get("evidence")}
+	c := &Credential{json: bytes.Clone(raw), vocabulary: voc, root: root, subject: root.get("credentialSubject"), evidence: root.get("evidence")}
 	if c.subject == nil {
 		return nil, malformed("credentialSubject", "missing")
 	}
