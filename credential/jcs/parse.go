@@ -111,6 +111,7 @@ func (p *parser) object(depth int) (Value, error) {
 	if p.next('}') {
 		return v, nil
 	}
+	v.Members = make([]Member, 0, 4)
 	for {
 		if p.space(); p.at == len(p.text) || p.text[p.at] != '"' {
 			return Value{}, ErrSyntax

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
+	"slices"
 	"strconv"
 	"time"
 
@@ -173,7 +175,7 @@ type object struct {
 	path     string
 	root     *object
 	children []*object
-	seen     map[string]bool
+	seen     uint64 // the members taken, by position
 	failed   string
 }
 
@@ -189,14 +191,12 @@ func (r *object) fail(name string) {
 
 // take returns a member that must be of this kind.
 func (r *object) take(name string, kind jcs.Kind) (jcs.Value, bool) {
-	v, ok := r.value.Get(name)
-	if !ok {
-		return v, false
+	i := slices.IndexFunc(r.value.Members, func(m jcs.Member) bool { return m.Name == name })
+	if i < 0 {
+		return jcs.Value{}, false
 	}
-	if r.seen == nil {
-		r.seen = make(map[string]bool, len(r.value.Members))
-	}
-	r.seen[name] = true
+	r.seen |= 1 << i
+	v := r.value.Members[i].Value
 	if v.Kind != kind {
 		r.fail(name)
 		return jcs.Value{}, false
@@ -210,7 +210,7 @@ func (r *object) done() string {
 	if r.failed != "" {
 		return r.failed
 	}
-	if len(r.seen) != len(r.value.Members) {
+	if bits.OnesCount64(r.seen) != len(r.value.Members) {
 		return "unknown member in " + r.path + "the credential"
 	}
 	for _, c := range r.children {
