@@ -137,7 +137,11 @@ func (s *Service) sealParticulars(p *person, e vaccination.Event) error {
 	if err != nil {
 		return err
 	}
-	p.row.Sealed, err = key.Seal(pack.Pack(b), s.aad(p, "particulars"))
+	packed, err := pack.Pack(b)
+	if err != nil {
+		return err
+	}
+	p.row.Sealed, err = key.Seal(packed, s.aad(p, "particulars"))
 	return err
 }
 
@@ -201,7 +205,11 @@ func (s *Service) sealParts(p *person, id vaccination.CertificateID, parts signe
 	if err != nil {
 		return nil, err
 	}
-	return key.Seal(pack.Pack(parts.event, parts.document, parts.code), s.aad(p, certificateColumn(id)))
+	packed, err := pack.Pack(parts.event, parts.document, parts.code)
+	if err != nil {
+		return nil, err
+	}
+	return key.Seal(packed, s.aad(p, certificateColumn(id)))
 }
 
 // eventOf returns the event a stored certificate came from.
