@@ -30,6 +30,7 @@ type Server struct {
 	running bool               // supervise was begun
 	ctx     context.Context    // ends with Stop
 	stop    context.CancelFunc // ends ctx
+	once    sync.Once          // of Stop
 	exited  chan struct{}      // closed when supervise ended
 	done    chan struct{}      // closed when PostgreSQL ended for good by itself
 
@@ -62,19 +63,18 @@ func (s *Server) Stop(ctx context.Context) error {
 	if s.lock == nil {
 		return nil
 	}
-	s.mu.Lock() // not between run's look at the context and its start
-	again := s.ctx.Err() != nil
-	s.stop()
-	s.mu.Unlock()
-	if again {
-		return nil
-	}
 	var err error
-	if s.running {
-		err = s.end(ctx)
-	}
-	s.folder.removeSocketDir()
-	return errors.Join(err, s.lock.Close())
+	s.once.Do(func() {
+		s.mu.Lock() // not between run's look at the context and its start
+		s.stop()
+		s.mu.Unlock()
+		if s.running {
+			err = s.end(ctx)
+		}
+		s.folder.removeSocketDir()
+		err = errors.Join(err, s.lock.Close())
+	})
+	return err
 }
 
 // end asks ever less politely, as PostgreSQL's manual ranks its signals.

@@ -8,6 +8,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -114,7 +115,7 @@ func removeLeftovers(ctx context.Context) {
 		if err != nil || time.Since(info.ModTime()) < 10*time.Minute {
 			continue // perhaps one that is being made
 		}
-		if _, err := pgserver.Attach(ctx, dir); err == pgserver.ErrNotRunning {
+		if _, err := pgserver.Attach(ctx, dir); errors.Is(err, pgserver.ErrNotRunning) {
 			_ = os.RemoveAll(dir)
 		}
 	}
