@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 
+	"github.com/opendivoc/divoc/internal/render/barcode"
 	"github.com/opendivoc/divoc/internal/render/qr"
 )
 
@@ -40,6 +41,7 @@ func (r *Renderer) HTML(w io.Writer, d Document, o HTMLOptions) error {
 		SVG     template.HTML
 		HasCode bool
 		Number  Text
+		Bars    template.HTML
 	}{View: v, Options: o, HasCode: d.QR != "", Number: r.texts.say([]string{v.Lang}, "hcid")}
 	if d.QR != "" && o.QRImage == "" {
 		code, err := r.codes.Encode(d.QR, qr.M)
@@ -48,6 +50,9 @@ func (r *Renderer) HTML(w io.Writer, d Document, o HTMLOptions) error {
 		}
 		// SVG escapes the title; the rest is numbers.
 		data.SVG = template.HTML(code.SVG(v.CodeAlt[0].Text)) //nolint:gosec // made here
+	}
+	if bars, err := barcode.SVG(v.HCID, v.BarcodeAlt[0].Text); err == nil && v.HCID != "" {
+		data.Bars = template.HTML(bars) //nolint:gosec // made here, the text escaped
 	}
 	return r.page.Execute(w, data)
 }

@@ -346,6 +346,10 @@ func (s *setter) barcode() error {
 
 // notes sets the notes, those of one language together.
 func (s *setter) notes() error {
+	if last := s.layout.Blocks[len(s.layout.Blocks)-1]; last.Kind == "notes" && s.doc.Pages() == 1 {
+		// A page alone has no number below the last block.
+		s.bottom = pdf.Height - s.left*0.5 - 9
+	}
 	for _, lang := range s.langs() {
 		text := ""
 		for _, n := range s.v.Notes {
