@@ -22,6 +22,9 @@ type row struct {
 	Kind  string `json:"kind"`  // text, coding, date, time, dose, sex, status
 	// Must shows the line also where nothing was recorded, saying so.
 	Must bool `json:"must,omitempty"`
+	// Known leaves the line out where the issuer is not known: there is nothing
+	// to say of a state then.
+	Known bool `json:"known,omitempty"`
 }
 
 func rows() []row {
@@ -41,8 +44,8 @@ func rows() []row {
 		{Group: "content", Label: "row.validFrom", Path: "content.vaccination.validFrom", Kind: "date"},
 		{Group: "content", Label: "row.validUntil", Path: "content.vaccination.validUntil", Kind: "date"},
 		{Group: "issued", Label: "row.issuer", Path: "issuer.name|issuer.id", Kind: "text"},
-		{Group: "issued", Label: "row.status", Path: "status", Kind: "status"},
-		{Group: "issued", Label: "row.statusAsOf", Path: "statusAsOf", Kind: "time"},
+		{Group: "issued", Label: "row.status", Path: "status", Kind: "status", Known: true},
+		{Group: "issued", Label: "row.statusAsOf", Path: "statusAsOf", Kind: "time", Known: true},
 		{Group: "issued", Label: "row.from", Path: "validFrom", Kind: "time"},
 		{Group: "issued", Label: "row.until", Path: "validUntil", Kind: "time"},
 		{Group: "issued", Label: "row.hcid", Path: "content.certificate.hcid", Kind: "text"},
@@ -82,7 +85,7 @@ func resultOf(l *locale.Locale, s verify.Statement) (result, error) {
 		return result{}, err
 	}
 	for _, r := range rows() {
-		if r.Group == "content" && s.Content == nil {
+		if r.Group == "content" && s.Content == nil || r.Known && s.Issuer.ID == "" {
 			continue
 		}
 		value := write(l, r.Kind, find(root, r.Path))

@@ -202,16 +202,28 @@ func TestEveryRowHasItsTextAndAKnownKind(t *testing.T) {
 	}
 }
 
-func TestNothingIsClaimedOfContentThatIsNotThere(t *testing.T) {
+func TestNothingIsSaidOfWhatIsNotKnown(t *testing.T) {
 	c, err := locale.Load()
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, err := resultOf(c.Locale("en"), verify.Statement{Verdict: verify.NotValid, Status: verify.StatusUnknown})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff([]line{{"Status", "Not known"}}, got.Issued); diff != "" || got.Content != nil {
-		t.Errorf("%s %v", diff, got.Content)
+	for _, test := range []struct {
+		name   string
+		issuer verify.Issuer
+		want   []line
+	}{
+		{"nothing is known", verify.Issuer{}, nil},
+		{"an unknown signer", verify.Issuer{Key: "k"}, []line{{"Key", "k"}}},
+		{"a known signer", verify.Issuer{ID: "did:web:x"}, []line{{"Issued by", "did:web:x"}, {"Status", "Not known"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := resultOf(c.Locale("en"), verify.Statement{Verdict: verify.NotValid, Status: verify.StatusUnknown, Issuer: test.issuer})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got.Issued); diff != "" || got.Content != nil {
+				t.Errorf("%s %v", diff, got.Content)
+			}
+		})
 	}
 }

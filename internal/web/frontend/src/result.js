@@ -20,7 +20,7 @@ export function statement(config, s, level) {
     if (list.children.length === 0) part(name).remove()
   }
   for (const row of config.rows) {
-    if (row.group === 'content' && !s.content) continue
+    if ((row.group === 'content' && !s.content) || (row.known && !s.issuer?.id)) continue
     let value = write(texts, row.kind, find(s, row.path))
     if (!value && !row.must) continue
     value ||= text(texts, 'result.missing')

@@ -52,11 +52,12 @@ export class Verifier {
   /**
    * Verifies one code.
    * @param {string|Uint8Array} data
-   * @returns {object[]} statements
+   * @returns {object[]} the statements of this code
    */
   verify(data) {
     const said = JSON.parse(globalThis.divoc.verify(data, this.#trust, Date.now(), this.#config.lang))
-    return said.statements ?? [said]
+    if (said.error) throw new Error(said.error)
+    return [said]
   }
 }
 

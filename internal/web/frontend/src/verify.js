@@ -68,8 +68,8 @@ $('form').addEventListener('submit', async (event) => {
   camera.stop()
   clearFaults()
   const file = $('file').files[0]
-  const pasted = $('text').value.trim()
-  if (!file && !pasted) return fault('verify.empty')
+  const pasted = $('text').value // not trimmed: a Base45 text may end with a space
+  if (!file && !pasted.trim()) return fault('verify.empty')
   if (file?.size > config.maxFile) return fault('verify.toolarge')
   say('verify.checking')
   await loaded

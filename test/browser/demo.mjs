@@ -1,0 +1,48 @@
+// The demonstration's form: all faults at once, what was typed stays, one
+// certificate per form, and the new certificate verifies.
+import { accessible, assert, newPage, openVerifier, setup, shot, unproblematic, verdict, withBrowser } from './lib.mjs'
+
+await withBrowser(async (browser) => {
+  const page = await newPage(browser)
+  await page.goto(setup.base)
+  await page.click('text=Issue a certificate')
+  await page.fill('#birthDate', '31')
+  await page.fill('#birthDate-month', '2')
+  await page.fill('#birthDate-year', '1990')
+  await page.fill('#lot', 'PF-77')
+  await page.click('button[type=submit]')
+  const faults = await page.$$eval('.govuk-error-summary a', (list) => list.map((a) => [a.textContent, a.getAttribute('href')]))
+  assert.ok(faults.length >= 4, JSON.stringify(faults))
+  for (const [text, to] of faults) assert.ok(await page.$(to), `${text} leads to ${to}, which is not there`)
+  assert.equal(await page.inputValue('#lot'), 'PF-77')
+  assert.match(await page.title(), /Error:/)
+  await accessible(page, 'the form with faults')
+  await shot(page, 'issue-faults')
+  await page.click('.govuk-error-summary a')
+  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'INPUT')
+
+  await page.fill('#name', 'Test Person O’Neil')
+  await page.fill('#birthDate', '3')
+  await page.selectOption('#product', { index: 1 })
+  await page.fill('#date', '30')
+  await page.fill('#date-month', '11')
+  await page.fill('#date-year', '2021')
+  await page.fill('#centre', 'Falmouth Health Centre')
+  await page.click('button[type=submit]')
+  await page.waitForSelector('.govuk-notification-banner--success')
+  assert.match(page.url(), /\?issued=/)
+  await accessible(page, 'issued')
+  await shot(page, 'issued')
+  const href = await page.getAttribute('.govuk-notification-banner a:has-text("QR code")', 'href')
+  await page.reload() // issues nothing
+  const names = await page.$$eval('.samples__name', (list) => list.map((x) => x.textContent))
+  assert.equal(names.filter((n) => n === 'Test Person O’Neil').length, 1)
+  unproblematic({ problems: page.problems.filter((p) => !/422/.test(p)) }, 'the form')
+
+  const code = Buffer.from(await (await page.request.get(setup.base + href)).body())
+  await openVerifier(page)
+  await page.setInputFiles('#file', { name: 'code.png', mimeType: 'image/png', buffer: code })
+  const v = await verdict(page)
+  assert.equal(v.kind, 'valid', v.text)
+  assert.match(v.text, /Test Person O’Neil/)
+})
