@@ -13,7 +13,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -154,6 +157,23 @@ func IsRace(err error) bool {
 		return true
 	}
 	return false
+}
+
+// IsDown reports whether err says that the database is not there just now: it
+// ended, starts, recovers, or the connection broke. What was asked may have been
+// done all the same; asking again in a moment is the right answer.
+func IsDown(err error) bool {
+	var connect *pgconn.ConnectError
+	if errors.As(err, &connect) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		// Connection exceptions, too many connections, shut down or crashed.
+		return strings.HasPrefix(pg.Code, "08") || pg.Code == "53300" || strings.HasPrefix(pg.Code, "57P")
+	}
+	var network *net.OpError
+	return errors.As(err, &network) || pgconn.SafeToRetry(err)
 }
 
 // IsNone reports whether err says that a query found no row.
