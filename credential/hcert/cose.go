@@ -260,7 +260,7 @@ func (m *Message) Verify(pub crypto.PublicKey) error {
 			return ErrSignature
 		}
 		r, s := new(big.Int).SetBytes(m.signature[:32]), new(big.Int).SetBytes(m.signature[32:])
-		if r.Sign() == 0 || s.Sign() == 0 || !ecdsa.Verify(key, digest[:], r, s) {
+		if !ecdsa.Verify(key, digest[:], r, s) { // which refuses r and s outside 1…n-1
 			return ErrSignature
 		}
 		return nil

@@ -9,6 +9,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -135,6 +136,10 @@ func TestVerifyPS256(t *testing.T) {
 	}
 	if err := sign(small, 32).Verify(small.Public()); !errors.Is(err, ErrAlgorithm) {
 		t.Errorf("RSA of 1024 bits: %v", err)
+	}
+	huge := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 5000), E: 65537}
+	if err := sign(key, 32).Verify(huge); !errors.Is(err, ErrAlgorithm) {
+		t.Errorf("RSA of 5000 bits: %v", err)
 	}
 	if err := sign(key, 32).Verify(newSigner(t).key.Public()); !errors.Is(err, ErrAlgorithm) {
 		t.Errorf("a key for ES256: %v", err)
@@ -365,6 +370,16 @@ func TestOtherPayloadsAreRefusedByName(t *testing.T) {
 		if _, err := msg.Certificate(); !errors.Is(err, ErrPayload) || !strings.Contains(err.Error(), want.Name()) {
 			t.Errorf("%d: %v", sub, err)
 		}
+	}
+}
+
+func TestReadablePayloadComesFirst(t *testing.T) {
+	msg, err := DecodeCOSE(wrap(t, m{1: -7}, m{}, m{claimHCERT: m{subEUDCC: map[string]any{}, subDDCC: map[string]any{"name": "A"}}}, make([]byte, 64)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := msg.Certificate(); err != nil || msg.Payload != DDCC || c.Name != "A" {
+		t.Errorf("%v %v", msg.Payload, err)
 	}
 }
 

@@ -1,8 +1,11 @@
 package vc
 
 import (
+	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -23,31 +26,52 @@ func DecodeKey(text string) (ed25519.PublicKey, error) {
 	return ed25519.PublicKey(b[2:]), nil
 }
 
+// A step of base58 takes five digits at once, or four bytes.
+const (
+	digitsAtOnce = 5
+	base58Limb   = 58 * 58 * 58 * 58 * 58
+)
+
 // multibase returns data in base58btc behind its multibase letter z.
 func multibase(data []byte) string {
 	zeros := 0
 	for zeros < len(data) && data[zeros] == 0 {
 		zeros++
 	}
-	digits := make([]byte, 0, len(data)*138/100+1) // base 58, least significant first
-	for _, b := range data[zeros:] {
-		carry := int(b)
-		for i := range digits {
-			carry += int(digits[i]) << 8
-			digits[i] = byte(carry % 58)
-			carry /= 58
+	rest := data[zeros:]
+	limbs := make([]uint64, 0, len(rest)/3+2) // least significant first
+	for len(rest) > 0 {
+		n := (len(rest)-1)%4 + 1
+		var carry uint64
+		for _, b := range rest[:n] {
+			carry = carry<<8 | uint64(b)
 		}
-		for ; carry > 0; carry /= 58 {
-			digits = append(digits, byte(carry%58))
+		rest = rest[n:]
+		for i, limb := range limbs {
+			carry += limb << (8 * n)
+			limbs[i] = carry % base58Limb
+			carry /= base58Limb
+		}
+		for ; carry > 0; carry /= base58Limb {
+			limbs = append(limbs, carry%base58Limb)
 		}
 	}
-	out := make([]byte, 0, len(digits)+zeros+1)
-	out = append(out, 'z')
+	digits := make([]byte, 0, digitsAtOnce*len(limbs)) // least significant first
+	for _, limb := range limbs {
+		for range digitsAtOnce {
+			digits = append(digits, byte(limb%58))
+			limb /= 58
+		}
+	}
+	for len(digits) > 0 && digits[len(digits)-1] == 0 {
+		digits = digits[:len(digits)-1]
+	}
+	out := append(make([]byte, 0, 1+zeros+len(digits)), 'z')
 	for range zeros {
 		out = append(out, '1')
 	}
-	for i := len(digits) - 1; i >= 0; i-- {
-		out = append(out, base58Alphabet[digits[i]])
+	for _, d := range slices.Backward(digits) {
+		out = append(out, base58Alphabet[d])
 	}
 	return string(out)
 }
@@ -62,24 +86,33 @@ func fromMultibase(text string) ([]byte, bool) {
 	for zeros < len(text) && text[zeros] == '1' {
 		zeros++
 	}
-	var bytes []byte // least significant first
-	for i := zeros; i < len(text); i++ {
-		carry := strings.IndexByte(base58Alphabet, text[i])
-		if carry < 0 {
-			return nil, false
+	rest := text[zeros:]
+	limbs := make([]uint32, 0, len(rest)/5+1) // least significant first
+	for len(rest) > 0 {
+		n := (len(rest)-1)%digitsAtOnce + 1
+		carry, unit := uint64(0), uint64(1)
+		for i := range n {
+			d := strings.IndexByte(base58Alphabet, rest[i])
+			if d < 0 {
+				return nil, false
+			}
+			carry, unit = carry*58+uint64(d), unit*58
 		}
-		for j := range bytes {
-			carry += int(bytes[j]) * 58
-			bytes[j] = byte(carry)
-			carry >>= 8
+		rest = rest[n:]
+		for i, limb := range limbs {
+			carry += uint64(limb) * unit
+			limbs[i] = uint32(carry)
+			carry >>= 32
 		}
-		for ; carry > 0; carry >>= 8 {
-			bytes = append(bytes, byte(carry))
+		if carry > 0 {
+			limbs = append(limbs, uint32(carry))
 		}
 	}
-	out := make([]byte, zeros, zeros+len(bytes))
-	for i := len(bytes) - 1; i >= 0; i-- {
-		out = append(out, bytes[i])
+	out := make([]byte, zeros, zeros+4*len(limbs))
+	for _, limb := range slices.Backward(limbs) {
+		out = binary.BigEndian.AppendUint32(out, limb)
 	}
-	return out, true
+	// The first limb may not fill its four bytes.
+	value := bytes.TrimLeft(out[zeros:], "\x00")
+	return append(out[:zeros], value...), true
 }

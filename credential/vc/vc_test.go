@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
@@ -300,6 +301,24 @@ func TestDecodeKeyRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestMultibaseIsANumberInBase58(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		data := append(make([]byte, rapid.IntRange(0, 3).Draw(t, "zeros")), rapid.SliceOfN(rapid.Byte(), 0, 70).Draw(t, "data")...)
+		text := multibase(data)
+		back, ok := fromMultibase(text)
+		if !ok || !bytes.Equal(back, data) {
+			t.Fatalf("%x is written %s and read %x", data, text, back)
+		}
+		n := new(big.Int)
+		for _, c := range text[1:] {
+			n.Add(n.Mul(n, big.NewInt(58)), big.NewInt(int64(strings.IndexRune(base58Alphabet, c))))
+		}
+		if n.Cmp(new(big.Int).SetBytes(data)) != 0 {
+			t.Fatalf("%x is written %s", data, text)
+		}
+	})
 }
 
 func FuzzParse(f *testing.F) {
