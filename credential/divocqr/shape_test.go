@@ -28,6 +28,7 @@ func TestShapesRefused(t *testing.T) {
 		{"no context", func(d m) { delete(d, "@context") }, divocqr.ErrUnsupported},
 		{"an unknown context", func(d m) { d["@context"] = []any{w3cV1, "https://example.org/v1"} }, divocqr.ErrUnsupported},
 		{"contexts in another order", func(d m) { d["@context"] = []any{v2, w3cV1} }, divocqr.ErrUnsupported},
+		{"another first context", func(d m) { d["@context"] = []any{"https://www.w3.org/ns/credentials/v2", v2} }, divocqr.ErrUnsupported},
 		{"a third context", func(d m) { d["@context"] = []any{w3cV1, v2, v1} }, divocqr.ErrUnsupported},
 		{"a context inside", func(d m) { d["@context"] = []any{w3cV1, m{"name": "https://schema.org/id"}} }, divocqr.ErrUnsupported},
 		{"an older context than its members", func(d m) { d["@context"] = []any{w3cV1, v1} }, divocqr.ErrMalformed},

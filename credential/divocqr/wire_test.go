@@ -27,6 +27,7 @@ type entry struct {
 	localSize         uint32
 	localCRC          uint32
 	after             []byte // between the data and the directory
+	trailing          []byte // behind the deflated stream, counted with it
 	entries           uint16 // that the end record tells; 0: one
 	tail, comment     string // behind the directory entry; as the file's comment
 	offset            uint32
@@ -36,7 +37,7 @@ type entry struct {
 func pack(e entry) []byte {
 	body := e.data
 	if e.method == 8 {
-		body = deflate(e.data)
+		body = append(deflate(e.data), e.trailing...)
 	}
 	le := binary.LittleEndian
 	size, crc := uint32(len(e.data)), crc32.ChecksumIEEE(e.data)
@@ -53,7 +54,7 @@ func pack(e entry) []byte {
 		e.flags |= 8
 	}
 	sums := func(b []byte, size, crc uint32) []byte {
-		return le.AppendUint32(le.AppendUint32(le.AppendUint32(b, crc), uint32(len(body)+len(e.after))), size)
+		return le.AppendUint32(le.AppendUint32(le.AppendUint32(b, crc), uint32(len(body))), size)
 	}
 	z := []byte("PK\x03\x04\x14\x00")
 	z = le.AppendUint16(le.AppendUint16(z, e.flags), e.method)
@@ -177,13 +178,17 @@ func TestZIPsRefused(t *testing.T) {
 	}{
 		{"another entry name", pack(entry{name: "certificat.json", data: text, method: 8}), divocqr.ErrMalformed},
 		{"another name in the local header", pack(entry{name: name, localName: "certificate.jsom", data: text, method: 8}), divocqr.ErrMalformed},
+		{"another name in the directory", pack(entry{name: "certificate.jsom", localName: name, data: text, method: 8}), divocqr.ErrMalformed},
 		{"two entries", pack(entry{name: name, data: text, method: 8, entries: 2}), divocqr.ErrMalformed},
 		{"a second entry behind", pack(entry{name: name, data: text, method: 8, tail: string(good[len(good)-22-62 : len(good)-22])}), divocqr.ErrMalformed},
 		{"a comment", pack(entry{name: name, data: text, method: 8, comment: "x"}), divocqr.ErrMalformed},
+		{"a comment announced and not there", append(bytes.Clone(good[:len(good)-2]), 1, 0), divocqr.ErrMalformed},
+		{"far too long", append(bytes.Clone(good), make([]byte, 4*divocqr.MaxSize)...), divocqr.ErrTooLarge},
 		{"something before", append([]byte("PK\x03\x04"), good...), divocqr.ErrMalformed},
 		{"something behind", append(bytes.Clone(good), 0), divocqr.ErrMalformed},
 		{"an offset elsewhere", pack(entry{name: name, data: text, method: 8, offset: 4}), divocqr.ErrMalformed},
 		{"bytes between data and directory", pack(entry{name: name, data: text, method: 8, after: []byte("hidden")}), divocqr.ErrMalformed},
+		{"bytes behind the deflated stream", pack(entry{name: name, data: text, method: 8, trailing: []byte("hidden")}), divocqr.ErrMalformed},
 		{"a wrong checksum", pack(entry{name: name, data: text, method: 8, crc: 7}), divocqr.ErrMalformed},
 		{"another checksum in the local header", pack(entry{name: name, data: text, method: 8, localCRC: 7}), divocqr.ErrMalformed},
 		{"another size in the local header", pack(entry{name: name, data: text, method: 8, localSize: 7}), divocqr.ErrMalformed},
@@ -205,9 +210,6 @@ func TestZIPsRefused(t *testing.T) {
 		{"not JSON", zipped([]byte("no")), divocqr.ErrMalformed},
 	} {
 		for form, data := range map[string][]byte{"": c.data, ", as UTF-8": expand(c.data)} {
-			if len(data) > 4*divocqr.MaxSize {
-				continue
-			}
 			if _, err := divocqr.Decode(data); !errors.Is(err, c.want) {
 				t.Errorf("%s%s: %v, want %v", c.name, form, err, c.want)
 			}
