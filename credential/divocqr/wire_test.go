@@ -204,6 +204,7 @@ func TestZIPsRefused(t *testing.T) {
 		{"a bomb that tells a small size", pack(entry{name: name, data: bytes.Repeat([]byte(" "), 10<<20), method: 8, size: 2000}), divocqr.ErrMalformed},
 		{"a ratio of no certificate", zipped(bytes.Repeat([]byte(" "), divocqr.MaxSize)), divocqr.ErrTooLarge},
 		{"more than the bound", zipped([]byte(strings.Repeat("0123456789", divocqr.MaxSize/10+1))), divocqr.ErrTooLarge},
+		{"more than the bound, not compressed", pack(entry{name: name, data: make([]byte, divocqr.MaxSize+1)}), divocqr.ErrTooLarge},
 		{"only the signature", []byte("PK\x03\x04"), divocqr.ErrMalformed},
 		{"cut off", good[:len(good)-1], divocqr.ErrMalformed},
 		{"its end cut off", good[:60], divocqr.ErrMalformed},
