@@ -243,6 +243,16 @@ func TestReplaces(t *testing.T) {
 	if err := base.Replaces(nil); err == nil {
 		t.Error("a first list was accepted without anybody's decision")
 	}
+	retired := newDocumentKey(t)
+	old := *base
+	old.Issuers = []trust.Issuer{base.Issuers[0]}
+	before := retired.key()
+	before.Retired = day(3)
+	old.Issuers[0].Keys = append(append([]trust.Key{}, base.Issuers[0].Keys...), before)
+	by := make(func(b *trust.Bundle) { rotate(b); b.Issuers[0].Keys = append(b.Issuers[0].Keys, before) }, next, retired)
+	if err := by.Replaces(&old); err == nil {
+		t.Error("a key that the list in use calls retired vouched for a new one")
+	}
 	late := make(func(b *trust.Bundle) { b.Issued = day(5000) }, key)
 	late.Issuers[0].Keys = late.Issuers[0].Keys[1:] // the certificate's time is over
 	signed(t, late, key)

@@ -121,14 +121,19 @@ func TestDIDDocuments(t *testing.T) {
 	if len(b.Issuers) != 2 || b.Issuers[0].Country != "JM" || len(b.Issuers[0].Keys) != 5 || b.Issuers[1].Country != "LK" || len(b.Issuers[1].Keys) != 1 {
 		t.Errorf("issuers %+v", b.Issuers)
 	}
+	multikey := trust.Multikey(document.public())
+	if _, err := trust.Parse([]byte(`{"id":"did:web:x","verificationMethod":[{"id":"#a","publicKeyMultibase":"` + multikey + `"}]}`)); err != nil {
+		t.Errorf("the document of the refusals below, without their mistakes: %v", err)
+	}
 	for name, text := range map[string]string{
 		"a method without key":      `{"id":"did:web:x","verificationMethod":[{"id":"#a","type":"X"}]}`,
 		"a Multikey that is none":   `{"id":"did:web:x","verificationMethod":[{"id":"#a","publicKeyMultibase":"z6Mk0"}]}`,
 		"a PEM text that is none":   `{"id":"did:web:x","verificationMethod":[{"id":"#a","publicKeyPem":"hello"}]}`,
 		"no method":                 `{"id":"did:web:x","verificationMethod":[]}`,
-		"a member twice":            `{"id":"did:web:x","id":"did:web:y","verificationMethod":[]}`,
+		"a member twice":            `{"id":"did:web:x","id":"did:web:y","verificationMethod":[{"id":"#a","publicKeyMultibase":"` + multikey + `"}]}`,
+		"nested too deeply":         `{"id":"did:web:x","verificationMethod":[{"id":"#a","publicKeyMultibase":"` + multikey + `"}],"x":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
 		"members of another kind":   `{"id":7,"verificationMethod":{}}`,
-		"an unbounded base 58 text": `{"id":"did:web:x","verificationMethod":[{"id":"#a","publicKeyBase58":"` + strings.Repeat("z", 100_000) + `"}]}`,
+		"an unbounded base 58 text": `{"id":"did:web:x","verificationMethod":[{"id":"#a","publicKeyBase58":"` + strings.Repeat("z", 4<<20) + `"}]}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := trust.Parse([]byte(text)); vaccination.ErrorCode(err) != vaccination.Invalid {

@@ -255,6 +255,24 @@ func TestPublishedKeysOfTheVectors(t *testing.T) {
 	})
 }
 
+func TestSignersUnderAPublishedKeyAreRefused(t *testing.T) {
+	data := read(t, vectors(t)+"/hcert-testdata/testdata/issuer1.key")
+	var key *ecdsa.PrivateKey
+	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
+		if k, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
+			key = k
+		} else if k, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+			key = k.(*ecdsa.PrivateKey)
+		}
+	}
+	template := newAuthority(t, "Ministry", "JM").cert
+	template.PublicKey, template.SubjectKeyId, template.AuthorityKeyId = nil, nil, nil
+	sca := authority{certificate(t, template, template, key.Public(), key), key}
+	if _, err := trust.Parse(certPEM(sca.signer(t), sca.cert)); vaccination.ErrorCode(err) != vaccination.Forbidden {
+		t.Errorf("error = %v", err)
+	}
+}
+
 func TestKeyIDsOfTheHCERTTestData(t *testing.T) {
 	dir := vectors(t) + "/hcert-testdata/testdata/"
 	set, err := trust.ParseNamed(read(t, dir+"jwks.json"))

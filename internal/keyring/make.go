@@ -19,7 +19,8 @@ import (
 
 // The lives of certificates, and for how long their keys sign, as the GDHCN
 // certificate governance recommends. A signer certificate that is used for six
-// months leaves every credential at least eighteen.
+// months leaves every credential at least eighteen, and one made in an
+// authority's last day of use ends before the authority does.
 const (
 	year          = 365 * 24 * time.Hour
 	authorityLife = 4 * year
@@ -72,12 +73,8 @@ func (r *Ring) newSigner(c *contents) error {
 	if err != nil {
 		return fmt.Errorf("make a signing key: %w", err)
 	}
-	end := now.Add(signerLife)
-	if sca.certs[0].NotAfter.Before(end) {
-		end = sca.certs[0].NotAfter
-	}
 	cert, err := r.certify(&x509.Certificate{
-		Subject: r.subject("DSC"), NotBefore: now.Add(-backdate), NotAfter: end,
+		Subject: r.subject("DSC"), NotBefore: now.Add(-backdate), NotAfter: now.Add(signerLife),
 		KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{vaccinationOID()},
 	}, sca.certs[0], private.Public(), sca.private)
 	if err != nil {
