@@ -56,10 +56,19 @@ func Observe(log *slog.Logger, m *Metrics, now func() time.Time, next http.Handl
 			if strings.HasSuffix(route, "z") || strings.HasPrefix(route, "GET /assets") {
 				level = slog.LevelDebug
 			}
-			log.Log(r.Context(), level, "request", "route", route, "method", r.Method, "status", rec.code(), "ms", float64(took.Microseconds())/1000)
+			log.Log(r.Context(), level, "request", "route", route, "method", method(r), "status", rec.code(), "ms", float64(took.Microseconds())/1000)
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// method is the method of r, if it is one: anything can stand there.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	}
+	return "other"
 }
 
 type recorder struct {

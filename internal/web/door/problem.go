@@ -9,6 +9,7 @@ import (
 	"net/http"
 
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -53,6 +54,9 @@ func Public(log *slog.Logger, err error) (e *vaccination.Error, item int) {
 		return e, item
 	case errors.As(err, &tooLarge):
 		return vaccination.Errorf(vaccination.Invalid, "the request is too large: send less at once"), item
+	case registry.IsDown(err):
+		log.Warn("the database did not answer", "error", err.Error())
+		return vaccination.Errorf(vaccination.Unavailable, "the database does not answer just now: send the same request again in a moment; what was done already is not done twice"), item
 	}
 	log.Error("request failed", "error", err.Error())
 	return vaccination.Errorf(vaccination.Internal, "something went wrong on our side; nothing was changed unless a later look shows it; try again"), item
@@ -104,6 +108,9 @@ func WriteProblem(w http.ResponseWriter, log *slog.Logger, err error) {
 
 // WriteJSON answers a request with v. It is never kept by a cache.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, v any) {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "1")
+	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
