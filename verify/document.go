@@ -4,6 +4,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"errors"
+	"slices"
 
 	"github.com/opendivoc/divoc/credential/divocqr"
 	"github.com/opendivoc/divoc/credential/vc"
@@ -82,11 +83,15 @@ func (c *check) divoc(data []byte) {
 	if !c.signedBy(by, claim{issued: cred.Created(), until: p.End}) {
 		return
 	}
-	for _, weakness := range cred.Weaknesses() {
-		c.refuse(weakness)
+	weak := cred.Weaknesses()
+	for _, forged := range []string{SubjectNotSigned, ValuesMoved} {
+		if slices.Contains(weak, forged) {
+			c.refuse(forged)
+			return
+		}
 	}
-	if c.s.Has(SubjectNotSigned) || c.s.Has(ValuesMoved) {
-		return
+	for _, w := range weak {
+		c.refuse(w)
 	}
 	c.judge(by, content, p.Start, earliest(p.End, by.Key.NotAfter))
 }

@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"math/big"
+	"slices"
 	"testing"
 	"time"
 
@@ -126,11 +127,11 @@ func newEnv(t testing.TB) *env {
 func (e *env) key() *trust.Key { return &e.issuer.Keys[0] }
 
 func (e *env) opts() verify.Options {
-	o := e.options
+	o, b := e.options, e.bundle
 	if len(e.issuer.Keys) > 0 {
-		e.bundle.Issuers = append(e.bundle.Issuers, e.issuer)
+		b.Issuers = append(slices.Clone(b.Issuers), e.issuer)
 	}
-	o.Trust = trust.New(append(e.others, &e.bundle)...)
+	o.Trust = trust.New(append(slices.Clone(e.others), &b)...)
 	return o
 }
 

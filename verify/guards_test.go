@@ -57,13 +57,16 @@ func TestGuards(t *testing.T) {
 		"a byte of the name changed": {cose: func(b []byte) []byte {
 			return bytes.Replace(b, []byte("Marcia"), []byte("Marcib"), 1)
 		}, reason: verify.BadSignature},
-		"a byte of the signature changed":   {cose: func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, reason: verify.BadSignature},
-		"a signature of zeros":              {cose: func(b []byte) []byte { clear(b[len(b)-64:]); return b }, reason: verify.BadSignature},
-		"another algorithm":                 {cose: func(b []byte) []byte { return bytes.Replace(b, []byte{1, 0x26}, []byte{1, 0x27}, 1) }, reason: verify.BadSignature},
-		"HMAC, keyed with the public key":   {cose: func(b []byte) []byte { return bytes.Replace(b, []byte{1, 0x26}, []byte{1, 0x05}, 1) }, reason: verify.BadSignature},
-		"signed by another key, same kid":   {change: func(t *testing.T, e *env) { e.qr.private = newQRKey(t, "JM", e.now, e.now).private }, reason: verify.BadSignature},
-		"two keys share the key id":         {change: collide, shown: true},
-		"a key nobody trusts":               {change: func(t *testing.T, e *env) { e.qr = newQRKey(t, "JM", start(e), e.now.Add(800*dayLong)); e.doc = newDocKey(t, e.issuer.ID) }, reason: verify.UnknownIssuer, both: true},
+		"a byte of the signature changed": {cose: func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, reason: verify.BadSignature},
+		"a signature of zeros":            {cose: func(b []byte) []byte { clear(b[len(b)-64:]); return b }, reason: verify.BadSignature},
+		"another algorithm":               {cose: func(b []byte) []byte { return bytes.Replace(b, []byte{1, 0x26}, []byte{1, 0x27}, 1) }, reason: verify.BadSignature},
+		"HMAC, keyed with the public key": {cose: func(b []byte) []byte { return bytes.Replace(b, []byte{1, 0x26}, []byte{1, 0x05}, 1) }, reason: verify.BadSignature},
+		"signed by another key, same kid": {change: func(t *testing.T, e *env) { e.qr.private = newQRKey(t, "JM", e.now, e.now).private }, reason: verify.BadSignature},
+		"two keys share the key id":       {change: collide, shown: true},
+		"a key nobody trusts": {change: func(t *testing.T, e *env) {
+			e.qr = newQRKey(t, "JM", start(e), e.now.Add(800*dayLong))
+			e.doc = newDocKey(t, e.issuer.ID)
+		}, reason: verify.UnknownIssuer, both: true},
 		"no trust list":                     {change: func(_ *testing.T, e *env) { e.issuer.Keys = nil }, reason: verify.NoTrustList, both: true},
 		"an issuer that the key is not of":  {change: func(_ *testing.T, e *env) { e.content.Info.Issuer.Country = "LKA" }, reason: verify.IssuerMismatch},
 		"a key for test certificates":       {change: func(_ *testing.T, e *env) { e.key().Usage = []trust.Usage{trust.Test} }, reason: verify.KeyNotAllowed},
@@ -78,8 +81,8 @@ func TestGuards(t *testing.T) {
 		"the last second":      {change: func(_ *testing.T, e *env) { at(e, e.content.Info.Period.End) }, shown: true, both: true},
 		"issued in the future": {change: func(_ *testing.T, e *env) { at(e, start(e).Add(-10*time.Minute)) }, reason: verify.NotYetValid, shown: true, both: true},
 		"issued by a clock that is a little fast": {change: func(_ *testing.T, e *env) { at(e, start(e).Add(-time.Minute)) }, shown: true, both: true},
-		"a clock earlier than the trust list": {change: func(_ *testing.T, e *env) { e.bundle.Issued = e.now.Add(time.Hour) }, reason: verify.ClockBehind, shown: true, both: true},
-		"a clock before everything":           {change: func(_ *testing.T, e *env) { e.options.At = start(e).Add(-900 * dayLong) }, reason: verify.ClockBehind, shown: true, both: true},
+		"a clock earlier than the trust list":     {change: func(_ *testing.T, e *env) { e.bundle.Issued = e.now.Add(time.Hour) }, reason: verify.ClockBehind, shown: true, both: true},
+		"a clock before everything":               {change: func(_ *testing.T, e *env) { e.options.At = start(e).Add(-900 * dayLong) }, reason: verify.ClockBehind, shown: true, both: true},
 
 		// The status.
 		"superseded": {change: listed(func(s *trust.Snapshot, h trust.Hashes) { s.Superseded = h }), reason: verify.Superseded, shown: true, both: true},
@@ -89,7 +92,7 @@ func TestGuards(t *testing.T) {
 			listed(func(s *trust.Snapshot, h trust.Hashes) { s.Revoked = h })(t, e)
 			e.others = []*trust.Bundle{{Version: 9, Issued: e.now, Status: []trust.Snapshot{{Issuer: e.issuer.ID, AsOf: e.now.Add(-7 * time.Hour)}}}}
 		}, reason: verify.Revoked, shown: true, both: true},
-		"a snapshot that is too old": {change: func(_ *testing.T, e *env) { e.bundle.Status[0].AsOf = e.now.Add(-8 * dayLong) }, reason: verify.StatusStale, shown: true, both: true},
+		"a snapshot that is too old":               {change: func(_ *testing.T, e *env) { e.bundle.Status[0].AsOf = e.now.Add(-8 * dayLong) }, reason: verify.StatusStale, shown: true, both: true},
 		"a snapshot older than the profile allows": {change: func(_ *testing.T, e *env) { e.options.MaxStatusAge = time.Hour }, reason: verify.StatusStale, shown: true, both: true},
 		"an old snapshot where age does not count": {change: func(_ *testing.T, e *env) {
 			e.bundle.Status[0].AsOf, e.options.MaxStatusAge = e.now.Add(-900*dayLong), -1

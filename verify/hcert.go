@@ -47,13 +47,10 @@ func (c *check) hcert(text string) {
 		return
 	}
 	content.Domestic = content.Domestic || m.Payload == hcert.Domestic
-	// A text without iat would be valid from the beginning of time; its end is
-	// at the latest that of its signer's certificate.
-	from, until := m.IssuedAt, earliest(m.ExpiresAt, by.Key.NotAfter)
-	if content.Info.Period.Start.After(from) {
-		from = content.Info.Period.Start
-	}
-	c.judge(by, content, from, earliest(until, content.Info.Period.End))
+	// The codec takes the period from the claims, and from the content only what
+	// the claims do not say.
+	p := content.Info.Period
+	c.judge(by, content, p.Start, earliest(p.End, by.Key.NotAfter))
 }
 
 // hcertSigner finds the key. The key ids of a message are looked up in their

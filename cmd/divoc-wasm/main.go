@@ -16,6 +16,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"syscall/js"
 	"time"
 
@@ -43,7 +44,7 @@ func main() {
 // verifier remembers the trust list of the last call: it is read once, not with
 // every code. JavaScript calls one at a time.
 type verifier struct {
-	trusted   string
+	trusted   []string
 	list      *trust.List
 	catalogue *catalogue.Catalogue
 }
@@ -73,17 +74,15 @@ func (v *verifier) load(lists js.Value) error {
 	} else if lists.Truthy() {
 		files = append(files, bytesOf(lists))
 	}
-	key, err := json.Marshal(files)
-	if err != nil {
-		return err
-	}
-	if v.list != nil && string(key) == v.trusted {
+	if v.list != nil && slices.Equal(files, v.trusted) {
 		return nil
 	}
 	if v.catalogue == nil {
-		if v.catalogue, err = catalogue.Load(); err != nil {
+		names, err := catalogue.Load()
+		if err != nil {
 			return err
 		}
+		v.catalogue = names
 	}
 	var bundles []*trust.Bundle
 	for _, f := range files {
@@ -93,7 +92,7 @@ func (v *verifier) load(lists js.Value) error {
 		}
 		bundles = append(bundles, b)
 	}
-	v.list, v.trusted = trust.New(bundles...), string(key)
+	v.list, v.trusted = trust.New(bundles...), files
 	return nil
 }
 
