@@ -63,7 +63,7 @@ func SriLanka() vaccination.Certificate {
 	v.MAHolder = v.Manufacturer
 	v.Lot, v.Number = "4120Z026", 2
 	v.Country = vaccination.Coding{Code: "LKA", System: vaccination.SystemISO3166, Display: "Sri Lanka"}
-	v.Centre = "අනුරාධපුර ශික්ෂණ රෝහල, සෞඛ්‍ය වෛද්‍ය නිලධාරී කාර්යාලය"
+	v.Centre = "අනුරාධපුර ශික්ෂණ රෝහල, සෞඛ්\u200dය වෛද්\u200dය නිලධාරී කාර්යාලය"
 	v.CentreAddress = vaccination.Address{Line1: "අනුරාධපුර", District: "අනුරාධපුරය", Region: "උතුරු මැද", Country: "LKA"}
 	return c
 }

@@ -7,6 +7,7 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -47,7 +48,7 @@ var (
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthForbidden,
 		UTF8:              cbor.UTF8RejectInvalid,
-		IntDec:            cbor.IntDecConvertSigned,
+		IntDec:            cbor.IntDecConvertSignedOrFail,
 		TimeTagToAny:      cbor.TimeTagToRFC3339,
 		BignumTag:         cbor.BignumTagForbidden,
 		MaxNestedLevels:   12,
@@ -233,15 +234,20 @@ func numericDate(v any) (time.Time, bool) {
 // malformed wraps a CBOR error without its text, which can hold values; limits
 // of size are told apart.
 func malformed(what string, err error) error {
-	switch err.(type) {
-	case *cbor.MaxNestedLevelError, *cbor.MaxArrayElementsError, *cbor.MaxMapPairsError:
+	switch {
+	case is[*cbor.MaxNestedLevelError](err), is[*cbor.MaxArrayElementsError](err), is[*cbor.MaxMapPairsError](err):
 		return fmt.Errorf("%w: %s nested too deep or too long", ErrTooLarge, what)
-	case *cbor.DupMapKeyError:
+	case is[*cbor.DupMapKeyError](err):
 		return fmt.Errorf("%w: %s names a key twice", ErrMalformed, what)
-	case *cbor.IndefiniteLengthError:
+	case is[*cbor.IndefiniteLengthError](err):
 		return fmt.Errorf("%w: %s of indefinite length", ErrMalformed, what)
 	}
 	return fmt.Errorf("%w: %s", ErrMalformed, what)
+}
+
+func is[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
 }
 
 // Verify checks the signature with pub, the public key of a signer certificate:

@@ -18,7 +18,7 @@ import (
 // Errors of reading. Each error of this package wraps one of them, and none
 // repeats a value of the certificate.
 var (
-	ErrPrefix    = errors.New("not a health certificate code: it does not begin with HC1:")
+	ErrPrefix    = errors.New("not a health certificate code, which begins with HC1")
 	ErrMalformed = errors.New("malformed health certificate")
 	ErrTooLarge  = errors.New("health certificate too large")
 	ErrAlgorithm = errors.New("signature algorithm not allowed")

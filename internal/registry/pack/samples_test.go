@@ -73,7 +73,7 @@ type country struct {
 func countries() []country {
 	return []country{
 		{"JM", "JAM", "Jamaica", "certificates.moh.gov.jm", "Ministry of Health and Wellness, Jamaica", "+1876", strings.Fields("Marcia Andre Devon Shelly Tashana Ricardo Kerry-Ann Ann-Louise Omar Patrice"), strings.Fields("Campbell Brown Williams Grant Johnson Reid Clarke Gordon Morgan"), []string{"Falmouth", "Kingston", "Mandeville", "Montego Bay", "Spanish Town"}},
-		{"LK", "LKA", "Sri Lanka", "vaccine.health.gov.lk", "Ministry of Health, Sri Lanka", "+9471", strings.Fields("අනුලා කුමාරිහාමි දමයන්ති නිමල් සුනිල් චාමරී ප්‍රියන්ත Nimal Kumari Ajith மீனாட்சி பாலசுப்பிரமணியம்"), strings.Fields("විජේසිංහ ජයවර්ධන පෙරේරා සිල්වා ප්‍රනාන්දු Perera Fernando கிருஷ்ணமூர்த்தி"), []string{"Colombo", "Anuradhapura", "අනුරාධපුරය", "Jaffna", "Galle"}},
+		{"LK", "LKA", "Sri Lanka", "vaccine.health.gov.lk", "Ministry of Health, Sri Lanka", "+9471", strings.Fields("අනුලා කුමාරිහාමි දමයන්ති නිමල් සුනිල් චාමරී ප්\u200dරියන්ත Nimal Kumari Ajith மீனாட்சி பாலசுப்பிரமணியம்"), strings.Fields("විජේසිංහ ජයවර්ධන පෙරේරා සිල්වා ප්\u200dරනාන්දු Perera Fernando கிருஷ்ணமூர்த்தி"), []string{"Colombo", "Anuradhapura", "අනුරාධපුරය", "Jaffna", "Galle"}},
 		{"PH", "PHL", "Philippines", "vaxcert.doh.gov.ph", "Department of Health", "+6391", strings.Fields("Maria Jose Juan Angel Rosa Mark"), strings.Fields("Santos Reyes Cruz Bautista Garcia"), []string{"Manila", "Cebu City", "Davao City"}},
 		{"GH", "GHA", "Ghana", "certs.ghs.gov.gh", "Ghana Health Service", "+23324", strings.Fields("Kwame Ama Kofi Abena Yaw Esi"), strings.Fields("Mensah Owusu Boateng Asante"), []string{"Accra", "Kumasi", "Tamale"}},
 	}
