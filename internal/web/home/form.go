@@ -28,7 +28,7 @@ type dateInput struct{ Day, Month, Year string }
 
 type field struct{ path, id, label string }
 
-// fields binds the paths of faults to the form; longer paths stand first.
+// fields binds the paths of faults to the form, in its order.
 func fields() []field {
 	return []field{
 		{"person.name", "name", "issue.name"},
@@ -37,8 +37,8 @@ func fields() []field {
 		{"vaccination.product", "product", "issue.product"},
 		{"vaccination.vaccine", "product", "issue.product"},
 		{"vaccination.brand", "product", "issue.product"},
-		{"vaccination.date", "date", "issue.date"},
 		{"vaccination.dose", "dose", "issue.dose"},
+		{"vaccination.date", "date", "issue.date"},
 		{"vaccination.lot", "lot", "issue.lot"},
 		{"vaccination.centre", "centre", "issue.centre"},
 		{"enrolmentCode", "enrolmentCode", "issue.enrolmentCode"},

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/a-h/templ"
@@ -132,7 +133,7 @@ func (h *handler) issue(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id, err := h.Demo.Issue(r.Context(), event)
-	if faults := faultsOf(l, err); len(faults) > 0 {
+	if faults := merge(nil, faultsOf(l, err)); len(faults) > 0 {
 		h.write(w, r, http.StatusUnprocessableEntity, in, faults)
 		return
 	}
@@ -174,13 +175,17 @@ func faultsOf(l texts, err error) []page.Fault {
 	return out
 }
 
-// merge keeps the first fault of each field.
+// merge keeps the first fault of each field, in the order of the form.
 func merge(first, more []page.Fault) []page.Fault {
 	for _, m := range more {
 		if m.Field == "" || page.Message(first, m.Field) == "" {
 			first = append(first, m)
 		}
 	}
+	place := func(x page.Fault) int {
+		return slices.IndexFunc(fields(), func(f field) bool { return f.id == x.Field })
+	}
+	slices.SortStableFunc(first, func(a, b page.Fault) int { return place(a) - place(b) })
 	return first
 }
 

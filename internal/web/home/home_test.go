@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,6 +138,13 @@ func TestAllFaultsAreShownAtOnceWithWhatWasTyped(t *testing.T) {
 		if !strings.Contains(html, want) {
 			t.Errorf("no %s", want)
 		}
+	}
+	var order []int
+	for _, link := range []string{"#name", "#birthDate", "#product", "#dose"} {
+		order = append(order, strings.Index(html, `<a href="`+link+`"`))
+	}
+	if !slices.IsSorted(order) {
+		t.Errorf("the summary is not in the order of the form: %v", order)
 	}
 	if strings.Contains(html, "said already") || strings.Contains(html, "Date of birth: this is needed") {
 		t.Error("a field has two messages")
