@@ -304,6 +304,11 @@ func TestImportRefuses(t *testing.T) {
 	other, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	otherDER, _ := x509.MarshalPKCS8PrivateKey(other)
 	good := make509(t, template(c), sca.cert, public, sca.key)
+	middle := country{key: other}
+	middle.cert = make509(t, &x509.Certificate{
+		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "Middle", Country: []string{"JM"}}, NotBefore: c.now().Add(-time.Hour),
+		NotAfter: c.now().AddDate(3, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, sca.cert, other.Public(), sca.key)
 	before := len(r.List())
 	for name, in := range map[string]struct {
 		data []byte
@@ -327,6 +332,7 @@ func TestImportRefuses(t *testing.T) {
 		"one that outlives its root": {with(func(x *x509.Certificate) { x.NotAfter = c.now().AddDate(5, 0, 0) }), "outlives"},
 		"something else than PEM":    {[]byte("hello"), "authority"},
 		"a block cut off":            {append(chain(good, sca.cert), "-----BEGIN CERTIFICATE-----\nAAA"...), "cut off"},
+		"an authority too deep":      {chain(make509(t, template(c), middle.cert, public, middle.key), middle.cert, sca.cert), "does not verify"},
 		"too many certificates":      {chain(good, good, good, good, good, good, good, good, good), "too many"},
 	} {
 		t.Run(name, func(t *testing.T) {
