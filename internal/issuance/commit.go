@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"runtime"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry"
@@ -26,6 +28,9 @@ func (s *Service) Commit(ctx context.Context, by access.Caller, signed []*Signed
 		}
 	}
 	if !w.empty() {
+		if err := w.sealPeople(); err != nil {
+			return nil, err
+		}
 		if err := s.Store.TxRaw(ctx, w.run(ctx)); err != nil {
 			return nil, err
 		}
@@ -181,6 +186,16 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 	}
 }
 
+// sealPeople seals the people's rows before the transaction begins.
+func (w *writes) sealPeople() error {
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for _, p := range w.order {
+		work.Go(func() error { return w.s.sealParticulars(p, w.people[p]) })
+	}
+	return work.Wait()
+}
+
 func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
 	if len(w.order) == 0 {
 		return nil
@@ -191,9 +206,6 @@ func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
 	var index query.InsertPersonIndexesParams
 	for _, p := range w.order {
 		e := w.people[p]
-		if err := w.s.sealParticulars(p, e); err != nil {
-			return err
-		}
 		if p.fresh {
 			insert.Buckets, insert.Ids, insert.Codes = append(insert.Buckets, p.row.Bucket), append(insert.Ids, p.row.ID), append(insert.Codes, p.row.CodeIndex)
 			insert.Keys, insert.Sealeds = append(insert.Keys, p.row.Key), append(insert.Sealeds, p.row.Sealed)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/opendivoc/divoc/internal/registry/pack"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -19,7 +20,9 @@ import (
 // key once it was needed.
 type person struct {
 	row      query.Person
+	once     sync.Once // opens key; drafts of one person are signed at the same time
 	key      *seal.PersonKey
+	keyErr   error
 	versions []*version // of all records, ordered by programme, dose, version
 	fresh    bool       // not in the database yet
 }
@@ -117,14 +120,15 @@ func certificateColumn(id vaccination.CertificateID) string { return "certificat
 
 // unlock opens the person's key.
 func (s *Service) unlock(p *person) (*seal.PersonKey, error) {
-	if p.key == nil {
-		key, err := s.Box.PersonKey(p.row.Key, s.aad(p, "key"))
-		if err != nil {
-			return nil, fmt.Errorf("opening a person's key: %w", err)
+	p.once.Do(func() {
+		if p.key != nil {
+			return // a new person's
 		}
-		p.key = key
-	}
-	return p.key, nil
+		if p.key, p.keyErr = s.Box.PersonKey(p.row.Key, s.aad(p, "key")); p.keyErr != nil {
+			p.keyErr = fmt.Errorf("opening a person's key: %w", p.keyErr)
+		}
+	})
+	return p.key, p.keyErr
 }
 
 // sealParticulars seals what the person's row holds after event e.

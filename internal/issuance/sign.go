@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/vc"
@@ -44,19 +47,25 @@ func (s *Service) ListURL(purpose string, list int32) string {
 // signature exists, so that no two certificates ever share one.
 func (s *Service) Sign(ctx context.Context, drafts []*Draft) ([]*Signed, error) {
 	out := make([]*Signed, len(drafts))
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
 	for i, d := range drafts {
 		signed := &Signed{draft: d}
 		out[i] = signed
 		if d.same != nil || d.outcome == Unchanged || d.outcome == Updated {
 			continue
 		}
-		if err := s.sign(ctx, signed); err != nil {
+		work.Go(func() error {
+			err := s.sign(ctx, signed)
 			var missing *hcert.MissingError
 			if errors.As(err, &missing) {
 				err = &ItemError{Item: i, Err: vaccination.Errorf(vaccination.Invalid, "%s", missing.Error())}
 			}
-			return nil, err
-		}
+			return err
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }
