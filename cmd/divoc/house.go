@@ -120,7 +120,7 @@ func (h *house) close() {
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		if err := h.server.Stop(ctx); err != nil {
-			h.log.Error("stopping PostgreSQL", "error", err.Error())
+			h.log.Error("stopping PostgreSQL", slog.String("error", err.Error()))
 		}
 	}
 }

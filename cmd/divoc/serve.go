@@ -112,7 +112,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
 		if err := queue.Stop(ctx); err != nil {
-			h.log.Error("stopping the jobs", "error", err.Error())
+			h.log.Error("stopping the jobs", slog.String("error", err.Error()))
 		}
 	}()
 	if h.demo {
@@ -126,6 +126,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		MaxHeaderBytes: 32 << 10,
 		ErrorLog:       slog.NewLogLogger(h.log.Handler(), slog.LevelDebug),
 	}
+	go h.renewKeys(s.ctx)
 	failed := make(chan error, 1)
 	go func() {
 		if c.TLSCert != "" {
@@ -134,7 +135,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		}
 		failed <- server.Serve(listener)
 	}()
-	h.log.Info("listening", "address", listener.Addr().String(), "profile", h.profile.Name, "demo", h.demo)
+	h.log.Info("listening", slog.String("address", listener.Addr().String()), slog.String("profile", h.profile.Name), slog.Bool("demo", h.demo))
 	var databaseEnded <-chan struct{}
 	if h.server != nil {
 		databaseEnded = h.server.Done()
@@ -155,6 +156,29 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		return nil
 	}
 	return err
+}
+
+// renewKeys makes new signing keys when the current ones have signed for half
+// their life, so that no certificate is cut short by its signer's end.
+func (h *house) renewKeys(ctx context.Context) {
+	every := time.NewTicker(time.Hour)
+	defer every.Stop()
+	for {
+		renewed, err := h.ring.RotateIfDue(ctx)
+		if renewed && err == nil {
+			err = h.audited(ctx, "keys.renew", "signing", func() error { return nil })
+		}
+		if err != nil {
+			h.log.Error("renewing the signing keys", slog.String("error", err.Error()))
+		} else if renewed {
+			h.log.Info("signing keys renewed")
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
 }
 
 // quiet is a logger for the job queue, whose own lines matter only when they

@@ -124,7 +124,7 @@ func TestACertificateTakesThreeKilobytes(t *testing.T) {
 					e := event(fmt.Sprintf("ENROL-%08d", i+j), 1)
 					e.Person.Name = fmt.Sprintf("Person %x Number %d", (i+j)*7919, i+j)
 					if country == "sri-lanka" {
-						e.Person.Name = fmt.Sprintf("ශ්‍රී ලංකා පුරවැසි %d", i+j)
+						e.Person.Name = fmt.Sprintf("ශ්\u200dරී ලංකා පුරවැසි %d", i+j)
 						e.Contacts = []string{"tel:0711234567"}
 					}
 					e.Person.Identifier.Value = fmt.Sprintf("%09d", (i+j)*104729%1000000000)

@@ -99,7 +99,7 @@ func (s *server) machines(mux *http.ServeMux, registry *prometheus.Registry) {
 		ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second)
 		defer cancel()
 		if err := s.Ready(ctx); err != nil {
-			s.Log.Warn("not ready", "error", err.Error())
+			s.Log.Warn("not ready", slog.String("error", err.Error()))
 			door.WriteJSON(w, http.StatusServiceUnavailable, "application/json", map[string]string{"status": "not ready"})
 			return
 		}
