@@ -61,13 +61,13 @@ func bytesPerPixel(m color.Model) int64 {
 // (ITU T.81, B.1.1.3: SOF2).
 func progressive(data []byte) bool {
 	for i := 2; i+4 <= len(data) && data[i] == 0xff; {
-		switch marker := data[i+1]; {
-		case marker == 0xff: // fill byte
+		switch data[i+1] {
+		case 0xff: // fill byte
 			i++
 			continue
-		case marker == 0xc2:
+		case 0xc2:
 			return true
-		case marker == 0xc0 || marker == 0xc1 || marker == 0xda:
+		case 0xc0, 0xc1, 0xda:
 			return false
 		}
 		i += 2 + int(binary.BigEndian.Uint16(data[i+2:]))

@@ -144,7 +144,7 @@ func TestCodesInPDF(t *testing.T) {
 	a, b := code(1), code(2)
 	m := qrImage(t, a, 3)
 	w, h := m.Rect.Dx(), m.Rect.Dy()
-	show := fmt.Sprintf("q 180 0 0 180 300 100 cm /I Do Q")
+	show := "q 180 0 0 180 300 100 cm /I Do Q"
 	img := func(entries, data string) string {
 		return stream(fmt.Sprintf("/Type/XObject/Subtype/Image/Width %d/Height %d%s", w, h, entries), data)
 	}

@@ -175,9 +175,6 @@ func bounded(ctx context.Context, b *gozxing.BinaryBitmap,
 			results, err = nil, ctx.Err()
 		}
 	}()
-	results, rerr := read(b, hints)
-	if rerr != nil {
-		return nil, nil //nolint:nilerr // every error of the reader means "none here"
-	}
+	results, _ = read(b, hints) // every error of the reader means "none here"
 	return results, nil
 }

@@ -95,14 +95,14 @@ func File(ctx context.Context, data []byte, o verify.Options) verify.Statements 
 }
 
 func reason(err error) string {
-	switch err {
-	case ErrTooLarge:
+	switch {
+	case errors.Is(err, ErrTooLarge):
 		return verify.FileTooLarge
-	case ErrLocked:
+	case errors.Is(err, ErrLocked):
 		return verify.FileLocked
-	case ErrUnsupported:
+	case errors.Is(err, ErrUnsupported):
 		return verify.FileUnsupported
-	case ErrTooLong:
+	case errors.Is(err, ErrTooLong):
 		return verify.Interrupted
 	default:
 		return verify.NoCodeFound

@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"math"
 )
@@ -71,7 +72,7 @@ func (p *painter) page() error {
 			continue
 		}
 		data, err := p.f.decode(s)
-		if err == ErrDamaged {
+		if errors.Is(err, ErrDamaged) {
 			continue
 		}
 		if err != nil {
@@ -284,7 +285,7 @@ func (p *painter) do(resources dict, n name, depth int) error {
 			err = p.run(data, inner, depth+1)
 		}
 		p.now = was
-		if err == ErrDamaged {
+		if errors.Is(err, ErrDamaged) {
 			return nil
 		}
 		return err
@@ -295,7 +296,10 @@ func (p *painter) do(resources dict, n name, depth int) error {
 // paint decodes an image, emits it the first time, and paints it.
 func (p *painter) paint(s *stream, known bool) error {
 	r, err := p.f.image(s)
-	if r == nil || err != nil {
+	if errors.Is(err, ErrDamaged) {
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	p.images++

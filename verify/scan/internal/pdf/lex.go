@@ -185,15 +185,15 @@ func (l *lexer) literal() []byte {
 	depth := 0
 	for ; l.pos < len(l.data); l.pos++ {
 		c := l.data[l.pos]
-		switch {
-		case c == '\\':
+		switch c {
+		case '\\':
 			out = l.escape(out)
 			continue
-		case c == '(':
+		case '(':
 			if depth++; depth == 1 {
 				continue
 			}
-		case c == ')':
+		case ')':
 			if depth--; depth == 0 {
 				l.pos++
 				return out

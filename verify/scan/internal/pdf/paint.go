@@ -55,8 +55,13 @@ func (c *canvas) begin() *image.Gray {
 
 // spend takes n pixels from what may be painted in all.
 func (c *canvas) spend(n int) error {
+	const check = 4 << 20 // pixels between two looks at the time
+	before := c.file.painted / check
 	if c.file.painted += n; c.file.painted > maxPainted {
 		return ErrLimit
+	}
+	if c.file.painted/check != before {
+		return c.file.ctx.Err()
 	}
 	return nil
 }

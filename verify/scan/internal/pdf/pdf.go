@@ -28,9 +28,9 @@ const (
 	maxInflated = 64 << 20 // bytes of all decoded streams together
 	maxDepth    = 32       // of nested arrays and dictionaries, of page tree, of forms
 	maxPages    = 50
-	maxOps      = 2_000_000   // operators of all pages together
-	maxPixels   = 40 << 20    // of one image
-	maxPainted  = 1_000 << 20 // pixels looked at while painting
+	maxOps      = 2_000_000 // operators of all pages together
+	maxPixels   = 40 << 20  // of one image
+	maxPainted  = 512 << 20 // pixels looked at while painting
 )
 
 // Images calls emit with each image that data's pages draw, in its own

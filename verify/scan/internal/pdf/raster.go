@@ -2,6 +2,7 @@ package pdf
 
 import (
 	"bytes"
+	"errors"
 	"image"
 	"image/jpeg"
 
@@ -16,10 +17,11 @@ type raster struct {
 }
 
 // image decodes an image XObject or inline image (8.9), over white where it has
-// a soft mask. An image of a kind that is not read (JPEG 2000, JBIG2) is nil.
+// a soft mask. An image of a kind that is not read, such as JPEG 2000 or JBIG2,
+// is ErrDamaged.
 func (f *file) image(s *stream) (*raster, error) {
 	r, err := f.opaque(s)
-	if r == nil || err != nil {
+	if err != nil {
 		return nil, err
 	}
 	soft, ok := f.get(s.dict["SMask"]).(*stream)
@@ -27,8 +29,11 @@ func (f *file) image(s *stream) (*raster, error) {
 		return r, nil
 	}
 	alpha, err := f.opaque(soft)
-	if alpha == nil || err != nil {
-		return r, err
+	if errors.Is(err, ErrDamaged) {
+		return r, nil
+	}
+	if err != nil {
+		return nil, err
 	}
 	w, h := r.Rect.Dx(), r.Rect.Dy()
 	if w*h < alpha.Rect.Dx()*alpha.Rect.Dy() { // a plain colour under a detailed mask
@@ -58,7 +63,7 @@ func (f *file) opaque(s *stream) (*raster, error) {
 	}
 	w, h := int(f.number(first("Width", "W"))), int(f.number(first("Height", "H")))
 	if w <= 0 || h <= 0 {
-		return nil, nil
+		return nil, ErrDamaged
 	}
 	if w > maxPixels || h > maxPixels || w*h > maxPixels {
 		return nil, ErrLimit
@@ -66,9 +71,6 @@ func (f *file) opaque(s *stream) (*raster, error) {
 	isMask, _ := first("ImageMask", "IM").(bool)
 	data, filter, params, err := f.decodeUntilImage(s)
 	if err != nil {
-		if err == ErrDamaged {
-			return nil, nil
-		}
 		return nil, err
 	}
 	// An image of one bit takes eight times the memory of its samples.
@@ -87,14 +89,14 @@ func (f *file) opaque(s *stream) (*raster, error) {
 	case "CCITTFaxDecode", "CCF":
 		return f.fax(data, w, h, params, inverted, isMask)
 	default:
-		return nil, nil
+		return nil, ErrDamaged
 	}
 }
 
 func (f *file) jpeg(data []byte, inverted bool) (*raster, error) {
 	c, err := jpeg.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
-		return nil, nil
+		return nil, ErrDamaged
 	}
 	if c.Width*c.Height > maxPixels {
 		return nil, ErrLimit
@@ -104,7 +106,7 @@ func (f *file) jpeg(data []byte, inverted bool) (*raster, error) {
 	}
 	m, err := jpeg.Decode(bytes.NewReader(data))
 	if err != nil {
-		return nil, nil
+		return nil, ErrDamaged
 	}
 	b := m.Bounds()
 	out := image.NewGray(image.Rect(0, 0, b.Dx(), b.Dy()))
@@ -137,20 +139,20 @@ func negate(m *image.Gray) {
 // fax decodes a scan of one bit (7.4.6), as many office machines write.
 func (f *file) fax(data []byte, w, h int, p dict, inverted, isMask bool) (*raster, error) {
 	if columns, ok := f.get(p["Columns"]).(float64); !ok && w != 1728 || ok && int(columns) != w {
-		return nil, nil
+		return nil, ErrDamaged
 	}
 	sub := ccitt.Group3
 	switch k := f.number(p["K"]); {
 	case k < 0:
 		sub = ccitt.Group4
 	case k > 0:
-		return nil, nil // two-dimensional group 3 is not read
+		return nil, ErrDamaged // two-dimensional group 3 is not read
 	}
 	align, _ := f.get(p["EncodedByteAlign"]).(bool)
 	blackIs1, _ := f.get(p["BlackIs1"]).(bool)
 	m := image.NewGray(image.Rect(0, 0, w, h))
 	if err := ccitt.DecodeIntoGray(m, bytes.NewReader(data), ccitt.MSB, sub, &ccitt.Options{Align: align, Invert: false}); err != nil {
-		return nil, nil
+		return nil, ErrDamaged
 	}
 	// The decoder gives black as 0 sample values would; a mask paints those.
 	if blackIs1 != inverted && !isMask || isMask && inverted != blackIs1 {
@@ -168,7 +170,7 @@ func (f *file) samples(data []byte, w, h int, space any, bits int, inverted, isM
 		components, palette = f.colours(space, 0)
 	}
 	if components == 0 || bits != 1 && bits != 2 && bits != 4 && bits != 8 && bits != 16 {
-		return nil, nil
+		return nil, ErrDamaged
 	}
 	out := image.NewGray(image.Rect(0, 0, w, h))
 	stride, top := (w*components*bits+7)/8, float64(uint(1)<<bits-1)
