@@ -68,7 +68,7 @@ func New(fonts []*Font, info Info) *Doc {
 
 // AddPage begins a page; what is drawn next goes there.
 func (d *Doc) AddPage() {
-	d.page = &page{content: make([]byte, 0, 16<<10), font: -1}
+	d.page = &page{content: make([]byte, 0, 56<<10), font: -1}
 	d.pages = append(d.pages, d.page)
 }
 
@@ -139,7 +139,7 @@ type Rect struct{ X, Y, W, H int }
 // given place, as content of e. The drawing is width by height units and kept
 // as a form of its own, so that a reader of the file finds it whole.
 func (d *Doc) Drawing(e *Element, x, y, w, h float32, width, height int, rects iter.Seq[Rect]) {
-	f := form{width: width, height: height, content: make([]byte, 0, 16<<10)}
+	f := form{width: width, height: height, content: make([]byte, 0, 24<<10)}
 	for r := range rects {
 		f.content = appendInt(f.content, r.X)
 		f.content = appendInt(f.content, height-r.Y-r.H)

@@ -47,7 +47,11 @@ const (
 // used and of their components, without hints, names or character map.
 func (u *use) file(buf []byte) []byte {
 	f := u.font
-	var glyf []byte
+	size := 0
+	for _, id := range u.order {
+		size += int(f.offsets[id+1]-f.offsets[id]) + 3
+	}
+	glyf := make([]byte, 0, size+1024)
 	loca := make([]byte, 0, 4*len(u.order)+64)
 	// u.order grows while components are met.
 	for i := 0; i < len(u.order); i++ {

@@ -31,7 +31,7 @@ type file struct {
 func (wr *Writer) Write(w io.Writer, d *Doc) error {
 	f, ok := wr.pool.Get().(*file)
 	if !ok {
-		zip, err := zlib.NewWriterLevel(io.Discard, 4)
+		zip, err := zlib.NewWriterLevel(io.Discard, zlib.BestSpeed)
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (u *use) toUnicode(b []byte) []byte {
 
 // elements writes the structure elements into one object stream (7.5.7).
 func (f *file) elements(d *Doc, n, first int, pageObject map[*page]int) {
-	var index, body []byte
+	index, body := make([]byte, 0, 16*(n-first)), make([]byte, 0, 96*(n-first))
 	d.root.each(func(e *Element) {
 		index = appendInt(index, e.object)
 		index = appendInt(index, len(body))
