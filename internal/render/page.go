@@ -311,7 +311,11 @@ func (s *setter) barcode() error {
 	const height, pad = 24, 6
 	b := box{width: s.width - 2*pad}
 	s.add(&b, s.r.texts.say(s.langs(), "hcid").inline(), style{size: 7.5, color: quiet(), center: true, fixed: true})
-	s.addFitting(&b, plain(s.v.HCID), style{size: 12, bold: true, color: ink(), center: true}, 7, 1)
+	number := plain(s.v.HCID)
+	if len(number) == 0 {
+		number = s.r.texts.say(s.langs(), "notRecorded")
+	}
+	s.addFitting(&b, number.inline(), style{size: 12, bold: true, color: ink(), center: true}, 7, 1)
 	modules, total, err := barcode.Code128(s.v.HCID)
 	bars := err == nil && s.v.HCID != ""
 	// A foreign id may be too long for bars that a scanner tells apart.

@@ -15,7 +15,7 @@ const headSize = 7.5
 func columnShare(key string) (share float32, flexible bool) {
 	switch key {
 	case "dose":
-		return 44, false
+		return 54, false
 	case "date":
 		return 62, false
 	case "lot", "validity":
