@@ -62,13 +62,15 @@ func operation(id, method, path, summary string) huma.Operation {
 	}
 }
 
-// authorised is the input of every operation that needs a caller.
-type authorised struct {
+// Authorised is the input of every operation that needs a caller. Its name is
+// exported, as OneInput's is, because huma reads no header or path into a struct
+// embedded under another.
+type Authorised struct {
 	Authorization string `header:"Authorization" doc:"Bearer TOKEN"`
 }
 
 // caller recognises who is calling.
-func (h *handler) caller(ctx context.Context, a authorised) (access.Caller, error) {
+func (h *handler) caller(ctx context.Context, a Authorised) (access.Caller, error) {
 	r := &http.Request{Header: http.Header{"Authorization": {a.Authorization}}}
 	by, err := door.Bearer(r.WithContext(ctx), h.Tokens)
 	if err != nil {
@@ -130,7 +132,7 @@ func resultOf(r issuance.Result) result {
 }
 
 type issueInput struct {
-	authorised
+	Authorised
 	Body struct {
 		Events []vaccination.Event `json:"events" minItems:"1" maxItems:"1000" doc:"all are written, or none"`
 	}
@@ -146,7 +148,7 @@ type issueOutput struct {
 func (h *handler) events(api huma.API) {
 	issue := func(action issuance.Action) func(context.Context, *issueInput) (*issueOutput, error) {
 		return func(ctx context.Context, in *issueInput) (*issueOutput, error) {
-			by, err := h.caller(ctx, in.authorised)
+			by, err := h.caller(ctx, in.Authorised)
 			if err != nil {
 				return nil, err
 			}

@@ -39,18 +39,19 @@ func certificateOf(r *issuance.Record) certificate {
 	return c
 }
 
-type oneInput struct {
-	authorised
+// OneInput is the input of every operation on one certificate.
+type OneInput struct {
+	Authorised
 	ID string `path:"id" doc:"id of the certificate, or its UVCI"`
 }
 
 type pageInput struct {
-	oneInput
+	OneInput
 	Language []string `query:"lang" doc:"languages of the page, of those of the profile; all when left out"`
 }
 
 type searchInput struct {
-	authorised
+	Authorised
 	Body struct {
 		EnrolmentCode string `json:"enrolmentCode" minLength:"1" maxLength:"200"`
 		Programme     string `json:"programme,omitempty"`
@@ -64,7 +65,7 @@ type listOutput struct {
 }
 
 type changeInput struct {
-	oneInput
+	OneInput
 	Body struct {
 		Reason string `json:"reason,omitempty" maxLength:"200" doc:"kept with the certificate; say nothing of the person"`
 	}
@@ -88,7 +89,7 @@ func fileOf(contentType string, body []byte) *file {
 }
 
 // one finds the certificate a path names, for a caller that may read it.
-func (h *handler) one(ctx context.Context, in oneInput, purpose string) (*issuance.Record, error) {
+func (h *handler) one(ctx context.Context, in OneInput, purpose string) (*issuance.Record, error) {
 	by, id, err := h.named(ctx, in)
 	if err != nil {
 		return nil, err
@@ -97,8 +98,8 @@ func (h *handler) one(ctx context.Context, in oneInput, purpose string) (*issuan
 	return r, h.problem(err)
 }
 
-func (h *handler) named(ctx context.Context, in oneInput) (access.Caller, vaccination.CertificateID, error) {
-	by, err := h.caller(ctx, in.authorised)
+func (h *handler) named(ctx context.Context, in OneInput) (access.Caller, vaccination.CertificateID, error) {
+	by, err := h.caller(ctx, in.Authorised)
 	if err != nil {
 		return by, vaccination.CertificateID{}, err
 	}
@@ -113,7 +114,7 @@ func (h *handler) named(ctx context.Context, in oneInput) (access.Caller, vaccin
 func (h *handler) certificates(api huma.API) {
 	huma.Register(api, operation("findCertificates", http.MethodPost, "/certificates/search", "Find the certificates of an enrolment code"),
 		func(ctx context.Context, in *searchInput) (*listOutput, error) {
-			by, err := h.caller(ctx, in.authorised)
+			by, err := h.caller(ctx, in.Authorised)
 			if err != nil {
 				return nil, err
 			}
@@ -121,7 +122,7 @@ func (h *handler) certificates(api huma.API) {
 			return list(records), h.problem(err)
 		})
 	huma.Register(api, operation("getCertificate", http.MethodGet, "/certificates/{id}", "Show a certificate and its state"),
-		func(ctx context.Context, in *oneInput) (*struct{ Body certificate }, error) {
+		func(ctx context.Context, in *OneInput) (*struct{ Body certificate }, error) {
 			r, err := h.one(ctx, *in, "show")
 			if err != nil {
 				return nil, err
@@ -129,7 +130,7 @@ func (h *handler) certificates(api huma.API) {
 			return &struct{ Body certificate }{certificateOf(r)}, nil
 		})
 	huma.Register(api, operation("getVersions", http.MethodGet, "/certificates/{id}/versions", "List all versions of the record a certificate belongs to"),
-		func(ctx context.Context, in *oneInput) (*listOutput, error) {
+		func(ctx context.Context, in *OneInput) (*listOutput, error) {
 			by, id, err := h.named(ctx, *in)
 			if err != nil {
 				return nil, err
@@ -154,7 +155,7 @@ func list(records []*issuance.Record) *listOutput {
 func (h *handler) files(api huma.API) {
 	huma.Register(api, operation("getPDF", http.MethodGet, "/certificates/{id}/pdf", "The certificate as a page to print, with all current doses"),
 		func(ctx context.Context, in *pageInput) (*file, error) {
-			by, id, err := h.named(ctx, in.oneInput)
+			by, id, err := h.named(ctx, in.OneInput)
 			if err != nil {
 				return nil, err
 			}
@@ -176,7 +177,7 @@ func (h *handler) files(api huma.API) {
 	}
 	for _, f := range forms {
 		huma.Register(api, operation(f.id, http.MethodGet, "/certificates/{id}"+f.path, f.summary),
-			func(ctx context.Context, in *oneInput) (*file, error) {
+			func(ctx context.Context, in *OneInput) (*file, error) {
 				r, err := h.one(ctx, *in, f.id)
 				if err != nil {
 					return nil, err
@@ -191,7 +192,7 @@ func (h *handler) files(api huma.API) {
 func (h *handler) changes(api huma.API) {
 	huma.Register(api, operation("revoke", http.MethodPost, "/certificates/{id}/revocation", "Revoke a certificate, for ever"),
 		func(ctx context.Context, in *changeInput) (*statusOutput, error) {
-			by, id, err := h.named(ctx, in.oneInput)
+			by, id, err := h.named(ctx, in.OneInput)
 			if err != nil {
 				return nil, err
 			}
@@ -204,7 +205,7 @@ func (h *handler) changes(api huma.API) {
 			return out, nil
 		})
 	huma.Register(api, operation("reissue", http.MethodPost, "/certificates/{id}/reissue", "Issue a revoked certificate again, with the same content"),
-		func(ctx context.Context, in *oneInput) (*struct{ Body result }, error) {
+		func(ctx context.Context, in *OneInput) (*struct{ Body result }, error) {
 			by, id, err := h.named(ctx, *in)
 			if err != nil {
 				return nil, err
