@@ -13,7 +13,7 @@ func asset(name string) string { return "/assets/" + name }
 
 func frameFor(t testing.TB, change func(*Options)) *Frame {
 	t.Helper()
-	o := Options{Asset: asset, Issuer: map[string]string{"en": "Ministry of Health", "si": "සෞඛ්‍ය අමාත්‍යාංශය"}, Languages: []string{"en", "si", "ta"},
+	o := Options{Asset: asset, Issuer: map[string]string{"en": "Ministry of Health", "si": "සෞඛ්\u200dය අමාත්\u200dයාංශය"}, Languages: []string{"en", "si", "ta"},
 		Primary: "#00643c", Emblem: []byte("<svg xmlns='http://www.w3.org/2000/svg'/>")}
 	if change != nil {
 		change(&o)

@@ -17,6 +17,7 @@ export class Verifier {
     const [program] = await Promise.all([this.#program(wasm, exec), this.#fetchTrust()])
     program.run()
     if (!globalThis.divoc) throw new Error('the verifier did not start')
+    this.verify('') // reads the trust bundle now, and fails here when it cannot
     setInterval(() => this.refresh(), refreshEvery)
     addEventListener('online', () => this.refresh())
   }
