@@ -28,7 +28,7 @@ type verifyOutput struct {
 // verification adds the one operation that anybody may call.
 func (h *handler) verification(api huma.API) {
 	op := operation("verify", http.MethodPost, "/verify", "Say what a certificate is worth")
-	op.Security, op.MaxBodyBytes = nil, maxScan
+	op.Security, op.MaxBodyBytes, op.SkipValidateBody = nil, maxScan, true
 	op.Description = `Send {"data": "text of a code"} as JSON, or a file (image, PDF, credential) as it is. The answer is one statement, or {"statements": […]} for a file with several codes.`
 	huma.Register(api, op, func(ctx context.Context, in *verifyInput) (*verifyOutput, error) {
 		data := in.RawBody
