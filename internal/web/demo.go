@@ -77,7 +77,7 @@ func (d *demo) Issue(ctx context.Context, e vaccination.Event) (string, error) {
 }
 
 // demo adds the pages of the synthetic people.
-func (s *server) demo(mux *http.ServeMux) {
+func (s *server) demo(mux door.Mux) {
 	page := func(purpose string, write func(http.ResponseWriter, *http.Request, []*issuance.Record, int) error) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
 			id, err := vaccination.ParseCertificateID(r.PathValue("id"))

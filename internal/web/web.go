@@ -53,7 +53,10 @@ type server struct {
 }
 
 // Handler returns the whole server.
-func Handler(o Options) (http.Handler, error) {
+func Handler(o Options) (http.Handler, error) { return handler(o, http.NewServeMux()) }
+
+// handler adds every door to mux.
+func handler(o Options, mux door.Mux) (http.Handler, error) {
 	s := &server{Options: o, reading: make(chan struct{}, 4)}
 	files, err := assets.Open()
 	if err != nil {
@@ -70,7 +73,6 @@ func Handler(o Options) (http.Handler, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 
-	mux := http.NewServeMux()
 	s.machines(mux, registry)
 	s.published(mux)
 	api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
@@ -91,7 +93,7 @@ func Handler(o Options) (http.Handler, error) {
 }
 
 // machines adds what operators and their machines ask for.
-func (s *server) machines(mux *http.ServeMux, registry *prometheus.Registry) {
+func (s *server) machines(mux door.Mux, registry *prometheus.Registry) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		door.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"status": "alive"})
 	})
@@ -109,7 +111,7 @@ func (s *server) machines(mux *http.ServeMux, registry *prometheus.Registry) {
 }
 
 // published adds what the world needs to verify: keys, states, the vocabulary.
-func (s *server) published(mux *http.ServeMux) {
+func (s *server) published(mux door.Mux) {
 	mux.HandleFunc("GET /.well-known/did.json", func(w http.ResponseWriter, r *http.Request) {
 		document, err := s.Service.Keys.Issuer().DIDDocument()
 		s.publish(w, r, "application/did+json", 5*time.Minute, document, err)

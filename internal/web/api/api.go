@@ -41,7 +41,7 @@ type handler struct{ Options }
 const prefix = "/api/v1"
 
 // Register adds the API to mux.
-func Register(mux *http.ServeMux, o Options) {
+func Register(mux door.Mux, o Options) {
 	h := &handler{o}
 	config := huma.DefaultConfig("divoc", o.Version)
 	config.OpenAPIPath, config.DocsPath, config.SchemasPath = "/openapi", "", ""

@@ -38,7 +38,7 @@ type Options struct {
 type handler struct{ Options }
 
 // Register adds DIVOC's paths to mux.
-func Register(mux *http.ServeMux, o Options) {
+func Register(mux door.Mux, o Options) {
 	h := &handler{o}
 	for _, v := range []string{"v1", "v3"} {
 		mux.HandleFunc("POST /divoc/api/"+v+"/certify", h.caller(h.issue(issuance.Certify)))

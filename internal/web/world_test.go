@@ -1,0 +1,327 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/keyring"
+	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/trust"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m, registry.Migrate)) }
+
+const publicURL = "https://certificates.example.org"
+
+// world is the whole server on a database of its own, asked over HTTP.
+type world struct {
+	t        testing.TB
+	url      string
+	client   *http.Client
+	service  *issuance.Service
+	tokens   access.Tokens
+	token    string // of the source "check"
+	now      time.Time
+	log      *lines
+	patterns []string // every route of the server
+}
+
+// lines is a log that goroutines write and a test reads.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// recordingMux remembers what is registered: http.ServeMux cannot be asked.
+type recordingMux struct {
+	*http.ServeMux
+	patterns []string
+}
+
+func (m *recordingMux) Handle(pattern string, h http.Handler) {
+	m.patterns = append(m.patterns, pattern)
+	m.ServeMux.Handle(pattern, h)
+}
+
+func (m *recordingMux) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	m.Handle(pattern, http.HandlerFunc(h))
+}
+
+// must is v, or the end of the test.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func newWorld(t testing.TB, country string) *world {
+	t.Helper()
+	ctx := context.Background()
+	w := &world{t: t, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), log: &lines{}}
+	clock := func() time.Time { return w.now }
+	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	store := must(registry.Open(ctx, pgtest.URL(t)))(t)
+	t.Cleanup(store.Close)
+	p := must(profile.Open(country))(t)
+	dir := t.TempDir()
+	box := must(seal.Open(must(seal.GenerateKey(rand.Reader))(t), dir, seal.Options{Create: true}))(t)
+	ring := must(keyring.Open(ctx, keyring.Options{
+		Dir: dir, Box: box, Create: true, Now: clock, Random: rand.Reader,
+		Identity: keyring.Identity{DID: must(trust.DIDWeb(publicURL))(t), Country: p.Country.Alpha2, Name: p.IssuerName("en")},
+	}))(t)
+	w.service = issuance.New(issuance.Options{
+		Store: store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: clock, Random: rand.Reader, Log: log,
+	})
+	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader}
+	mux := &recordingMux{ServeMux: http.NewServeMux()}
+	h := must(handler(Options{
+		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Log: log, Version: "test", Now: clock, Ready: store.Ping,
+	}, mux))(t)
+	w.patterns = mux.patterns
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	w.url, w.client = server.URL, server.Client()
+	w.token = w.newToken(access.NewToken{Role: access.SourceRole, Source: "check", For: time.Hour})
+	return w
+}
+
+func (w *world) newToken(n access.NewToken) string {
+	w.t.Helper()
+	return must(w.tokens.Create(context.Background(), access.System("test"), n))(w.t)
+}
+
+// revokeToken ends the newest token.
+func (w *world) revokeNewest() {
+	w.t.Helper()
+	all := must(w.tokens.List(context.Background()))(w.t)
+	if err := w.tokens.Revoke(context.Background(), access.System("test"), all[len(all)-1].ID); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// reply is what came back.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+}
+
+// ask sends a request with the token of "check". body is sent as it is when it
+// is text or bytes, as JSON otherwise.
+func (w *world) ask(method, path string, body any) reply {
+	w.t.Helper()
+	return w.askAs(w.token, method, path, body)
+}
+
+func (w *world) askAs(token, method, path string, body any, headers ...string) reply {
+	w.t.Helper()
+	r, err := w.send(token, method, path, body, headers...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return r
+}
+
+func (w *world) send(token, method, path string, body any, headers ...string) (reply, error) {
+	var data []byte
+	switch b := body.(type) {
+	case nil:
+	case string:
+		data = []byte(b)
+	case []byte:
+		data = b
+	default:
+		var err error
+		if data, err = json.Marshal(b); err != nil {
+			return reply{}, err
+		}
+	}
+	q, err := http.NewRequest(method, w.url+path, bytes.NewReader(data))
+	if err != nil {
+		return reply{}, err
+	}
+	if token != "" {
+		q.Header.Set("Authorization", "Bearer "+token)
+	}
+	if data != nil {
+		q.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		q.Header.Set(headers[i], headers[i+1])
+	}
+	r, err := w.client.Do(q)
+	if err != nil {
+		return reply{}, err
+	}
+	defer r.Body.Close()
+	b, err := io.ReadAll(r.Body)
+	return reply{r.StatusCode, r.Header, string(b)}, err
+}
+
+// is fails the test when the status is another.
+func (r reply) is(t testing.TB, status int) reply {
+	t.Helper()
+	if r.status != status {
+		t.Fatalf("status %d, want %d: %.600s", r.status, status, r.body)
+	}
+	return r
+}
+
+// into reads the body.
+func into[T any](t testing.TB, r reply) T {
+	t.Helper()
+	var v T
+	if err := json.Unmarshal([]byte(r.body), &v); err != nil {
+		t.Fatalf("%v in %.600s", err, r.body)
+	}
+	return v
+}
+
+// m is a JSON object in the making.
+type m = map[string]any
+
+// request is a certification request of DIVOC's without a fault. changes are
+// paths and their new values: "vaccination.batch", "PF2"; nil takes a field out.
+func request(code string, changes ...any) m {
+	r := m{
+		"preEnrollmentCode": code, "programId": "covid-19", "enrollmentType": "WALK_IN", "comorbidities": []string{},
+		"recipient": m{
+			"name": "Marcia Ann-Louise Campbell", "dob": "1987-04-21", "gender": "Female", "nationality": "JAM",
+			"identity": "123456789", "contact": []string{"tel:8765550142"},
+			"address": m{"addressLine1": "1 Duke St", "addressLine2": "", "district": "Kingston", "state": "Kingston", "pincode": "00000"},
+		},
+		"vaccination": m{
+			"name": "Comirnaty", "batch": "PF1", "manufacturer": "Pfizer", "date": "2021-11-30T10:00:00Z",
+			"effectiveStart": "2021-11-30", "effectiveUntil": "2022-11-30", "dose": 1, "totalDoses": 2,
+		},
+		"vaccinator": m{"name": "N. Brown"},
+		"facility": m{
+			"name":    "Falmouth Health Centre",
+			"address": m{"addressLine1": "Falmouth", "district": "Trelawny", "state": "Trelawny", "country": "JAM", "pincode": "00000"},
+		},
+	}
+	change(r, changes...)
+	return r
+}
+
+func change(r m, changes ...any) {
+	for i := 0; i+1 < len(changes); i += 2 {
+		at := r
+		path := strings.Split(changes[i].(string), ".")
+		for _, name := range path[:len(path)-1] {
+			at = at[name].(m)
+		}
+		if last := path[len(path)-1]; changes[i+1] == nil {
+			delete(at, last)
+		} else {
+			at[last] = changes[i+1]
+		}
+	}
+}
+
+// event is an event of ours without a fault, changed as request's is.
+func event(code string, changes ...any) m {
+	e := m{
+		"enrolmentCode": code,
+		"person":        m{"name": "Marcia Ann-Louise Campbell", "birthDate": "1987-04-21", "sex": "female", "nationality": "JAM", "identifier": m{"value": "123456789"}},
+		"contacts":      []string{"tel:8765550142"},
+		"vaccination":   m{"product": "Comirnaty", "lot": "PF1", "date": "2021-11-30", "dose": 1, "totalDoses": 2, "centre": "Falmouth Health Centre", "practitioner": "N. Brown"},
+	}
+	change(e, changes...)
+	return e
+}
+
+func events(list ...m) m { return m{"events": list} }
+
+// certified is one item of what a certify call of DIVOC's answers.
+type certified struct {
+	Item                  int
+	Outcome               string
+	CertificateID         string
+	HCID                  string
+	ProgramID             string
+	Dose                  int
+	Version               int
+	Status                string
+	PreviousCertificateID string
+}
+
+// certify sends requests that must succeed.
+func (w *world) certify(method string, requests ...m) []certified {
+	w.t.Helper()
+	path := "/divoc/api/v1/certify"
+	if method == http.MethodPut {
+		path = "/divoc/api/v1/certificate"
+	}
+	r := w.ask(method, path, requests).is(w.t, http.StatusOK)
+	return into[struct{ Certificates []certified }](w.t, r).Certificates
+}
+
+// failed is DIVOC's error body with what we add.
+type failed struct {
+	Code    string
+	Message string
+	Item    *int
+	Errors  []struct{ Field, Code, Message string }
+}
+
+func (f failed) fields() []string {
+	var out []string
+	for _, e := range f.Errors {
+		out = append(out, e.Field)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// shared reads a file that lies beside the checkout, or skips the test.
+func shared(t testing.TB, env, folder, name string) []byte {
+	t.Helper()
+	dir := os.Getenv(env)
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", folder)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if os.IsNotExist(err) {
+		t.Skipf("no %s: set %s to the folder of %s", name, env, folder)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
