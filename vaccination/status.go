@@ -32,8 +32,8 @@ func moves() map[Status]map[Act]Status {
 			ActRevoke:    StatusRevoked,
 		},
 		StatusSuspended: {
-			ActLift:      StatusValid,
-			ActRevoke:    StatusRevoked,
+			ActLift:   StatusValid,
+			ActRevoke: StatusRevoked,
 		},
 		StatusSuperseded: {},
 		StatusRevoked:    {},

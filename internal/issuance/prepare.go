@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -195,14 +196,17 @@ func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, er
 		s.resolveDose(&e, programme, add)
 	}
 	s.resolvePerson(&e, add)
-	if d.programme != nil && len(faults) == 0 {
+	if d.programme != nil {
 		c := s.certificate(e, d.programme)
 		c.Info.HCID, c.Info.Period.Start = "drawn when it is signed", s.Now()
 		missing := hcert.Missing(c, hcert.DDCC)
 		d.domestic = len(missing) > 0 && d.programme.Incomplete == "domestic"
 		if !d.domestic {
 			for _, field := range missing {
-				add(eventPath(field), "required", "the certificate's format needs this")
+				path := eventPath(field)
+				if !slices.ContainsFunc(faults, func(f vaccination.Fault) bool { return f.Path == path }) {
+					add(path, vaccination.FaultRequired, "the certificate's format needs this")
+				}
 			}
 		}
 	}

@@ -252,7 +252,7 @@ func checkSVG(b []byte) error {
 	depth, elements := 0, 0
 	for dec := xml.NewDecoder(strings.NewReader(string(b))); ; {
 		token, err := dec.Token()
-		if err == io.EOF && elements > 0 {
+		if errors.Is(err, io.EOF) && elements > 0 {
 			return nil
 		}
 		if err != nil {

@@ -201,7 +201,7 @@ func TestOpenRefuses(t *testing.T) {
 		edit []string // of jamaica's profile.yaml
 		want []string // in the error
 	}{
-		"an unknown key":                        {[]string{"languages:", "langauges:"}, []string{"profile.yaml:9: langauges: there is no such key here: did you mean \"languages\"?"}},
+		"an unknown key":                        {[]string{"languages:", "languagez:"}, []string{"profile.yaml:9: languagez: there is no such key here: did you mean \"languages\"?"}},
 		"an unknown key inside":                 {[]string{"    validYears: 2", "    validyear: 2"}, []string{"profile.yaml:36: programmes.covid-19.validyear", `did you mean "validYears"?`, "validYears: write for how many years"}},
 		"an unknown key in a list":              {[]string{"{key: trn,", "{kay: trn,"}, []string{"identities.3.kay", `did you mean "key"?`}},
 		"a key like no other":                   {[]string{"country: JAM", "country: JAM\nzzzzzzzzzzzz: 1"}, []string{"use one of country, issuer,"}},

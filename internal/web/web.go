@@ -80,6 +80,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 
 	// Pages are forms in browsers: what another site sends is refused.
 	foreign := http.NewCrossOriginProtection()
+	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { frame.Error(w, r, http.StatusForbidden) }))
 	options := home.Options{Frame: frame}
 	if o.Demo {
 		options.Demo = &demo{Options: o}
