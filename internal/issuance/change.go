@@ -5,23 +5,34 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// maxReason bounds the reason given for a change. It is kept in clear, so it
-// must say nothing of the person.
+// maxReason bounds the reason given for a change, in characters. It is kept in
+// clear, so it must say nothing of the person.
 const maxReason = 200
 
+// checkReason refuses what could not be kept on one line of the audit.
+func checkReason(reason string) error {
+	if !utf8.ValidString(reason) || utf8.RuneCountInString(reason) > maxReason || strings.ContainsFunc(reason, unicode.IsControl) {
+		return vaccination.Errorf(vaccination.Invalid, "a reason is one line of at most %d characters", maxReason)
+	}
+	return nil
+}
+
 // Change revokes, suspends or lifts one certificate. reason is kept with it and
-// must hold nothing personal. The error is [vaccination.NotFound] for a
+// must hold nothing personal: one line of at most 200 characters. The error is [vaccination.NotFound] for a
 // certificate that is not the caller's, [vaccination.Conflict] for a move that
 // the table of moves does not have. Revoking what is revoked changes nothing.
 func (s *Service) Change(ctx context.Context, by access.Caller, id vaccination.CertificateID, act vaccination.Act, reason string) (vaccination.Status, error) {
-	if len(reason) > maxReason {
-		return "", vaccination.Errorf(vaccination.Invalid, "a reason has at most %d characters", maxReason)
+	if err := checkReason(reason); err != nil {
+		return "", err
 	}
 	if act == vaccination.ActSupersede {
 		return "", vaccination.Errorf(vaccination.Invalid, "a certificate is superseded by a correction, not by itself")
@@ -49,6 +60,12 @@ func (s *Service) Change(ctx context.Context, by access.Caller, id vaccination.C
 // consecutive and include the highest one certified. It returns what is revoked
 // after it, certificates that were revoked before included.
 func (s *Service) RevokeDoses(ctx context.Context, by access.Caller, programme, code string, doses []int, reason string) ([]vaccination.CertificateID, error) {
+	if err := checkReason(reason); err != nil {
+		return nil, err
+	}
+	doses = slices.Clone(doses)
+	slices.Sort(doses)
+	doses = slices.Compact(doses)
 	for try := 1; ; try++ {
 		ids, err := s.revokeDoses(ctx, by, programme, code, doses, reason)
 		if err == nil || !registry.IsRace(err) || try == attempts {
@@ -89,10 +106,8 @@ func (s *Service) revokeDoses(ctx context.Context, by access.Caller, programme, 
 	return ids, s.change(ctx, by, p, stand, vaccination.ActRevoke, reason)
 }
 
-// revocable checks DIVOC's rule for the doses of one call.
+// revocable checks DIVOC's rule for the doses of one call. Both are sorted.
 func revocable(doses, certified []int) error {
-	slices.Sort(doses)
-	doses = slices.Compact(doses)
 	for i, dose := range doses {
 		if !slices.Contains(certified, dose) {
 			return vaccination.Errorf(vaccination.NotFound, "there is no certificate for dose %d", dose)
@@ -144,7 +159,7 @@ func (s *Service) ReissueByID(ctx context.Context, by access.Caller, id vaccinat
 	if err := json.Unmarshal(parts.event, &e); err != nil {
 		return Result{}, fmt.Errorf("reading the event of certificate %s: %w", id, err)
 	}
-	by.Source = v.row.Source // the record stays its source's
+	by.Source = v.row.Source
 	results, err := s.Issue(ctx, by, Reissue, []vaccination.Event{e})
 	if err != nil {
 		return Result{}, err

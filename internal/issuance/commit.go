@@ -144,7 +144,7 @@ func (w *writes) updateContact(d *Draft) error {
 		return err
 	}
 	w.updates = append(w.updates, query.UpdateContactParams{
-		Bucket: v.row.Bucket, ID: v.row.ID, Before: v.row.Content, Content: append(append([]byte{}, d.content...), v.row.Content...), Sealed: sealed,
+		Bucket: v.row.Bucket, ID: v.row.ID, Before: v.row.Content, Content: v.contents(d.content), Sealed: sealed,
 	})
 	w.record(v.row.Bucket, "contact", v.id(), "by "+d.source)
 	return nil

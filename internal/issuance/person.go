@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -45,6 +46,20 @@ func (v *version) holds(hash []byte) bool {
 	}
 	return false
 }
+
+// contents is what holds searches once an event with this hash is the newest.
+func (v *version) contents(hash []byte) []byte {
+	out := bytes.Clone(hash)
+	for c := range slices.Chunk(v.row.Content, hashSize) {
+		if !bytes.Equal(c, hash) {
+			out = append(out, c...)
+		}
+	}
+	return out
+}
+
+// newest reports whether the event v holds now has this hash.
+func (v *version) newest(hash []byte) bool { return bytes.HasPrefix(v.row.Content, hash) }
 
 func (v *version) number() int { return int(v.row.Version) }
 

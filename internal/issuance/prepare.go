@@ -113,6 +113,9 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 	}
 	last := versions[len(versions)-1]
 	mine := by.Owns(permission(action), last.row.Source)
+	if mine {
+		d.source = last.row.Source // whoever corrects it, a record stays its source's
+	}
 	var match *version
 	for _, v := range versions {
 		if v.holds(d.content) {
@@ -130,7 +133,7 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 		d.outcome = Issued
 	case match != nil && last.status() == vaccination.StatusRevoked:
 		return vaccination.Errorf(vaccination.Revoked, "this record's certificate was revoked; an administrator can issue it again, and a record with corrected content becomes a new certificate")
-	case match != nil && (action == Certify || match == last):
+	case match != nil && (action == Certify || last.newest(d.content)):
 		d.outcome = Unchanged
 	case last.status() == vaccination.StatusRevoked && mine:
 		d.outcome = Issued
@@ -177,9 +180,14 @@ func conflict(what string, a, b vaccination.Event) *vaccination.Error {
 	return e
 }
 
+// normal is the one spelling of an event's texts.
+func normal(e vaccination.Event) vaccination.Event {
+	return e.MapText(norm.NFC.String).Normalise()
+}
+
 // check resolves an event against the profile and validates it.
 func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, error) {
-	e = e.MapText(norm.NFC.String).Normalise()
+	e = normal(e)
 	faults := e.Validate(vaccination.DateOf(s.Now().In(s.Profile.TimeZone)))
 	add := func(path, code, message string) {
 		faults = append(faults, vaccination.Fault{Path: path, Code: code, Message: message})

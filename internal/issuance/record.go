@@ -170,7 +170,7 @@ func (s *Service) findByCode(ctx context.Context, by access.Caller, may access.P
 	if !ok {
 		return nil, nil, errNoCertificate()
 	}
-	code = vaccination.Event{EnrolmentCode: code}.Normalise().EnrolmentCode
+	code = normal(vaccination.Event{EnrolmentCode: code}).EnrolmentCode
 	index := s.codeIndex(code)
 	p := &person{fresh: true}
 	if err := s.loadPeople(ctx, map[string]*person{string(index): p}, []int16{int16(s.Box.Bucket(code))}, [][]byte{index}); err != nil {
