@@ -6,6 +6,8 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/opendivoc/divoc/credential/hcert"
@@ -39,39 +41,54 @@ const checkPage = 1000
 // Check reads everything that is stored and says what does not agree: every
 // certificate opens, both its signatures verify, it says what its row says, its
 // versions form one line with one end, no status position is used twice, the
-// audit's chains are whole and name every certificate. It writes nothing.
+// audit's chains are whole, name every certificate and no other, and lead to
+// the state it is in. It writes nothing, and sees the database as of one moment,
+// whatever a server does meanwhile.
 func (s *Service) Check(ctx context.Context) (*Report, error) {
 	r := &Report{ByStatus: map[string]int{}}
-	positions, err := s.Store.Read().DoubleStatusPositions(ctx)
+	err := s.Store.Snapshot(ctx, func(q *query.Queries) error { return s.checkAll(ctx, q, r) })
 	if err != nil {
 		return nil, err
+	}
+	return r, nil
+}
+
+func (s *Service) checkAll(ctx context.Context, q *query.Queries, r *Report) error {
+	positions, err := q.DoubleStatusPositions(ctx)
+	if err != nil {
+		return err
 	}
 	for _, p := range positions {
 		r.problem("status list %d: index %d belongs to more than one certificate", p.StatusList, p.StatusIndex)
 	}
 	keys := trust.New(&trust.Bundle{Issuers: []trust.Issuer{s.Keys.Issuer()}})
 	for group := int16(0); group <= registry.AdminChain; group++ {
-		issued, err := s.checkChain(ctx, r, group)
+		states, err := s.checkChain(ctx, q, r, group)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if group == registry.AdminChain {
 			break
 		}
-		if err := s.checkGroup(ctx, r, group, issued, keys); err != nil {
-			return nil, err
+		if err := s.checkGroup(ctx, q, r, group, states, keys); err != nil {
+			return err
+		}
+		missing := slices.Sorted(maps.Keys(states))
+		for _, id := range missing {
+			r.problem("certificate %s: the audit says it was issued, and it is missing", id)
 		}
 	}
-	return r, nil
+	return nil
 }
 
-// checkChain walks one audit chain and returns the objects it says were issued.
-func (s *Service) checkChain(ctx context.Context, r *Report, chain int16) (map[string]bool, error) {
-	issued := map[string]bool{}
+// checkChain walks one audit chain and returns the state that each certificate
+// is in by what it says.
+func (s *Service) checkChain(ctx context.Context, q *query.Queries, r *Report, chain int16) (map[string]vaccination.Status, error) {
+	states := map[string]vaccination.Status{}
 	hash := make([]byte, sha256.Size)
 	var seq int64
 	for {
-		entries, err := s.Store.Read().AuditAfter(ctx, query.AuditAfterParams{Chain: chain, Seq: seq, MaxRows: checkPage})
+		entries, err := q.AuditAfter(ctx, query.AuditAfterParams{Chain: chain, Seq: seq, MaxRows: checkPage})
 		if err != nil {
 			return nil, err
 		}
@@ -88,24 +105,25 @@ func (s *Service) checkChain(ctx context.Context, r *Report, chain int16) (map[s
 			}
 			hash = e.Hash
 			if e.Act == string(Issued) || e.Act == string(Corrected) {
-				issued[e.Object] = true
+				states[e.Object] = vaccination.StatusValid
+			} else if to, err := states[e.Object].After(vaccination.Act(e.Act)); err == nil {
+				states[e.Object] = to
 			}
 		}
 		if len(entries) < checkPage {
 			break
 		}
 	}
-	heads, err := s.Store.Read().AuditHeads(ctx)
+	heads, err := q.AuditHeads(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, h := range heads {
-		// A server may have added entries since; then the head is ahead.
-		if h.ID == chain && (h.AuditSeq < seq || h.AuditSeq == seq && !bytes.Equal(h.AuditHead, hash)) {
+		if h.ID == chain && (h.AuditSeq != seq || !bytes.Equal(h.AuditHead, hash)) {
 			r.problem("audit chain %d: it does not end where its head says", chain)
 		}
 	}
-	return issued, nil
+	return states, nil
 }
 
 // line is the versions of one record met so far.
@@ -115,13 +133,15 @@ type line struct {
 	dose      int16
 }
 
-func (s *Service) checkGroup(ctx context.Context, r *Report, group int16, issued map[string]bool, keys *trust.List) error {
+// checkGroup checks the certificates of one group of buckets and takes each from
+// states.
+func (s *Service) checkGroup(ctx context.Context, q *query.Queries, r *Report, group int16, states map[string]vaccination.Status, keys *trust.List) error {
 	highest := map[line]query.Certificate{}
 	current := map[line]int{}
 	count := map[line]int{}
 	after := query.CertificatesAfterParams{Bucket: group<<6 - 1, ID: bytes.Repeat([]byte{0xff}, 15), MaxRows: checkPage}
 	for {
-		rows, err := s.Store.Read().CertificatesAfter(ctx, after)
+		rows, err := q.CertificatesAfter(ctx, after)
 		if err != nil {
 			return err
 		}
@@ -134,12 +154,18 @@ func (s *Service) checkGroup(ctx context.Context, r *Report, group int16, issued
 			}
 			r.Certificates++
 			r.ByStatus[string(statusOf(c.Status))]++
+			id := vaccination.CertificateID(c.ID).String()
 			if err := s.checkCertificate(row, keys); err != nil {
-				r.problem("certificate %s: %v", vaccination.CertificateID(c.ID), err)
+				r.problem("certificate %s: %v", id, err)
 			}
-			if !issued[vaccination.CertificateID(c.ID).String()] {
-				r.problem("certificate %s: the audit does not know it", vaccination.CertificateID(c.ID))
+			switch said, known := states[id]; {
+			case !known:
+				r.problem("certificate %s: the audit does not know it", id)
+			case said == vaccination.StatusValid && statusOf(c.Status) == vaccination.StatusSuperseded: // by the next version
+			case said != statusOf(c.Status):
+				r.problem("certificate %s: it is %s, and by the audit %s", id, statusOf(c.Status), said)
 			}
+			delete(states, id)
 			k := line{c.PersonID, c.Programme, c.Dose}
 			count[k]++
 			if highest[k].Version < c.Version {

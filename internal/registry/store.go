@@ -144,6 +144,16 @@ func (s *Store) TxRaw(ctx context.Context, f func(pgx.Tx, *query.Queries) error)
 	return tx.Commit(ctx)
 }
 
+// Snapshot runs f on the database as it is at one moment. f reads only.
+func (s *Store) Snapshot(ctx context.Context, f func(*query.Queries) error) error {
+	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	return f(query.New(tx))
+}
+
 // IsRace reports whether err says that another transaction was first: a unique
 // constraint held, or the database chose a victim of a deadlock. Reading again
 // and trying again is the right answer.
