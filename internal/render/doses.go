@@ -45,6 +45,9 @@ func (v *viewer) cell(key string, d vaccination.Dose) Cell {
 	switch key {
 	case "dose":
 		c.Main = v.doseNumber(d)
+		if d.Total > 0 && d.Number > d.Total {
+			c.line("beyond", nil, v.say("dose.beyond"))
+		}
 	case "date":
 		var note Text
 		c.Main, note = v.date(d.Date)
@@ -96,10 +99,8 @@ func (v *viewer) doseNumber(d vaccination.Dose) Text {
 	switch {
 	case d.Number <= 0:
 		return nil
-	case d.Total <= 0:
+	case d.Total <= 0 || d.Number > d.Total:
 		return plain(n)
-	case d.Number > d.Total:
-		return v.say("dose.beyond", "{n}", n)
 	default:
 		return v.say("dose.of", "{n}", n, "{total}", total)
 	}

@@ -65,7 +65,7 @@ func TestDoseNumbers(t *testing.T) {
 	for _, c := range []struct {
 		n, total int
 		want     string
-	}{{1, 2, "1 of 2"}, {3, 2, "3 (additional)"}, {1, 0, "1"}, {0, 2, ""}} {
+	}{{1, 2, "1 of 2"}, {3, 2, "3"}, {1, 0, "1"}, {0, 2, ""}} {
 		if got := v.doseNumber(vaccination.Dose{Number: c.n, Total: c.total}).String(); got != c.want {
 			t.Errorf("%d of %d: %q", c.n, c.total, got)
 		}
