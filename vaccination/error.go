@@ -19,6 +19,8 @@ const (
 	Forbidden    Code = "forbidden"    // known, but may not
 	Revoked      Code = "revoked"      // the record's certificate was revoked
 	TooMany      Code = "too-many"     // a limit was reached
+	TooLarge     Code = "too-large"    // more bytes than are taken at once
+	NotAllowed   Code = "not-allowed"  // a path that exists, asked in another way
 	Unavailable  Code = "unavailable"  // try again later
 	Internal     Code = "internal"     // a fault of ours
 )

@@ -52,6 +52,8 @@ func Register(mux door.Mux, o Options) {
 	mux.HandleFunc("POST /divoc/api/v1/certificate/revoked", h.revoked)
 	mux.HandleFunc("GET /certificate/api/certificatePDF/{preEnrollmentCode}", h.caller(h.pdf))
 	mux.HandleFunc("GET /certificate/api/certificateQRCode/{preEnrollmentCode}", h.caller(h.qr))
+	door.Missing(mux, "/divoc/", h.fail)
+	door.Missing(mux, "/certificate/", h.fail)
 }
 
 // caller lets only recognised callers through.
@@ -92,8 +94,6 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusBadRequest
 	case e.Code == vaccination.NotFound && r.Method == http.MethodPut:
 		status, f.Code = http.StatusPreconditionFailed, "CERTIFICATE_NOT_FOUND"
-	case e.Code == vaccination.Unauthorized:
-		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	if item >= 0 {
 		f.Item = &item
@@ -250,16 +250,15 @@ func (h *handler) pdf(w http.ResponseWriter, r *http.Request, by access.Caller) 
 	if err != nil {
 		return err
 	}
+	var data []byte
+	if r.Method != http.MethodHead { // it asks whether there is one; none is made
+		if data, err = h.Printer.PDF(doses, latest, r.URL.Query()["lang"]); err != nil {
+			return err
+		}
+	}
 	w.Header().Set("Content-Type", "application/pdf")
 	w.Header().Set("Content-Disposition", `inline; filename="certificate.pdf"`)
 	w.Header().Set("Cache-Control", "no-store")
-	if r.Method == http.MethodHead {
-		return nil
-	}
-	data, err := h.Printer.PDF(doses, latest, r.URL.Query()["lang"])
-	if err != nil {
-		return err
-	}
 	_, _ = w.Write(data) // the client went away
 	return nil
 }

@@ -3,44 +3,47 @@ package divocapi
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"math"
+	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
 // text is a JSON string that clients also send as a number or leave null:
-// "pincode": 560024.
+// "pincode": 560024, "dose": "1".
 type text string
 
 func (t *text) UnmarshalJSON(b []byte) error {
-	var s string
 	switch {
 	case bytes.Equal(b, []byte("null")):
 	case b[0] == '"':
+		var s string
 		if err := json.Unmarshal(b, &s); err != nil {
 			return err
 		}
-	case b[0] == '{' || b[0] == '[':
-		return fmt.Errorf("a text is expected")
+		*t = text(strings.TrimSpace(s))
+	case b[0] == '-' || b[0] >= '0' && b[0] <= '9':
+		*t = text(b)
 	default:
-		s = string(b)
+		return &json.UnmarshalTypeError{Type: reflect.TypeFor[string]()}
 	}
-	*t = text(strings.TrimSpace(s))
 	return nil
 }
 
-// number is a JSON number that clients also send as a string.
-type number int
-
-func (n *number) UnmarshalJSON(b []byte) error {
-	var f float64
-	if err := json.Unmarshal(bytes.Trim(b, `"`), &f); err != nil || f != float64(int(f)) {
-		return fmt.Errorf("a whole number is expected")
+// whole reads a whole number: 2, "2" or 2.0. Nothing is 0.
+func (t text) whole() (n int, ok bool) {
+	if t == "" {
+		return 0, true
 	}
-	*n = number(f)
-	return nil
+	f, err := strconv.ParseFloat(string(t), 64)
+	return int(f), err == nil && math.Abs(f) <= math.MaxInt32 && f == math.Trunc(f)
 }
 
 // certificationRequest is DIVOC's CertificationRequest, v1 and v3. What is not
@@ -59,14 +62,14 @@ type certificationRequest struct {
 		Address     address `json:"address"`
 	} `json:"recipient"`
 	Vaccination struct {
-		Name           text   `json:"name"`
-		Batch          text   `json:"batch"`
-		Manufacturer   text   `json:"manufacturer"`
-		Date           text   `json:"date"`
-		EffectiveStart text   `json:"effectiveStart"`
-		EffectiveUntil text   `json:"effectiveUntil"`
-		Dose           number `json:"dose"`
-		TotalDoses     number `json:"totalDoses"`
+		Name           text `json:"name"`
+		Batch          text `json:"batch"`
+		Manufacturer   text `json:"manufacturer"`
+		Date           text `json:"date"`
+		EffectiveStart text `json:"effectiveStart"`
+		EffectiveUntil text `json:"effectiveUntil"`
+		Dose           text `json:"dose"`
+		TotalDoses     text `json:"totalDoses"`
 	} `json:"vaccination"`
 	Vaccinator struct {
 		Name text `json:"name"`
@@ -94,57 +97,70 @@ func (a address) domain() vaccination.Address {
 }
 
 // decode reads the body of a certify call: an array, or one bare object taken
-// as an array of one.
+// as an array of one. An error of one item is an [*issuance.ItemError].
 func decode(body []byte) ([]certificationRequest, error) {
-	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf")))
-	var out []certificationRequest
-	var err error
-	if len(body) > 0 && body[0] == '{' {
-		out = make([]certificationRequest, 1)
-		err = json.Unmarshal(body, &out[0])
-	} else {
-		err = json.Unmarshal(body, &out)
+	invalid := func(err error) error {
+		return vaccination.Errorf(vaccination.Invalid, "send a JSON array of certification requests: %s", err)
 	}
-	if err != nil {
-		return nil, &vaccination.Error{Code: vaccination.Invalid, Message: "the body is not a JSON array of certification requests" + where(err)}
+	var one json.RawMessage
+	if err := door.ReadJSON(body, &one); err != nil {
+		return nil, invalid(err)
 	}
-	if len(out) == 0 {
+	items := []json.RawMessage{one}
+	if one[0] != '{' {
+		if err := door.ReadJSON(one, &items); err != nil {
+			return nil, invalid(err)
+		}
+	}
+	if len(items) == 0 {
 		return nil, vaccination.Errorf(vaccination.Invalid, "the body holds no certification request")
 	}
-	if len(out) > maxItems {
+	if len(items) > maxItems {
 		return nil, vaccination.Errorf(vaccination.Invalid, "at most %d certification requests in one call: send them in parts", maxItems)
 	}
-	return out, nil
-}
-
-// where says where reading failed without repeating what was read.
-func where(err error) string {
-	switch e := err.(type) { //nolint:errorlint // encoding/json returns them bare
-	case *json.SyntaxError:
-		return fmt.Sprintf(": it breaks at byte %d", e.Offset)
-	case *json.UnmarshalTypeError:
-		return fmt.Sprintf(": %s has the wrong type", e.Field)
-	default:
-		return ": a number is expected where there is none"
+	out := make([]certificationRequest, len(items))
+	for i, item := range items {
+		err := errors.New("an object is expected")
+		if item[0] == '{' {
+			err = door.ReadJSON(item, &out[i])
+		}
+		if err != nil {
+			return nil, &issuance.ItemError{Item: i, Err: vaccination.Errorf(vaccination.Invalid, "this is no certification request: %s", err)}
+		}
 	}
+	return out, nil
 }
 
 // event turns a request into an event. Dates with a time are read in zone.
 func (r certificationRequest) event(zone *time.Location) (vaccination.Event, []vaccination.Fault) {
 	var faults []vaccination.Fault
-	date := func(path string, t text) vaccination.Date {
-		d, ok := readDate(string(t), zone)
+	fault := func(path, code, message string) {
+		faults = append(faults, vaccination.Fault{Path: path, Code: code, Message: message})
+	}
+	day := func(path string, t text) vaccination.Date {
+		d, ok := readDay(string(t))
 		if !ok {
-			faults = append(faults, vaccination.Fault{Path: path, Code: vaccination.FaultNotADate, Message: "write YYYY-MM-DD, or a date and time with its zone"})
+			fault(path, vaccination.FaultNotADate, "write YYYY-MM-DD, without a time")
 		}
 		return d
+	}
+	given, ok := readMoment(string(r.Vaccination.Date), zone)
+	if !ok {
+		fault("vaccination.date", vaccination.FaultNotADate, "write YYYY-MM-DD, or a date and time with its zone")
+	}
+	whole := func(path string, t text) int {
+		n, ok := t.whole()
+		if !ok {
+			fault(path, vaccination.FaultFormat, "a whole number is expected")
+		}
+		return n
 	}
 	e := vaccination.Event{
 		Programme:     string(r.ProgramID),
 		EnrolmentCode: string(r.PreEnrollmentCode),
 		Person: vaccination.Person{
 			Name:        string(r.Recipient.Name),
-			BirthDate:   date("person.birthDate", r.Recipient.DOB),
+			BirthDate:   day("person.birthDate", r.Recipient.DOB),
 			Sex:         vaccination.Sex(r.Recipient.Gender),
 			Nationality: string(r.Recipient.Nationality),
 			Identifier:  identifier(string(r.Recipient.Identity)),
@@ -154,11 +170,11 @@ func (r certificationRequest) event(zone *time.Location) (vaccination.Event, []v
 			Product:       string(r.Vaccination.Name),
 			Manufacturer:  vaccination.Coding{Display: string(r.Vaccination.Manufacturer)},
 			Lot:           string(r.Vaccination.Batch),
-			Date:          date("vaccination.date", r.Vaccination.Date),
-			ValidFrom:     date("vaccination.validFrom", r.Vaccination.EffectiveStart),
-			ValidUntil:    date("vaccination.validUntil", r.Vaccination.EffectiveUntil),
-			Number:        int(r.Vaccination.Dose),
-			Total:         int(r.Vaccination.TotalDoses),
+			Date:          given,
+			ValidFrom:     day("vaccination.validFrom", r.Vaccination.EffectiveStart),
+			ValidUntil:    day("vaccination.validUntil", r.Vaccination.EffectiveUntil),
+			Number:        whole("vaccination.dose", r.Vaccination.Dose),
+			Total:         whole("vaccination.totalDoses", r.Vaccination.TotalDoses),
 			Country:       vaccination.Coding{Code: string(r.Facility.Address.Country)},
 			Centre:        string(r.Facility.Name),
 			CentreAddress: r.Facility.Address.domain(),
@@ -170,26 +186,51 @@ func (r certificationRequest) event(zone *time.Location) (vaccination.Event, []v
 	}
 	// DIVOC wants an age where there is no date of birth. It stays an age: no
 	// birth date is made of it.
-	if r.Recipient.DOB == "" && r.Recipient.Age == "" {
-		faults = append(faults, vaccination.Fault{Path: "person.birthDate", Code: vaccination.FaultRequired, Message: "give the date of birth, or the age where it is not known"})
+	age, ok := r.Recipient.Age.whole()
+	switch {
+	case r.Recipient.DOB != "":
+	case r.Recipient.Age == "":
+		fault("person.birthDate", vaccination.FaultRequired, "give the date of birth, or the age where it is not known")
+	case !ok || age < 0 || age > maxAge:
+		fault("person.age", vaccination.FaultRange, fmt.Sprintf("an age is a whole number of years from 0 to %d", maxAge))
 	}
 	return e, faults
 }
 
-// readDate reads a calendar date, or the date of a time in zone.
-func readDate(s string, zone *time.Location) (vaccination.Date, bool) {
+// maxAge is the highest age in years that is believed.
+const maxAge = 130
+
+// readDay reads a calendar date. A time is only taken where it says nothing:
+// midnight, as programs write that keep dates as times. Any other time would
+// leave the day open.
+func readDay(s string) (vaccination.Date, bool) {
 	if d, err := vaccination.ParseDate(s); err == nil {
 		return d, true
-	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05.999999999Z0700"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return vaccination.DateOf(t.In(zone)), true
-		}
 	}
 	if t, err := time.Parse("02-Jan-2006", s); err == nil {
 		return vaccination.DateOf(t), true
 	}
+	if t, ok := readTime(s); ok && t.Equal(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, t.Location())) {
+		return vaccination.DateOf(t), true
+	}
 	return vaccination.Date{}, false
+}
+
+// readMoment reads a calendar date, or the date that a time is in zone.
+func readMoment(s string, zone *time.Location) (vaccination.Date, bool) {
+	if t, ok := readTime(s); ok {
+		return vaccination.DateOf(t.In(zone)), true
+	}
+	return readDay(s)
+}
+
+func readTime(s string) (time.Time, bool) {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t, true
+		}
+	}
+	return time.Time{}, false
 }
 
 // identifier reads DIVOC's identity: "did:Passport:P123", or a bare number.
@@ -220,6 +261,7 @@ func field(path string) string {
 		"enrolmentCode":                    "preEnrollmentCode",
 		"person.name":                      "recipient.name",
 		"person.birthDate":                 "recipient.dob",
+		"person.age":                       "recipient.age",
 		"person.sex":                       "recipient.gender",
 		"person.nationality":               "recipient.nationality",
 		"person.identifier.type":           "recipient.identity",

@@ -30,7 +30,9 @@ func TestProblemSaysWhatMayBeSaid(t *testing.T) {
 	}{
 		"an error of ours":          {vaccination.Errorf(vaccination.Conflict, "it differs"), 409, "it differs", -1},
 		"of one item":               {&issuance.ItemError{Item: 2, Err: vaccination.Errorf(vaccination.Invalid, "wrong")}, 422, "wrong", 2},
-		"too large":                 {fmt.Errorf("reading: %w", &http.MaxBytesError{Limit: 1}), 422, "too large", -1},
+		"too large":                 {fmt.Errorf("reading: %w", &http.MaxBytesError{Limit: 1}), 413, "too large", -1},
+		"too many":                  {vaccination.Errorf(vaccination.TooMany, "wait"), 429, "wait", -1},
+		"no token":                  {vaccination.Errorf(vaccination.Unauthorized, "a token"), 401, "a token", -1},
 		"a fault of ours":           {errors.New("MARKED"), 500, "our side", -1},
 		"the database ends":         {fmt.Errorf("x: %w", &pgconn.PgError{Code: "57P01", Message: "MARKED"}), 503, "again", -1},
 		"the database recovers":     {&pgconn.PgError{Code: "57P03", Message: "MARKED"}, 503, "again", -1},
@@ -47,8 +49,11 @@ func TestProblemSaysWhatMayBeSaid(t *testing.T) {
 			if got := strings.Contains(w.Body.String(), `"item":2`); got != (test.item == 2) {
 				t.Errorf("item in %s", w.Body)
 			}
-			if (w.Header().Get("Retry-After") != "") != (test.status == 503) {
+			if (w.Header().Get("Retry-After") != "") != (test.status == 503 || test.status == 429) {
 				t.Errorf("Retry-After = %q", w.Header().Get("Retry-After"))
+			}
+			if (w.Header().Get("WWW-Authenticate") != "") != (test.status == 401) {
+				t.Errorf("WWW-Authenticate = %q", w.Header().Get("WWW-Authenticate"))
 			}
 		})
 	}

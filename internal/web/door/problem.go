@@ -30,6 +30,10 @@ func Status(code vaccination.Code) int {
 		return http.StatusForbidden
 	case vaccination.Revoked:
 		return http.StatusGone
+	case vaccination.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case vaccination.NotAllowed:
+		return http.StatusMethodNotAllowed
 	case vaccination.TooMany:
 		return http.StatusTooManyRequests
 	case vaccination.Unavailable:
@@ -53,7 +57,7 @@ func Public(log *slog.Logger, err error) (e *vaccination.Error, item int) {
 	case errors.As(err, &e):
 		return e, item
 	case errors.As(err, &tooLarge):
-		return vaccination.Errorf(vaccination.Invalid, "the request is too large: send less at once"), item
+		return vaccination.Errorf(vaccination.TooLarge, "the request is too large: at most %d bytes at once", tooLarge.Limit), item
 	case registry.IsDown(err):
 		log.Warn("the database did not answer", "error", err.Error())
 		return vaccination.Errorf(vaccination.Unavailable, "the database does not answer just now: send the same request again in a moment; what was done already is not done twice"), item
@@ -100,15 +104,15 @@ func (p *Problem) ContentType(string) string { return "application/problem+json"
 // WriteProblem answers a request with err.
 func WriteProblem(w http.ResponseWriter, log *slog.Logger, err error) {
 	p := NewProblem(log, err)
-	if p.Status == http.StatusUnauthorized {
-		w.Header().Set("WWW-Authenticate", "Bearer")
-	}
 	WriteJSON(w, p.Status, p.ContentType(""), p)
 }
 
 // WriteJSON answers a request with v. It is never kept by a cache.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, v any) {
-	if status == http.StatusServiceUnavailable {
+	switch status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
 		w.Header().Set("Retry-After", "1")
 	}
 	w.Header().Set("Content-Type", contentType)
