@@ -1,10 +1,13 @@
 package issuance
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -21,23 +24,43 @@ import (
 // outcome is open and the error says so; sending the same events again then
 // gives the same certificates.
 func (s *Service) Commit(ctx context.Context, by access.Caller, signed []*Signed) ([]Result, error) {
+	return s.commit(ctx, by, signed, nil)
+}
+
+// commit is Commit with something else to write in the same transaction, first
+// of all. What also returns ends the transaction.
+func (s *Service) commit(ctx context.Context, by access.Caller, signed []*Signed, also func(pgx.Tx, *query.Queries, []Result) error) ([]Result, error) {
 	w := newWrites(s, by)
 	for _, g := range signed {
 		if err := w.add(g); err != nil {
 			return nil, err
 		}
 	}
-	if !w.empty() {
-		if err := w.sealPeople(); err != nil {
-			return nil, err
-		}
-		if err := s.Store.TxRaw(ctx, w.run(ctx)); err != nil {
-			return nil, err
-		}
-		if len(w.flags) > 0 {
-			s.snapshot.drop()
-		}
+	results := s.results(signed)
+	if w.empty() && also == nil {
+		return results, nil
 	}
+	if err := w.sealPeople(); err != nil {
+		return nil, err
+	}
+	err := s.Store.TxRaw(ctx, func(tx pgx.Tx, q *query.Queries) error {
+		if also != nil {
+			if err := also(tx, q, results); err != nil || w.empty() {
+				return err
+			}
+		}
+		return w.run(ctx)(tx, q)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(w.flags) > 0 {
+		s.snapshot.drop()
+	}
+	return results, nil
+}
+
+func (s *Service) results(signed []*Signed) []Result {
 	results := make([]Result, len(signed))
 	for i, g := range signed {
 		if g.draft.same != nil {
@@ -51,7 +74,7 @@ func (s *Service) Commit(ctx context.Context, by access.Caller, signed []*Signed
 		}
 		results[i] = s.result(g)
 	}
-	return results, nil
+	return results
 }
 
 func (s *Service) result(g *Signed) Result {
@@ -170,6 +193,7 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 	return func(tx pgx.Tx, q *query.Queries) error {
 		now := w.s.Now().UTC()
 		steps := []func() error{
+			func() error { return w.lockPeople(ctx, q) },
 			func() error { return w.writePeople(ctx, q) },
 			func() error { return w.writeFlags(ctx, q) },
 			func() error { return w.writeCertificates(ctx, q) },
@@ -186,14 +210,37 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 	}
 }
 
-// sealPeople seals the people's rows before the transaction begins.
+// sealPeople puts the people in the order in which everybody writes them, and
+// seals their rows, before the transaction begins.
 func (w *writes) sealPeople() error {
+	slices.SortFunc(w.order, func(a, b *person) int {
+		return cmp.Or(cmp.Compare(a.row.Bucket, b.row.Bucket), bytes.Compare(a.row.CodeIndex, b.row.CodeIndex))
+	})
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for _, p := range w.order {
 		work.Go(func() error { return w.s.sealParticulars(p, w.people[p]) })
 	}
 	return work.Wait()
+}
+
+// lockPeople lets nobody else change the people of the stored rows that are
+// about to change. New people are inserted in one order too (see sealPeople).
+func (w *writes) lockPeople(ctx context.Context, q *query.Queries) error {
+	var p query.LockPeopleParams
+	add := func(bucket int16, id int64) { p.Buckets, p.Ids = append(p.Buckets, bucket), append(p.Ids, id) }
+	for _, person := range w.order {
+		if !person.fresh {
+			add(person.row.Bucket, person.row.ID)
+		}
+	}
+	for _, f := range w.flags {
+		add(f.row.Bucket, f.row.PersonID)
+	}
+	if len(p.Ids) == 0 {
+		return nil
+	}
+	return q.LockPeople(ctx, p)
 }
 
 func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {

@@ -34,13 +34,27 @@ type Queue struct {
 	client *river.Client[pgx.Tx]
 }
 
-// NewQueue returns the queue of s and makes s use it.
-func NewQueue(store *registry.Store, s *Service, log *slog.Logger) (*Queue, error) {
+// Work is jobs of another room that the same queue runs: one client of the
+// database must know every kind of job, because whichever leads sweeps up after
+// all.
+type Work struct {
+	Queue   string               // its name, apart from the others
+	Workers int                  // how many jobs of it run at once
+	Add     func(*river.Workers) // adds the kinds of jobs
+}
+
+// NewQueue returns the queue of s and of more, and makes s use it.
+func NewQueue(store *registry.Store, s *Service, log *slog.Logger, more ...Work) (*Queue, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &publishWorker{service: s})
+	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}
+	for _, w := range more {
+		w.Add(workers)
+		queues[w.Queue] = river.QueueConfig{MaxWorkers: w.Workers}
+	}
 	client, err := river.NewClient(riverpgxv5.New(store.Pool()), &river.Config{
 		Logger:  log,
-		Queues:  map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}},
+		Queues:  queues,
 		Workers: workers,
 	})
 	if err != nil {
@@ -59,3 +73,9 @@ func (q *Queue) Start(ctx context.Context) error { return q.client.Start(ctx) }
 
 // Stop lets running jobs end.
 func (q *Queue) Stop(ctx context.Context) error { return q.client.Stop(ctx) }
+
+// InsertTx adds a job in the caller's transaction.
+func (q *Queue) InsertTx(ctx context.Context, tx pgx.Tx, job river.JobArgs, o *river.InsertOpts) error {
+	_, err := q.client.InsertTx(ctx, tx, job, o)
+	return err
+}

@@ -38,50 +38,84 @@ type Draft struct {
 // Prepare checks events and decides what is to become of each. Every fault of
 // an event is reported at once, in an [*ItemError] for the first wrong event.
 func (s *Service) Prepare(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) ([]*Draft, error) {
-	// 1. May the caller do this at all?
-	if err := by.Can(permission(action)); err != nil {
+	drafts, errs, err := s.checkEach(ctx, by, action, events)
+	if err == nil {
+		err = first(errs)
+	}
+	if err == nil {
+		err = s.decideEach(ctx, by, action, drafts, errs)
+	}
+	if err == nil {
+		err = first(errs)
+	}
+	if err != nil {
 		return nil, err
 	}
+	return drafts, nil
+}
+
+// first is the first of errs, as an [*ItemError].
+func first(errs []error) error {
+	for i, err := range errs {
+		if err != nil {
+			return &ItemError{Item: i, Err: err}
+		}
+	}
+	return nil
+}
+
+// checkEach is what Prepare does with each event by itself. errs says what is
+// wrong with events; those have no draft.
+func (s *Service) checkEach(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) (drafts []*Draft, errs []error, err error) {
+	// 1. May the caller do this at all?
+	if err := by.Can(permission(action)); err != nil {
+		return nil, nil, err
+	}
 	if by.Source == "" {
-		return nil, vaccination.Errorf(vaccination.Forbidden, "this caller delivers for no source")
+		return nil, nil, vaccination.Errorf(vaccination.Forbidden, "this caller delivers for no source")
 	}
 	sourceProgramme, err := s.sourceProgramme(ctx, by.Source)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	// 2. Resolve and check every event by itself.
-	drafts := make([]*Draft, len(events))
+	drafts, errs = make([]*Draft, len(events)), make([]error, len(events))
 	for i, e := range events {
-		d, err := s.check(e, sourceProgramme)
-		if err != nil {
-			return nil, &ItemError{Item: i, Err: err}
+		if drafts[i], errs[i] = s.check(e, sourceProgramme); errs[i] == nil {
+			drafts[i].source = by.Source
 		}
-		d.source = by.Source
-		drafts[i] = d
 	}
+	return drafts, errs, nil
+}
+
+// decideEach is what Prepare does with the events together. Drafts that are nil
+// are passed over; those that may not become anything get their error in errs.
+func (s *Service) decideEach(ctx context.Context, by access.Caller, action Action, drafts []*Draft, errs []error) error {
 	// 3. Find the people and every version of their records.
 	people, err := s.findPeople(ctx, drafts)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	// 4. Decide.
 	seen := map[recordKey]*Draft{}
 	for i, d := range drafts {
+		if d == nil || errs[i] != nil {
+			continue
+		}
 		d.person = people[string(s.codeIndex(d.event.EnrolmentCode))]
 		key := recordKey{d.person, d.programme.Key, d.event.Vaccination.Number}
 		if first := seen[key]; first != nil {
 			if string(first.content) != string(d.content) {
-				return nil, &ItemError{Item: i, Err: conflict("the same record stands in this request before, with other content in", first.event, d.event)}
+				errs[i] = conflict("the same record stands in this request before, with other content in", first.event, d.event)
 			}
 			d.same = first
 			continue
 		}
-		seen[key] = d
-		if err := s.decide(by, action, d); err != nil {
-			return nil, &ItemError{Item: i, Err: err}
+		if errs[i] = s.decide(by, action, d); errs[i] == nil {
+			seen[key] = d
 		}
 	}
-	return drafts, nil
+	return nil
 }
 
 type recordKey struct {
@@ -333,6 +367,9 @@ func (s *Service) findPeople(ctx context.Context, drafts []*Draft) (map[string]*
 	var buckets []int16
 	var codes [][]byte
 	for _, d := range drafts {
+		if d == nil {
+			continue
+		}
 		index := s.codeIndex(d.event.EnrolmentCode)
 		if people[string(index)] != nil {
 			continue

@@ -1,0 +1,91 @@
+package issuance
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Each is what became of one event of [Service.IssueEach]: a result, or the
+// reason why nothing was issued for it.
+type Each struct {
+	Result Result
+	Err    error
+}
+
+// Also writes more in the transaction of [Service.IssueEach], which is undone
+// when it returns an error. It may run more than once, each time in a new
+// transaction, and is told what each event becomes.
+type Also func(ctx context.Context, tx pgx.Tx, q *query.Queries, each []Each) error
+
+// IssueEach is [Service.Issue] for events that do not hang together: a wrong one
+// is left out and the others are issued, in one transaction, together with what
+// also writes. The error is one that concerns them all; then nothing was
+// written.
+func (s *Service) IssueEach(ctx context.Context, by access.Caller, action Action, events []vaccination.Event, also Also) ([]Each, error) {
+	refused := make([]error, len(events)) // when they were to be signed
+	for try := 1; ; {
+		each, err := s.issueEachOnce(ctx, by, action, events, refused, also)
+		var item *ItemError
+		switch {
+		case err == nil:
+			return each, nil
+		case errors.As(err, &item) && refused[item.Item] == nil:
+			refused[item.Item] = item.Err // and the others again without it
+		case registry.IsRace(err) && try < attempts:
+			try++
+		default:
+			return nil, err
+		}
+	}
+}
+
+func (s *Service) issueEachOnce(ctx context.Context, by access.Caller, action Action, events []vaccination.Event, refused []error, also Also) ([]Each, error) {
+	drafts, errs, err := s.checkEach(ctx, by, action, events)
+	if err != nil {
+		return nil, err
+	}
+	for i, err := range refused {
+		if err != nil {
+			errs[i] = err
+		}
+	}
+	if err := s.decideEach(ctx, by, action, drafts, errs); err != nil {
+		return nil, err
+	}
+	var good []*Draft
+	var places []int // of good among events
+	for i, d := range drafts {
+		if errs[i] == nil {
+			good, places = append(good, d), append(places, i)
+		}
+	}
+	signed, err := s.Sign(ctx, good)
+	if err != nil {
+		var item *ItemError
+		if errors.As(err, &item) {
+			err = &ItemError{Item: places[item.Item], Err: item.Err}
+		}
+		return nil, err
+	}
+	each := make([]Each, len(events))
+	for i, err := range errs {
+		each[i].Err = err
+	}
+	_, err = s.commit(ctx, by, signed, func(tx pgx.Tx, q *query.Queries, results []Result) error {
+		for i, r := range results {
+			each[places[i]].Result = r
+		}
+		if also == nil {
+			return nil
+		}
+		return also(ctx, tx, q, each)
+	})
+	return each, err
+}
