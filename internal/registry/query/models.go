@@ -54,3 +54,24 @@ type StatusList struct {
 	IssuedAt   time.Time
 	Credential []byte
 }
+
+type Upload struct {
+	ID         int64
+	Source     string
+	Actor      string
+	Role       string
+	State      string
+	Problem    string
+	Format     string
+	Encoding   string
+	DateOrder  string
+	Columns    []string
+	Filename   []byte
+	Bytes      int64
+	BytesRead  int64
+	RowsDone   int64
+	RowsIssued int64
+	RowsWrong  int64
+	CreatedAt  time.Time
+	TouchedAt  time.Time
+}

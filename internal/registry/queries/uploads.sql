@@ -1,0 +1,66 @@
+-- name: InsertUpload :one
+INSERT INTO upload (source, actor, role, state, format, date_order, columns, created_at, touched_at)
+VALUES (@source, @actor, @role, 'receiving', @format, @date_order, @columns::text[], @at::timestamptz, @at::timestamptz)
+RETURNING id;
+
+-- name: InsertUploadChunk :exec
+INSERT INTO upload_chunk (upload_id, seq, sealed) VALUES (@upload_id, @seq, @sealed);
+
+-- name: TouchUpload :exec
+UPDATE upload SET touched_at = @at::timestamptz WHERE id = @id;
+
+-- name: UploadReceived :execrows
+-- The whole file is stored: from here on its rows are owed a state.
+UPDATE upload SET state = 'processing', encoding = @encoding, filename = @filename, bytes = @bytes, touched_at = @at::timestamptz
+WHERE id = @id AND state = 'receiving';
+
+-- name: DeleteUpload :exec
+DELETE FROM upload WHERE id = @id AND state = 'receiving';
+
+-- name: DeleteAbandonedUploads :exec
+-- Files whose sender went away.
+DELETE FROM upload WHERE state = 'receiving' AND touched_at < @before::timestamptz;
+
+-- name: UploadChunk :one
+SELECT sealed FROM upload_chunk WHERE upload_id = @upload_id AND seq = @seq;
+
+-- name: DeleteUploadChunks :exec
+DELETE FROM upload_chunk WHERE upload_id = @upload_id;
+
+-- name: AdvanceUpload :execrows
+-- Moves on by a batch, only from where the caller stood: of two that work on
+-- one upload the slower changes nothing.
+UPDATE upload SET rows_done = @rows_after, rows_issued = rows_issued + @issued, rows_wrong = rows_wrong + @wrong,
+  bytes_read = @bytes_read, touched_at = @at::timestamptz
+WHERE id = @id AND state = 'processing' AND rows_done = @rows_before;
+
+-- name: EndUpload :execrows
+UPDATE upload SET state = @state, problem = @problem, bytes_read = bytes, touched_at = @at::timestamptz
+WHERE id = @id AND state = 'processing' AND rows_done = @rows_done;
+
+-- name: InsertUploadRows :exec
+INSERT INTO upload_row (upload_id, row, state, certificate, reasons, sealed)
+SELECT @upload_id::bigint, k.row, k.state, k.certificate, k.reasons, k.sealed
+FROM (SELECT unnest(@rows::bigint[]) AS row, unnest(@states::text[]) AS state, unnest(@certificates::bytea[]) AS certificate, unnest(@reasons::text[]) AS reasons, unnest(@sealeds::bytea[]) AS sealed) AS k;
+
+-- name: StalledUploads :many
+-- Uploads that nobody works on, taken by the caller.
+UPDATE upload SET touched_at = @at::timestamptz WHERE state = 'processing' AND touched_at <= @before::timestamptz RETURNING id;
+
+-- name: UploadByID :one
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+FROM upload WHERE id = @id AND state <> 'receiving';
+
+-- name: UploadsOfSource :many
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+FROM upload WHERE source = @source AND state <> 'receiving' AND id < @before ORDER BY id DESC LIMIT @max_rows::int;
+
+-- name: Uploads :many
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+FROM upload WHERE state <> 'receiving' AND id < @before ORDER BY id DESC LIMIT @max_rows::int;
+
+-- name: UploadRows :many
+SELECT row, state, certificate, reasons FROM upload_row WHERE upload_id = @upload_id AND row > @after ORDER BY row LIMIT @max_rows::int;
+
+-- name: WrongUploadRows :many
+SELECT row, state, certificate, reasons, sealed FROM upload_row WHERE upload_id = @upload_id AND row > @after AND state = 'wrong' ORDER BY row LIMIT @max_rows::int;
