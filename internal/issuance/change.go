@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/opendivoc/divoc/internal/access"
-	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -37,22 +36,25 @@ func (s *Service) Change(ctx context.Context, by access.Caller, id vaccination.C
 	if act == vaccination.ActSupersede {
 		return "", vaccination.Errorf(vaccination.Invalid, "a certificate is superseded by a correction, not by itself")
 	}
-	for try := 1; ; try++ {
+	var after vaccination.Status
+	err := retry(ctx, func() error {
 		p, v, err := s.find(ctx, by, access.Revoke, id)
 		if err != nil {
-			return "", err
+			return err
 		}
 		if act == vaccination.ActRevoke && v.status() == vaccination.StatusRevoked {
-			return vaccination.StatusRevoked, nil
+			after = vaccination.StatusRevoked
+			return nil
 		}
-		err = s.change(ctx, by, p, []*version{v}, act, reason)
-		if err == nil {
-			return v.status().After(act)
+		if after, err = v.status().After(act); err != nil {
+			return err
 		}
-		if !registry.IsRace(err) || try == attempts {
-			return "", err
-		}
+		return s.change(ctx, by, p, []*version{v}, act, reason)
+	})
+	if err != nil {
+		return "", err
 	}
+	return after, nil
 }
 
 // RevokeDoses revokes the current certificates of doses of an enrolment code,
@@ -66,12 +68,15 @@ func (s *Service) RevokeDoses(ctx context.Context, by access.Caller, programme, 
 	doses = slices.Clone(doses)
 	slices.Sort(doses)
 	doses = slices.Compact(doses)
-	for try := 1; ; try++ {
-		ids, err := s.revokeDoses(ctx, by, programme, code, doses, reason)
-		if err == nil || !registry.IsRace(err) || try == attempts {
-			return ids, err
-		}
+	var ids []vaccination.CertificateID
+	err := retry(ctx, func() (err error) {
+		ids, err = s.revokeDoses(ctx, by, programme, code, doses, reason)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	return ids, nil
 }
 
 func (s *Service) revokeDoses(ctx context.Context, by access.Caller, programme, code string, doses []int, reason string) ([]vaccination.CertificateID, error) {

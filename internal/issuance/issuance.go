@@ -20,6 +20,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -127,18 +128,38 @@ func (e *ItemError) Error() string { return e.Err.Error() }
 func (e *ItemError) Unwrap() error { return e.Err }
 
 // attempts bounds how often a lost race is run again. Each try reads what the
-// winner wrote, so a second one nearly always decides.
-const attempts = 5
+// winner wrote, so a second one nearly always decides; only many callers at one
+// record need more.
+const attempts = 10
+
+// retry runs f until it has lost no race. Losers wait a little, each for another
+// time, so that they do not meet again. Who lost every time hears
+// [vaccination.Unavailable]: nothing was written.
+func retry(ctx context.Context, f func() error) error {
+	for try := 0; ; try++ {
+		err := f()
+		if err == nil || !registry.IsRace(err) {
+			return err
+		}
+		if try == attempts-1 {
+			return vaccination.Errorf(vaccination.Unavailable, "others are changing the same record at this moment: send the same request again")
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(rand.N(5 * time.Millisecond << min(try, 5))):
+		}
+	}
+}
 
 // Issue prepares, signs and commits events, all or none. The error is an
 // [*ItemError] where one event is to blame; then nothing was written.
-func (s *Service) Issue(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) ([]Result, error) {
-	for try := 1; ; try++ {
-		results, err := s.issueOnce(ctx, by, action, events)
-		if err == nil || !registry.IsRace(err) || try == attempts {
-			return results, err
-		}
-	}
+func (s *Service) Issue(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) (results []Result, err error) {
+	err = retry(ctx, func() error {
+		results, err = s.issueOnce(ctx, by, action, events)
+		return err
+	})
+	return results, err
 }
 
 func (s *Service) issueOnce(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) ([]Result, error) {

@@ -13,6 +13,14 @@ INSERT INTO person (bucket, id, code_index, key, sealed, updated_at)
 SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, @updated_at::timestamptz
 FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@codes::bytea[]) AS code_index, unnest(@keys::bytea[]) AS key, unnest(@sealeds::bytea[]) AS sealed) AS k;
 
+-- name: LockPeople :exec
+-- Lets one transaction at a time change what belongs to a person. Everybody
+-- locks in the same order, so that nobody waits for each other.
+SELECT 1 FROM person p
+JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id) AS k ON p.bucket = k.bucket AND p.id = k.id
+ORDER BY p.bucket, p.id
+FOR NO KEY UPDATE OF p;
+
 -- name: UpdatePeople :exec
 UPDATE person p SET sealed = k.sealed, updated_at = @updated_at::timestamptz
 FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@sealeds::bytea[]) AS sealed) AS k

@@ -71,6 +71,25 @@ func (q *Queries) InsertPersonIndexes(ctx context.Context, arg InsertPersonIndex
 	return err
 }
 
+const lockPeople = `-- name: LockPeople :exec
+SELECT 1 FROM person p
+JOIN (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bigint[]) AS id) AS k ON p.bucket = k.bucket AND p.id = k.id
+ORDER BY p.bucket, p.id
+FOR NO KEY UPDATE OF p
+`
+
+type LockPeopleParams struct {
+	Buckets []int16
+	Ids     []int64
+}
+
+// Lets one transaction at a time change what belongs to a person. Everybody
+// locks in the same order, so that nobody waits for each other.
+func (q *Queries) LockPeople(ctx context.Context, arg LockPeopleParams) error {
+	_, err := q.db.Exec(ctx, lockPeople, arg.Buckets, arg.Ids)
+	return err
+}
+
 const peopleByCode = `-- name: PeopleByCode :many
 SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
 FROM person p
