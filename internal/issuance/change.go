@@ -37,7 +37,7 @@ func (s *Service) Change(ctx context.Context, by access.Caller, id vaccination.C
 		return "", vaccination.Errorf(vaccination.Invalid, "a certificate is superseded by a correction, not by itself")
 	}
 	var after vaccination.Status
-	err := retry(ctx, func() error {
+	err := s.retry(ctx, func() error {
 		p, v, err := s.find(ctx, by, access.Revoke, id)
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func (s *Service) RevokeDoses(ctx context.Context, by access.Caller, programme, 
 	slices.Sort(doses)
 	doses = slices.Compact(doses)
 	var ids []vaccination.CertificateID
-	err := retry(ctx, func() (err error) {
+	err := s.retry(ctx, func() (err error) {
 		ids, err = s.revokeDoses(ctx, by, programme, code, doses, reason)
 		return err
 	})

@@ -20,7 +20,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -135,7 +134,7 @@ const attempts = 10
 // retry runs f until it has lost no race. Losers wait a little, each for another
 // time, so that they do not meet again. Who lost every time hears
 // [vaccination.Unavailable]: nothing was written.
-func retry(ctx context.Context, f func() error) error {
+func (s *Service) retry(ctx context.Context, f func() error) error {
 	for try := 0; ; try++ {
 		err := f()
 		if err == nil || !registry.IsRace(err) {
@@ -144,10 +143,15 @@ func retry(ctx context.Context, f func() error) error {
 		if try == attempts-1 {
 			return vaccination.Errorf(vaccination.Unavailable, "others are changing the same record at this moment: send the same request again")
 		}
+		var b [1]byte
+		if _, err := io.ReadFull(s.Random, b[:]); err != nil {
+			return err
+		}
+		wait := time.Duration(b[0]) * 20 * time.Microsecond << min(try, 5) // 5 to 160 ms at most
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(rand.N(5 * time.Millisecond << min(try, 5))):
+		case <-time.After(wait):
 		}
 	}
 }
@@ -155,7 +159,7 @@ func retry(ctx context.Context, f func() error) error {
 // Issue prepares, signs and commits events, all or none. The error is an
 // [*ItemError] where one event is to blame; then nothing was written.
 func (s *Service) Issue(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) (results []Result, err error) {
-	err = retry(ctx, func() error {
+	err = s.retry(ctx, func() error {
 		results, err = s.issueOnce(ctx, by, action, events)
 		return err
 	})
