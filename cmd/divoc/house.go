@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ import (
 
 // dataFlags say where everything is kept.
 type dataFlags struct {
-	Data     string `required:"" type:"path" env:"DIVOC_DATA" help:"Folder that holds keys and, unless DIVOC_DATABASE_URL is set, the database."`
+	Data     string `required:"" type:"path" env:"DIVOC_DATA" placeholder:"DIR" help:"Folder that holds keys and, unless DIVOC_DATABASE_URL is set, the database."`
 	SealKey  string `type:"path" env:"DIVOC_SEAL_KEY" placeholder:"FILE" help:"Key that seals personal data and signing keys; kept outside the data folder. Make one: divoc keys seal-key -o FILE. A demonstration needs none."`
 	Database string `env:"DIVOC_DATABASE_URL" placeholder:"URL" help:"PostgreSQL to use in place of the embedded one."`
 }
@@ -130,22 +132,6 @@ func (h *house) tokens() access.Tokens {
 	return access.Tokens{Store: h.store, Now: now, Random: rand.Reader}
 }
 
-func (h *house) setting(ctx context.Context, name string) (string, error) {
-	v, err := h.store.Read().GetSetting(ctx, name)
-	if registry.IsNone(err) {
-		return "", nil
-	}
-	return v, err
-}
-
-// once gives a setting its value for ever and says what it is.
-func (h *house) once(ctx context.Context, name, value string) (string, error) {
-	if value == "" {
-		return h.setting(ctx, name)
-	}
-	return h.store.Read().PutSettingOnce(ctx, query.PutSettingOnceParams{Name: name, Value: value})
-}
-
 // openHouse opens everything. c says how a command that may make the folder
 // (serve, issue, keys init) makes it; it is nil for every other. listen is the
 // address of the one server on the folder, "" for every other command.
@@ -164,6 +150,12 @@ func openHouse(ctx context.Context, f dataFlags, c *createFlags, listen string, 
 			return nil, errors.New("the sealing key lies inside the data folder: whoever copies the folder could read everything; move it elsewhere")
 		}
 	}
+	// What can be refused by the flags alone is refused before a folder is made.
+	if c != nil && f.Database == "" && !fileExists(filepath.Join(f.Data, "postgres")) {
+		if err := refuse(f, c, listen); err != nil {
+			return nil, err
+		}
+	}
 	h, err := openStore(ctx, f, log, as)
 	if err != nil {
 		return nil, err
@@ -175,29 +167,41 @@ func openHouse(ctx context.Context, f dataFlags, c *createFlags, listen string, 
 	return h, nil
 }
 
-// settle reads what was decided for the folder, decides the rest, and opens
-// profile, keys and service.
-func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen string) error {
-	if err := h.settleMode(ctx, c); err != nil {
+// refuse says what is wrong with the flags of a first start on f.
+func refuse(f dataFlags, c *createFlags, listen string) error {
+	h := &house{dir: f.Data}
+	if _, err := h.decide(map[string]string{}, c, listen); err != nil {
 		return err
 	}
-	if err := h.settleProfile(ctx, c); err != nil {
-		return err
+	if h.demo && f.SealKey == "" {
+		return nil // it makes its own
 	}
-	if err := h.settlePublicURL(ctx, c, listen); err != nil {
-		return err
-	}
-	made, err := h.setting(ctx, settingKeyset)
+	key, err := h.sealKey(f, false)
 	if err != nil {
 		return err
 	}
-	if made == "" && c == nil {
-		return fmt.Errorf("%s holds no keys yet: start `divoc serve --data %s` first, or run `divoc keys init`", h.dir, h.dir)
-	}
-	if err := h.openKeys(ctx, f, made == ""); err != nil {
+	return seal.CheckKey(key)
+}
+
+// settle reads what was decided for the folder, decides the rest, and opens
+// profile, keys and service. A start that is refused decides nothing.
+func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen string) error {
+	stored, err := h.settings(ctx)
+	if err != nil {
 		return err
 	}
-	if _, err := h.once(ctx, settingKeyset, "made"); err != nil {
+	decided, err := h.decide(stored, c, listen)
+	if err != nil {
+		return err
+	}
+	if stored[settingKeyset] == "" && c == nil {
+		return fmt.Errorf("%s holds no keys yet: start `divoc serve --data %s` first, or run `divoc keys init`", h.dir, h.dir)
+	}
+	if err := h.openKeys(ctx, f, stored[settingKeyset] == ""); err != nil {
+		return err
+	}
+	decided[settingKeyset] = "made"
+	if err := h.remember(ctx, decided); err != nil {
 		return err
 	}
 	h.service = issuance.New(issuance.Options{
@@ -207,34 +211,79 @@ func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen 
 	return nil
 }
 
-func (h *house) settleMode(ctx context.Context, c *createFlags) error {
-	want := ""
+// settings reads what was decided for the folder.
+func (h *house) settings(ctx context.Context) (map[string]string, error) {
+	out := map[string]string{}
+	for _, name := range []string{settingMode, settingPublicURL, settingCountry, settingProfile, settingKeyset} {
+		v, err := h.store.Read().GetSetting(ctx, name)
+		if err != nil && !registry.IsNone(err) {
+			return nil, err
+		}
+		out[name] = v
+	}
+	return out, nil
+}
+
+// remember writes what was decided. All but the profile, which the next version
+// of it replaces, is decided for ever.
+func (h *house) remember(ctx context.Context, decided map[string]string) error {
+	return h.store.Tx(ctx, func(q *query.Queries) error {
+		for _, name := range slices.Sorted(maps.Keys(decided)) {
+			if name == settingProfile {
+				if err := q.PutSetting(ctx, query.PutSettingParams{Name: name, Value: decided[name]}); err != nil {
+					return err
+				}
+				continue
+			}
+			is, err := q.PutSettingOnce(ctx, query.PutSettingOnceParams{Name: name, Value: decided[name]})
+			if err != nil {
+				return err
+			}
+			if is != decided[name] {
+				return errors.New("another divoc was started on this folder for the first time just now: start again")
+			}
+		}
+		return nil
+	})
+}
+
+// decide says what holds for the folder, by what is stored and the flags, and
+// takes it over into h. It writes nothing.
+func (h *house) decide(stored map[string]string, c *createFlags, listen string) (map[string]string, error) {
+	out := map[string]string{}
+	for _, step := range []func(stored, out map[string]string, c *createFlags, listen string) error{h.decideMode, h.decideProfile, h.decidePublicURL} {
+		if err := step(stored, out, c, listen); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (h *house) decideMode(stored, out map[string]string, c *createFlags, _ string) error {
+	mode, want := stored[settingMode], ""
 	if c != nil {
 		want = "production"
 		if c.Demo {
 			want = "demo"
 		}
 	}
-	mode, err := h.once(ctx, settingMode, want)
 	switch {
-	case err != nil:
-		return err
-	case mode == "":
+	case mode == "" && want == "":
 		return fmt.Errorf("%s was never started: start `divoc serve --data %s` first", h.dir, h.dir)
+	case mode == "":
+		mode = want
 	case want != "" && mode != want && mode == "demo":
 		return errors.New("this folder belongs to a demonstration: add --demo, or use another folder for real certificates")
 	case want != "" && mode != want:
 		return errors.New("this folder holds real certificates: leave out --demo, or use another folder for a demonstration")
 	}
 	h.demo = mode == "demo"
+	out[settingMode] = mode
 	return nil
 }
 
-func (h *house) settleProfile(ctx context.Context, c *createFlags) error {
-	name, err := h.setting(ctx, settingProfile)
-	if err != nil {
-		return err
-	}
+func (h *house) decideProfile(stored, out map[string]string, c *createFlags, _ string) (err error) {
+	name := stored[settingProfile]
 	if c != nil && c.Profile != "" {
 		name = c.Profile
 		if strings.ContainsRune(name, os.PathSeparator) || strings.HasPrefix(name, ".") {
@@ -249,29 +298,21 @@ func (h *house) settleProfile(ctx context.Context, c *createFlags) error {
 	if h.profile, err = profile.Open(name); err != nil {
 		return err
 	}
-	country, err := h.once(ctx, settingCountry, h.profile.Country.Alpha3)
-	if err != nil {
-		return err
+	country := h.profile.Country.Alpha3
+	if before := stored[settingCountry]; before != "" && before != country {
+		return fmt.Errorf("this folder issues for %s and cannot change to %s: use another folder", before, country)
 	}
-	if country != h.profile.Country.Alpha3 {
-		return fmt.Errorf("this folder issues for %s and cannot change to %s: use another folder", country, h.profile.Country.Alpha3)
-	}
-	return h.store.Read().PutSetting(ctx, query.PutSettingParams{Name: settingProfile, Value: name})
+	out[settingProfile], out[settingCountry] = name, country
+	return nil
 }
 
-func (h *house) settlePublicURL(ctx context.Context, c *createFlags, listen string) error {
-	want := ""
+func (h *house) decidePublicURL(stored, out map[string]string, c *createFlags, listen string) error {
+	before, want := stored[settingPublicURL], ""
 	if c != nil {
 		want = strings.TrimRight(c.PublicURL, "/")
-		if want == "" && c.Demo {
-			if listen == "" {
-				listen = defaultListen
-			}
-			want = "http://" + strings.Replace(listen, "127.0.0.1", "localhost", 1)
-			if strings.HasPrefix(listen, ":") {
-				want = "http://localhost" + listen
-			}
-		}
+	}
+	if want == "" && before == "" && c != nil && c.Demo {
+		want = demoURL(listen)
 	}
 	if want != "" {
 		u, err := url.Parse(want)
@@ -279,17 +320,28 @@ func (h *house) settlePublicURL(ctx context.Context, c *createFlags, listen stri
 			return errors.New("--public-url is the permanent address of the service, such as https://certificates.example.org, with https and without a query")
 		}
 	}
-	stored, err := h.once(ctx, settingPublicURL, want)
 	switch {
-	case err != nil:
-		return err
-	case stored == "":
+	case before == "" && want == "":
 		return errors.New("say under which permanent address certificates are published: --public-url https://… (it becomes part of every certificate)")
-	case want != "" && stored != want && c.PublicURL != "":
-		return fmt.Errorf("certificates of this folder point to %s, which can never change: leave out --public-url or give this one", stored)
+	case before != "" && want != "" && before != want:
+		return fmt.Errorf("certificates of this folder point to %s, which can never change: leave out --public-url or give this one", before)
+	case before != "":
+		want = before
 	}
-	h.publicURL = stored
+	h.publicURL = want
+	out[settingPublicURL] = want
 	return nil
+}
+
+// demoURL is the address of a demonstration that was given none.
+func demoURL(listen string) string {
+	if listen == "" {
+		listen = defaultListen
+	}
+	if strings.HasPrefix(listen, ":") {
+		return "http://localhost" + listen
+	}
+	return "http://" + strings.Replace(listen, "127.0.0.1", "localhost", 1)
 }
 
 // openKeys opens the sealing key, the keyset and the signing keys.
@@ -341,6 +393,9 @@ func (h *house) sealKey(f dataFlags, create bool) ([]byte, error) {
 		}
 	}
 	file, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) && !create {
+		return nil, fmt.Errorf("there is no sealing key %s: put it back from a backup, or for a new folder make one with `divoc keys seal-key -o FILE`", path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the sealing key: %w", err)
 	}

@@ -49,6 +49,9 @@ func (c *issueCmd) Run(s streams) error {
 	if err != nil {
 		return err
 	}
+	if len(events) == 0 {
+		return fmt.Errorf("%s holds no record", c.Records)
+	}
 	pages, err := printer.New(h.profile, h.publicURL)
 	if err != nil {
 		return err

@@ -150,7 +150,7 @@ func (c *keysImportCmd) Run(s streams) error {
 
 type keysRotateCmd struct {
 	dataFlags
-	Set string `required:"" enum:"signing" help:"Which keys: signing."`
+	Set string `required:"" enum:"signing" placeholder:"SET" help:"Which keys: signing."`
 }
 
 // Run rotates the keys.

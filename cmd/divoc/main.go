@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -87,7 +88,7 @@ func run(args []string, s streams) int {
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "divoc: %v\nTry: divoc %s --help\n", err, command(err))
+		fmt.Fprintf(s.err, "divoc: %v\nTry: %s --help\n", err, strings.TrimSpace("divoc "+command(err)))
 		return exitUsage
 	}
 	if err := k.Run(); err != nil {

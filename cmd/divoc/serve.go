@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
@@ -52,11 +53,12 @@ func (c *serveCmd) Run(s streams) error {
 	log := slog.New(slog.NewJSONHandler(s.err, &slog.HandlerOptions{Level: c.LogLevel}))
 	api.Strict()
 	// Listening first: an address in use is told before anything is opened.
-	listener, err := new(net.ListenConfig).Listen(s.ctx, "tcp", c.Listen)
+	listener, err := c.listen(s.ctx)
 	if err != nil {
-		return fmt.Errorf("listening on %s: %w", c.Listen, err)
+		return err
 	}
 	defer listener.Close()
+	c.Listen = listener.Addr().String() // port 0 is one now
 	h, err := openHouse(s.ctx, c.dataFlags, &c.createFlags, c.Listen, log)
 	if err != nil {
 		return err
@@ -65,10 +67,44 @@ func (c *serveCmd) Run(s streams) error {
 	return c.serve(s, h, listener)
 }
 
-// check reads everything a start would read and starts nothing.
+// listen opens the address, for https where there is a certificate.
+func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
+	secure, err := c.tls()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", c.Listen)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("another program listens on %s already: end it, or choose another address with --listen HOST:PORT", c.Listen)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--listen %s is no address to listen on, which looks like 127.0.0.1:8080: %w", c.Listen, err)
+	}
+	if secure != nil {
+		listener = tls.NewListener(listener, secure)
+	}
+	return listener, nil
+}
+
+// tls reads the certificate for https, if there is to be one.
+func (c *serveCmd) tls() (*tls.Config, error) {
+	if c.TLSCert == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
+	if err != nil {
+		return nil, fmt.Errorf("the TLS certificate %s with the key %s cannot be used: %w", c.TLSCert, c.TLSKey, err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, nil
+}
+
+// check reads everything a first start would read and starts nothing.
 func (c *serveCmd) check(s streams) error {
-	if c.Profile == "" {
-		return errors.New("say which profile to check: --profile NAME or FOLDER")
+	if _, err := c.tls(); err != nil {
+		return err
+	}
+	if err := refuse(c.dataFlags, &c.createFlags, c.Listen); err != nil {
+		return err
 	}
 	p, err := profile.Open(c.Profile)
 	if err != nil {
@@ -76,14 +112,6 @@ func (c *serveCmd) check(s streams) error {
 	}
 	if _, err := printer.New(p, c.PublicURL); err != nil {
 		return err
-	}
-	if c.TLSCert != "" {
-		if _, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey); err != nil {
-			return fmt.Errorf("the TLS certificate: %w", err)
-		}
-	}
-	if !c.Demo && (c.PublicURL == "" || c.SealKey == "") {
-		return errors.New("without --demo a start needs --public-url and --seal-key")
 	}
 	_, err = fmt.Fprintf(s.out, "profile %s (%s) and flags are good\n", p.Name, p.Country.Name)
 	return err
@@ -128,13 +156,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	}
 	go h.renewKeys(s.ctx)
 	failed := make(chan error, 1)
-	go func() {
-		if c.TLSCert != "" {
-			failed <- server.ServeTLS(listener, c.TLSCert, c.TLSKey)
-			return
-		}
-		failed <- server.Serve(listener)
-	}()
+	go func() { failed <- server.Serve(listener) }()
 	h.log.Info("listening", slog.String("address", listener.Addr().String()), slog.String("profile", h.profile.Name), slog.Bool("demo", h.demo))
 	var databaseEnded <-chan struct{}
 	if h.server != nil {

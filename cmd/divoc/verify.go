@@ -18,7 +18,7 @@ type verifyCmd struct {
 	Trust    []string `type:"existingfile" placeholder:"FILE" help:"Whose signatures count: a trust bundle, PEM certificates or public keys, a JWK set, a DID document. Repeat for several."`
 	At       string   `placeholder:"TIME" help:"Verify as of this time (2026-01-31 or 2026-01-31T12:00:00Z) rather than now."`
 	JSON     bool     `help:"Print the statement as JSON."`
-	Language string   `name:"lang" default:"en" help:"Language of the sentences: en, si, ta."`
+	Language string   `name:"lang" default:"en" enum:"en,si,ta" help:"Language of the sentences: en, si, ta."`
 }
 
 // Run verifies the file and exits with the verdict.

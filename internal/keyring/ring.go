@@ -106,7 +106,7 @@ func (r *Ring) Reload() error {
 func (r *Ring) reload() error {
 	c, info, err := r.store.read()
 	if errors.Is(err, fs.ErrNotExist) {
-		err = vaccination.Errorf(vaccination.Invalid, "the signing keys %s are missing: put them back from a backup, or make new ones with \"divoc keys init\"", r.store.path())
+		err = vaccination.Errorf(vaccination.Invalid, "the signing keys %s are missing, without which nothing that was issued can be verified: put them back from a backup", r.store.path())
 	}
 	if err == nil {
 		err = r.usable(c)

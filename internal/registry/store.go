@@ -16,6 +16,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ type Store struct {
 func Open(ctx context.Context, url string) (*Store, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, errors.New("the database URL cannot be read: it looks like postgres://user@host/divoc")
+		return nil, errURL()
 	}
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	if cfg.MaxConns < 16 {
@@ -56,13 +57,29 @@ func Open(ctx context.Context, url string) (*Store, error) {
 	var version int
 	if err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version); err != nil {
 		pool.Close()
-		return nil, fmt.Errorf("connecting to the database: %w", err)
+		return nil, unreachable(err)
 	}
 	if version < 150000 {
 		pool.Close()
 		return nil, fmt.Errorf("the database is PostgreSQL %d; divoc needs 15 or newer", version/10000)
 	}
 	return &Store{pool: pool}, nil
+}
+
+// errURL repeats nothing of the URL, which may hold a password.
+func errURL() error {
+	return errors.New("the database URL cannot be read: it looks like postgres://user@host/divoc")
+}
+
+// unreachable is err in one line: the driver writes one for each address tried.
+func unreachable(err error) error {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		if line = strings.TrimSpace(line); !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return fmt.Errorf("the database cannot be reached; check its URL and that it runs: %s", strings.Join(lines, " "))
 }
 
 // Close ends all connections.
@@ -79,13 +96,13 @@ func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
 func Migrate(ctx context.Context, url string) error {
 	cfg, err := pgx.ParseConfig(url)
 	if err != nil {
-		return errors.New("the database URL cannot be read")
+		return errURL()
 	}
 	db := stdlib.OpenDB(*cfg)
 	defer db.Close()
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return fmt.Errorf("connecting to the database: %w", err)
+		return unreachable(err)
 	}
 	defer conn.Close()
 	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock(727362001)"); err != nil {

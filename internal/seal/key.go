@@ -33,6 +33,13 @@ func GenerateKey(random io.Reader) ([]byte, error) {
 		keyID(key), keyMark, base64.RawURLEncoding.EncodeToString(append(key, keySum(key)...))), nil
 }
 
+// CheckKey says what is wrong with the text of a seal-key file, repeating nothing
+// of it.
+func CheckKey(text []byte) error {
+	_, err := parseKey(text)
+	return err
+}
+
 // parseKey reads the text of a seal-key file. Its errors repeat nothing of it.
 func parseKey(text []byte) ([]byte, error) {
 	if len(text) > keyFileSize {
