@@ -198,7 +198,7 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 			func() error { return w.writeFlags(ctx, q) },
 			func() error { return w.writeCertificates(ctx, q) },
 			func() error { return w.writeUpdates(ctx, q) },
-			func() error { return w.publishLater(ctx, tx) },
+			func() error { return w.publishLater(ctx, tx, q) },
 			func() error { return registry.Audit(ctx, q, now, w.by.Actor, w.audit...) },
 		}
 		for _, step := range steps {
@@ -326,18 +326,25 @@ func (w *writes) writeUpdates(ctx context.Context, q *query.Queries) error {
 	return nil
 }
 
-// publishLater queues each status list that a move made stale.
-func (w *writes) publishLater(ctx context.Context, tx pgx.Tx) error {
-	if w.s.Later == nil {
-		return nil
-	}
-	done := map[int32]bool{}
+// publishLater queues each status list that a move made stale; without a queue
+// it is signed when somebody asks for it next.
+func (w *writes) publishLater(ctx context.Context, tx pgx.Tx, q *query.Queries) error {
+	var lists []int32
 	for _, f := range w.flags {
-		if list := f.row.StatusList; !done[list] {
-			done[list] = true
-			if err := w.s.Later(ctx, tx, list); err != nil {
-				return err
-			}
+		lists = append(lists, f.row.StatusList)
+	}
+	slices.Sort(lists)
+	for _, list := range slices.Compact(lists) {
+		var err error
+		if w.s.Later != nil {
+			err = w.s.Later(ctx, tx, list)
+		} else if err = q.LockStatusList(ctx, query.LockStatusListParams{Class: lockStatusLists, List: list}); err == nil {
+			// A publisher that read before this transaction ends has put its list
+			// now, or waits.
+			err = q.StaleStatusList(ctx, list)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

@@ -46,7 +46,8 @@ type Options struct {
 	Random    io.Reader
 	Log       *slog.Logger
 	// Later puts the publishing of a status list into the transaction that made
-	// it necessary. Nil publishes when a list is asked for.
+	// it necessary. Nil publishes when the list is asked for next, by whichever
+	// process.
 	Later func(ctx context.Context, tx pgx.Tx, list int32) error
 }
 

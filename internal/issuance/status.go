@@ -16,6 +16,7 @@ import (
 const (
 	listLife     = 7 * 24 * time.Hour // a published list is valid so long
 	listRefresh  = 24 * time.Hour     // and is signed anew after this
+	listSkew     = time.Minute        // by which the clocks of two servers may differ
 	snapshotLife = 24 * time.Hour     // after that an offline verifier should fetch anew
 	snapshotKeep = time.Minute        // how long a snapshot is answered from memory
 )
@@ -38,14 +39,15 @@ func (s *Service) Status(ctx context.Context, id vaccination.CertificateID) (sta
 
 // StatusList returns a published status list credential, its version and when
 // it was signed. A list that was never opened is [vaccination.NotFound]. A list
-// nobody published yet, or not for a day, is signed now.
+// nobody published yet, or not for a day, or that changed without a queue to
+// publish it, is signed now.
 func (s *Service) StatusList(ctx context.Context, purpose string, list int32) ([]byte, time.Time, error) {
 	if purpose != "revocation" && purpose != "suspension" {
 		return nil, time.Time{}, vaccination.Errorf(vaccination.NotFound, "there are status lists for revocation and suspension")
 	}
 	get := query.GetStatusListParams{List: list, Purpose: purpose}
 	row, err := s.Store.Read().GetStatusList(ctx, get)
-	if err == nil && s.Now().Sub(row.IssuedAt) < listRefresh {
+	if err == nil && s.fresh(row.IssuedAt) {
 		return row.Credential, row.IssuedAt, nil
 	}
 	if err != nil && !registry.IsNone(err) {
@@ -57,11 +59,18 @@ func (s *Service) StatusList(ctx context.Context, purpose string, list int32) ([
 		}
 		return nil, time.Time{}, err
 	}
-	if err := s.PublishList(ctx, list); err != nil {
+	if err := s.publish(ctx, list, false); err != nil {
 		return nil, time.Time{}, err
 	}
 	row, err = s.Store.Read().GetStatusList(ctx, get)
 	return row.Credential, row.IssuedAt, err
+}
+
+// fresh reports whether a list signed then can still be handed out. One from the
+// future was signed while the clock was wrong.
+func (s *Service) fresh(issued time.Time) bool {
+	age := s.Now().Sub(issued)
+	return age < listRefresh && age > -listSkew
 }
 
 // listOpen reports whether positions of a list were ever handed out.
@@ -82,9 +91,23 @@ func (s *Service) listOpen(ctx context.Context, list int32) (bool, error) {
 // says now. Publishers of one list wait for each other, so that an older state
 // never overwrites a newer one.
 func (s *Service) PublishList(ctx context.Context, list int32) error {
+	return s.publish(ctx, list, true)
+}
+
+// publish is [Service.PublishList], which again signs also what is fresh.
+func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 	return s.Store.Tx(ctx, func(q *query.Queries) error {
 		if err := q.LockStatusList(ctx, query.LockStatusListParams{Class: lockStatusLists, List: list}); err != nil {
 			return err
+		}
+		if !again { // many asked at once, and one of them was first
+			row, err := q.GetStatusList(ctx, query.GetStatusListParams{List: list, Purpose: "revocation"})
+			if err == nil && s.fresh(row.IssuedAt) {
+				return nil
+			}
+			if err != nil && !registry.IsNone(err) {
+				return err
+			}
 		}
 		flagged, err := q.FlaggedInList(ctx, list)
 		if err != nil {
@@ -114,7 +137,8 @@ func (s *Service) PublishList(ctx context.Context, list int32) error {
 }
 
 // snapshotCache keeps the last trust bundle for a minute, or until a status
-// changed here.
+// changed here. What another process changed meanwhile (the command line, a
+// second server) is a minute late in it, which the bundle's "as of" says.
 type snapshotCache struct {
 	mu   sync.Mutex
 	data []byte
@@ -127,17 +151,45 @@ func (c *snapshotCache) drop() {
 	c.mu.Unlock()
 }
 
+// settingBundle is the setting that holds the version of the last trust bundle.
+const settingBundle = "trust_bundle_version"
+
 // TrustBundle returns what an offline verifier needs: our keys and a signed
 // snapshot of every certificate that is not valid, as the JSON of
-// [trust.Bundle].
+// [trust.Bundle]. Each bundle has a version above that of every other one made
+// before it, by whichever process, whatever the clock says; a later version
+// never holds an earlier state.
 func (s *Service) TrustBundle(ctx context.Context) ([]byte, error) {
 	s.snapshot.mu.Lock()
 	defer s.snapshot.mu.Unlock()
-	now := s.Now().UTC().Truncate(time.Second)
-	if s.snapshot.data != nil && now.Sub(s.snapshot.at) < snapshotKeep {
+	if age := s.Now().Sub(s.snapshot.at); s.snapshot.data != nil && age < snapshotKeep && age > -snapshotKeep {
 		return s.snapshot.data, nil
 	}
-	flagged, err := s.Store.Read().Flagged(ctx)
+	var bundle *trust.Bundle
+	err := s.Store.Tx(ctx, func(q *query.Queries) (err error) {
+		bundle, err = s.makeBundle(ctx, q)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	data, err := bundle.Sign(s.Keys.BundleSigners()...)
+	if err != nil {
+		return nil, err
+	}
+	s.snapshot.data, s.snapshot.at = data, bundle.Issued
+	return data, nil
+}
+
+// makeBundle takes the version before it looks at the states: another bundle has
+// to wait for it, and sees what this one saw or more.
+func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bundle, error) {
+	version, err := q.NextVersion(ctx, query.NextVersionParams{Name: settingBundle, AtLeast: s.Now().Unix()})
+	if err != nil {
+		return nil, err
+	}
+	now := s.Now().UTC().Truncate(time.Second)
+	flagged, err := q.Flagged(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -146,16 +198,10 @@ func (s *Service) TrustBundle(ctx context.Context) ([]byte, error) {
 		status := statusOf(f.Status)
 		hashes[status] = append(hashes[status], trust.HashOf(vaccination.CertificateID(f.ID).UVCI(s.Profile.Country.Alpha2)))
 	}
-	bundle := &trust.Bundle{Version: now.Unix(), Issued: now, Issuers: []trust.Issuer{s.Keys.Issuer()}, Status: []trust.Snapshot{{
+	return &trust.Bundle{Version: version, Issued: now, Issuers: []trust.Issuer{s.Keys.Issuer()}, Status: []trust.Snapshot{{
 		Issuer: s.issuer.ID, AsOf: now, NextUpdate: now.Add(snapshotLife),
 		Superseded: trust.NewHashes(hashes[vaccination.StatusSuperseded]),
 		Suspended:  trust.NewHashes(hashes[vaccination.StatusSuspended]),
 		Revoked:    trust.NewHashes(hashes[vaccination.StatusRevoked]),
-	}}}
-	data, err := bundle.Sign(s.Keys.BundleSigners()...)
-	if err != nil {
-		return nil, err
-	}
-	s.snapshot.data, s.snapshot.at = data, now
-	return data, nil
+	}}}, nil
 }

@@ -27,3 +27,10 @@ UPDATE token SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL;
 
 -- name: PutSetting :exec
 INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: NextVersion :one
+-- The next version of something published: at least @at_least, and above every
+-- one before. Others that ask wait until the transaction ends.
+INSERT INTO setting (name, value) SELECT @name, cast(@at_least::bigint AS text)
+ON CONFLICT (name) DO UPDATE SET value = greatest(setting.value::bigint + 1, excluded.value::bigint)::text
+RETURNING value::bigint AS version;

@@ -21,6 +21,10 @@ ON CONFLICT (list, purpose) DO UPDATE SET version = status_list.version + 1, iss
 -- name: GetStatusList :one
 SELECT list, purpose, version, issued_at, credential FROM status_list WHERE list = @list AND purpose = @purpose;
 
+-- name: StaleStatusList :exec
+-- Makes whoever asks for a list next sign it anew.
+UPDATE status_list SET issued_at = 'epoch' WHERE list = @list::int;
+
 -- name: StatusLists :many
 SELECT list, purpose, version, issued_at FROM status_list ORDER BY list, purpose;
 

@@ -105,6 +105,26 @@ func (q *Queries) ListTokens(ctx context.Context) ([]ListTokensRow, error) {
 	return items, nil
 }
 
+const nextVersion = `-- name: NextVersion :one
+INSERT INTO setting (name, value) SELECT $1, cast($2::bigint AS text)
+ON CONFLICT (name) DO UPDATE SET value = greatest(setting.value::bigint + 1, excluded.value::bigint)::text
+RETURNING value::bigint AS version
+`
+
+type NextVersionParams struct {
+	Name    string
+	AtLeast int64
+}
+
+// The next version of something published: at least @at_least, and above every
+// one before. Others that ask wait until the transaction ends.
+func (q *Queries) NextVersion(ctx context.Context, arg NextVersionParams) (int64, error) {
+	row := q.db.QueryRow(ctx, nextVersion, arg.Name, arg.AtLeast)
+	var version int64
+	err := row.Scan(&version)
+	return version, err
+}
+
 const putSetting = `-- name: PutSetting :exec
 INSERT INTO setting (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value
 `

@@ -178,6 +178,16 @@ func (q *Queries) ReserveStatusPositions(ctx context.Context, arg ReserveStatusP
 	return status_next, err
 }
 
+const staleStatusList = `-- name: StaleStatusList :exec
+UPDATE status_list SET issued_at = 'epoch' WHERE list = $1::int
+`
+
+// Makes whoever asks for a list next sign it anew.
+func (q *Queries) StaleStatusList(ctx context.Context, list int32) error {
+	_, err := q.db.Exec(ctx, staleStatusList, list)
+	return err
+}
+
 const statusLists = `-- name: StatusLists :many
 SELECT list, purpose, version, issued_at FROM status_list ORDER BY list, purpose
 `
