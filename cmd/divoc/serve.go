@@ -18,7 +18,6 @@ import (
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/web"
-	"github.com/opendivoc/divoc/internal/web/api"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -51,7 +50,6 @@ func (c *serveCmd) Run(s streams) error {
 		return c.check(s)
 	}
 	log := slog.New(slog.NewJSONHandler(s.err, &slog.HandlerOptions{Level: c.LogLevel}))
-	api.Strict()
 	// Listening first: an address in use is told before anything is opened.
 	listener, err := c.listen(s.ctx)
 	if err != nil {

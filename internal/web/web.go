@@ -75,7 +75,9 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 
 	s.machines(mux, registry)
 	s.published(mux)
-	api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+	if err := api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Verify: s.verifyFile, Log: o.Log, Version: o.Version}); err != nil {
+		return nil, err
+	}
 	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Log: o.Log})
 
 	// Pages are forms in browsers: what another site sends is refused.

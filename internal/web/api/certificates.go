@@ -3,46 +3,42 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// certificate is one version as the API shows it.
-type certificate struct {
-	ID        string    `json:"id"`
-	HCID      string    `json:"hcid"`
-	Programme string    `json:"programme"`
-	Dose      int       `json:"dose"`
-	Version   int       `json:"version"`
-	Status    string    `json:"status" enum:"valid,suspended,superseded,revoked"`
-	StatusAt  time.Time `json:"statusAt"`
-	Reason    string    `json:"reason,omitempty"`
-	IssuedAt  time.Time `json:"issuedAt"`
-	Replaces  string    `json:"replaces,omitempty"`
-	Source    string    `json:"source"`
-	Content   any       `json:"content" doc:"the core data set as certified"`
+// issuedCertificate is one version as the API shows it.
+type issuedCertificate struct {
+	ID        string                  `json:"id"`
+	HCID      string                  `json:"hcid"`
+	Programme string                  `json:"programme"`
+	Dose      int                     `json:"dose"`
+	Version   int                     `json:"version"`
+	Status    vaccination.Status      `json:"status" enum:"valid,suspended,superseded,revoked"`
+	StatusAt  time.Time               `json:"statusAt"`
+	Reason    string                  `json:"reason,omitempty"`
+	IssuedAt  time.Time               `json:"issuedAt"`
+	Replaces  string                  `json:"replaces,omitempty"`
+	Source    string                  `json:"source"`
+	Content   vaccination.Certificate `json:"content" doc:"the core data set as certified"`
 }
 
-func certificateOf(r *issuance.Record) certificate {
-	c := certificate{
+func issuedOf(r *issuance.Record) issuedCertificate {
+	return issuedCertificate{
 		ID: r.ID.String(), HCID: r.Certificate.Info.HCID, Programme: r.Programme, Dose: r.Dose, Version: r.Version,
-		Status: string(r.Status), StatusAt: r.StatusAt, Reason: r.Reason, IssuedAt: r.IssuedAt, Source: r.Source, Content: r.Certificate,
+		Status: r.Status, StatusAt: r.StatusAt, Reason: r.Reason, IssuedAt: r.IssuedAt, Replaces: idOrNone(r.Replaces), Source: r.Source, Content: r.Certificate,
 	}
-	if !r.Replaces.IsZero() {
-		c.Replaces = r.Replaces.String()
-	}
-	return c
 }
 
-// OneInput is the input of every operation on one certificate.
+// OneInput is the input of every operation on one certificate. It is exported
+// because huma reads nothing into a struct that is embedded unexported.
 type OneInput struct {
-	Authorised
-	ID string `path:"id" doc:"id of the certificate, or its UVCI"`
+	ID string `path:"id" doc:"id of the certificate, or its UVCI" example:"0G7Q2M5VX8K3TR9ZC4WYB1NA"`
 }
 
 type pageInput struct {
@@ -51,7 +47,6 @@ type pageInput struct {
 }
 
 type searchInput struct {
-	Authorised
 	Body struct {
 		EnrolmentCode string `json:"enrolmentCode" minLength:"1" maxLength:"200"`
 		Programme     string `json:"programme,omitempty"`
@@ -60,7 +55,7 @@ type searchInput struct {
 
 type listOutput struct {
 	Body struct {
-		Certificates []certificate `json:"certificates"`
+		Certificates []issuedCertificate `json:"certificates"`
 	}
 }
 
@@ -73,69 +68,58 @@ type changeInput struct {
 
 type statusOutput struct {
 	Body struct {
-		Status string `json:"status"`
+		Status vaccination.Status `json:"status" enum:"valid,suspended,superseded,revoked"`
 	}
 }
 
 // file is an answer that is not JSON of the API's own.
 type file struct {
-	ContentType  string `header:"Content-Type"`
-	CacheControl string `header:"Cache-Control"`
-	Body         []byte
-}
-
-func fileOf(contentType string, body []byte) *file {
-	return &file{ContentType: contentType, CacheControl: "no-store", Body: body}
+	ContentType string `header:"Content-Type"`
+	Disposition string `header:"Content-Disposition"`
+	Body        []byte
 }
 
 // one finds the certificate a path names, for a caller that may read it.
 func (h *handler) one(ctx context.Context, in OneInput, purpose string) (*issuance.Record, error) {
-	by, id, err := h.named(ctx, in)
+	id, err := h.named(in)
 	if err != nil {
 		return nil, err
 	}
-	r, err := h.Service.ByID(ctx, by, id, purpose)
+	r, err := h.Service.ByID(ctx, caller(ctx), id, purpose)
 	return r, h.problem(err)
 }
 
-func (h *handler) named(ctx context.Context, in OneInput) (access.Caller, vaccination.CertificateID, error) {
-	by, err := h.caller(ctx, in.Authorised)
-	if err != nil {
-		return by, vaccination.CertificateID{}, err
-	}
+// named reads the id in a path. One that is none names no certificate.
+func (h *handler) named(in OneInput) (vaccination.CertificateID, error) {
 	id, err := vaccination.ParseCertificateID(in.ID)
 	if err != nil {
 		err = h.problem(vaccination.Errorf(vaccination.NotFound, "%s", err.Error()))
 	}
-	return by, id, err
+	return id, err
 }
 
 // certificates adds the operations on what was issued.
 func (h *handler) certificates(api huma.API) {
-	huma.Register(api, operation("findCertificates", http.MethodPost, "/certificates/search", "Find the certificates of an enrolment code"),
+	huma.Register(api, h.operation("findCertificates", http.MethodPost, "/certificates/search", "Find the certificates of an enrolment code", 400, 404),
 		func(ctx context.Context, in *searchInput) (*listOutput, error) {
-			by, err := h.caller(ctx, in.Authorised)
-			if err != nil {
-				return nil, err
-			}
-			records, err := h.Service.ByCode(ctx, by, in.Body.Programme, in.Body.EnrolmentCode, "search")
+			records, err := h.Service.ByCode(ctx, caller(ctx), in.Body.Programme, in.Body.EnrolmentCode, "search")
 			return list(records), h.problem(err)
 		})
-	huma.Register(api, operation("getCertificate", http.MethodGet, "/certificates/{id}", "Show a certificate and its state"),
-		func(ctx context.Context, in *OneInput) (*struct{ Body certificate }, error) {
+	huma.Register(api, h.operation("getCertificate", http.MethodGet, "/certificates/{id}", "Show a certificate and its state", 404),
+		func(ctx context.Context, in *OneInput) (*struct{ Body issuedCertificate }, error) {
 			r, err := h.one(ctx, *in, "show")
 			if err != nil {
 				return nil, err
 			}
-			return &struct{ Body certificate }{certificateOf(r)}, nil
+			return &struct{ Body issuedCertificate }{issuedOf(r)}, nil
 		})
-	huma.Register(api, operation("getVersions", http.MethodGet, "/certificates/{id}/versions", "List all versions of the record a certificate belongs to"),
+	huma.Register(api, h.operation("getVersions", http.MethodGet, "/certificates/{id}/versions", "List all versions of the record a certificate belongs to", 404),
 		func(ctx context.Context, in *OneInput) (*listOutput, error) {
-			by, id, err := h.named(ctx, *in)
+			id, err := h.named(*in)
 			if err != nil {
 				return nil, err
 			}
-			records, err := h.Service.Versions(ctx, by, id, "versions")
+			records, err := h.Service.Versions(ctx, caller(ctx), id, "versions")
 			return list(records), h.problem(err)
 		})
 	h.files(api)
@@ -144,27 +128,33 @@ func (h *handler) certificates(api huma.API) {
 
 func list(records []*issuance.Record) *listOutput {
 	out := &listOutput{}
-	out.Body.Certificates = []certificate{}
+	out.Body.Certificates = []issuedCertificate{}
 	for _, r := range records {
-		out.Body.Certificates = append(out.Body.Certificates, certificateOf(r))
+		out.Body.Certificates = append(out.Body.Certificates, issuedOf(r))
 	}
 	return out
 }
 
 // files adds the forms a certificate can be had in.
 func (h *handler) files(api huma.API) {
-	huma.Register(api, operation("getPDF", http.MethodGet, "/certificates/{id}/pdf", "The certificate as a page to print, with all current doses"),
+	operation := func(id, path, contentType, summary string, errors ...int) huma.Operation {
+		op := h.operation(id, http.MethodGet, "/certificates/{id}"+path, summary, append(errors, 404)...)
+		mediaType, _, _ := strings.Cut(contentType, ";")
+		op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{mediaType: {}}}}
+		return op
+	}
+	huma.Register(api, operation("getPDF", "/pdf", "application/pdf", "The certificate as a page to print, with all current doses", 409),
 		func(ctx context.Context, in *pageInput) (*file, error) {
-			by, id, err := h.named(ctx, in.OneInput)
+			id, err := h.named(in.OneInput)
 			if err != nil {
 				return nil, err
 			}
-			doses, index, err := h.Service.Page(ctx, by, id, "pdf")
+			doses, index, err := h.Service.Page(ctx, caller(ctx), id, "pdf")
 			if err != nil {
 				return nil, h.problem(err)
 			}
 			data, err := h.Printer.PDF(doses, index, in.Language)
-			return fileOf("application/pdf", data), h.problem(err)
+			return &file{"application/pdf", `inline; filename="certificate.pdf"`, data}, h.problem(err)
 		})
 	forms := []struct {
 		id, path, contentType, summary string
@@ -176,41 +166,40 @@ func (h *handler) files(api huma.API) {
 		{"getCredential", "/credential", "application/vc", "The signed W3C verifiable credential", func(r *issuance.Record) ([]byte, error) { return r.Document, nil }},
 	}
 	for _, f := range forms {
-		huma.Register(api, operation(f.id, http.MethodGet, "/certificates/{id}"+f.path, f.summary),
-			func(ctx context.Context, in *OneInput) (*file, error) {
-				r, err := h.one(ctx, *in, f.id)
-				if err != nil {
-					return nil, err
-				}
-				data, err := f.make(r)
-				return fileOf(f.contentType, data), h.problem(err)
-			})
+		huma.Register(api, operation(f.id, f.path, f.contentType, f.summary), func(ctx context.Context, in *OneInput) (*file, error) {
+			r, err := h.one(ctx, *in, f.id)
+			if err != nil {
+				return nil, err
+			}
+			data, err := f.make(r)
+			return &file{ContentType: f.contentType, Body: data}, h.problem(err)
+		})
 	}
 }
 
 // changes adds the operations that change a certificate's state.
 func (h *handler) changes(api huma.API) {
-	huma.Register(api, operation("revoke", http.MethodPost, "/certificates/{id}/revocation", "Revoke a certificate, for ever"),
+	huma.Register(api, h.operation("revoke", http.MethodPost, "/certificates/{id}/revocation", "Revoke a certificate, for ever", 400, 404, 409),
 		func(ctx context.Context, in *changeInput) (*statusOutput, error) {
-			by, id, err := h.named(ctx, in.OneInput)
+			id, err := h.named(in.OneInput)
 			if err != nil {
 				return nil, err
 			}
-			status, err := h.Service.Change(ctx, by, id, vaccination.ActRevoke, in.Body.Reason)
+			status, err := h.Service.Change(ctx, caller(ctx), id, vaccination.ActRevoke, in.Body.Reason)
 			if err != nil {
 				return nil, h.problem(err)
 			}
 			out := &statusOutput{}
-			out.Body.Status = string(status)
+			out.Body.Status = status
 			return out, nil
 		})
-	huma.Register(api, operation("reissue", http.MethodPost, "/certificates/{id}/reissue", "Issue a revoked certificate again, with the same content"),
+	huma.Register(api, h.operation("reissue", http.MethodPost, "/certificates/{id}/reissue", "Issue a revoked certificate again, with the same content", 404, 409),
 		func(ctx context.Context, in *OneInput) (*struct{ Body result }, error) {
-			by, id, err := h.named(ctx, *in)
+			id, err := h.named(*in)
 			if err != nil {
 				return nil, err
 			}
-			r, err := h.Service.ReissueByID(ctx, by, id)
+			r, err := h.Service.ReissueByID(ctx, caller(ctx), id)
 			if err != nil {
 				return nil, h.problem(err)
 			}

@@ -5,31 +5,34 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"reflect"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/opendivoc/divoc/vaccination"
+	"github.com/opendivoc/divoc/verify"
 )
 
 // maxScan bounds what can be sent to be verified: a photograph of paper.
 const maxScan = 16 << 20
 
 type verifyInput struct {
-	Language    string `query:"lang" doc:"language of the sentences" example:"en"`
-	ContentType string `header:"Content-Type"`
-	RawBody     []byte `contentType:"application/json"`
+	Language string `query:"lang" doc:"language of the sentences" example:"en"`
+	RawBody  []byte `contentType:"application/octet-stream"`
 }
 
-type verifyOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         json.RawMessage
-}
+type verifyOutput struct{ Body verify.Statements }
 
 // verification adds the one operation that anybody may call.
 func (h *handler) verification(api huma.API) {
-	op := operation("verify", http.MethodPost, "/verify", "Say what a certificate is worth")
-	op.Security, op.MaxBodyBytes, op.SkipValidateBody = nil, maxScan, true
-	op.Description = `Send {"data": "text of a code"} as JSON, or a file (image, PDF, credential) as it is. The answer is one statement, or {"statements": […]} for a file with several codes.`
+	op := huma.Operation{
+		OperationID: "verify", Method: http.MethodPost, Path: prefix + "/verify", Summary: "Say what a certificate is worth",
+		Description:  `Send {"data": "text of a code"} as JSON, or a file (image, PDF, credential) as it is. The answer is one statement, or {"statements": […]} for a file with several codes. Nothing of it is kept.`,
+		MaxBodyBytes: maxScan, SkipValidateBody: true, Middlewares: huma.Middlewares{uncached},
+		Errors:      []int{http.StatusRequestEntityTooLarge, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		RequestBody: &huma.RequestBody{Content: verifiable()},
+		Responses:   map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: statements(api.OpenAPI().Components.Schemas)}}}},
+	}
 	huma.Register(api, op, func(ctx context.Context, in *verifyInput) (*verifyOutput, error) {
 		data := in.RawBody
 		var asked struct {
@@ -41,11 +44,31 @@ func (h *handler) verification(api huma.API) {
 		if len(bytes.TrimSpace(data)) == 0 {
 			return nil, h.problem(vaccination.Errorf(vaccination.Invalid, `send {"data": "text of a code"}, or a file`))
 		}
-		statements, err := h.Verify(ctx, data, in.Language)
-		if err != nil {
-			return nil, h.problem(err)
-		}
-		body, err := json.Marshal(statements)
-		return &verifyOutput{CacheControl: "no-store", Body: body}, h.problem(err)
+		list, err := h.Verify(ctx, data, in.Language)
+		return &verifyOutput{list}, h.problem(err)
 	})
+}
+
+// verifiable are the kinds of body that verify takes.
+func verifiable() map[string]*huma.MediaType {
+	return map[string]*huma.MediaType{
+		"application/json": {Schema: &huma.Schema{
+			Type: huma.TypeObject, Required: []string{"data"},
+			Properties: map[string]*huma.Schema{"data": {Type: huma.TypeString, Description: "text of a QR code, or a credential as text"}},
+		}, Example: map[string]string{"data": "HC1:NCFOXN…"}},
+		"application/vc":  {Schema: &huma.Schema{Type: huma.TypeObject, Description: "a signed credential"}},
+		"application/pdf": {},
+		"image/png":       {},
+		"image/jpeg":      {},
+		"text/plain":      {Schema: &huma.Schema{Type: huma.TypeString, Description: "text of a QR code"}},
+	}
+}
+
+// statements is the schema of [verify.Statements].
+func statements(r huma.Registry) *huma.Schema {
+	one := r.Schema(reflect.TypeFor[verify.Statement](), true, "Statement")
+	return &huma.Schema{OneOf: []*huma.Schema{one, {
+		Type: huma.TypeObject, Required: []string{"statements"},
+		Properties: map[string]*huma.Schema{"statements": {Type: huma.TypeArray, Items: one}},
+	}}}
 }

@@ -109,14 +109,23 @@ func WriteProblem(w http.ResponseWriter, log *slog.Logger, err error) {
 
 // WriteJSON answers a request with v. It is never kept by a cache.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, v any) {
-	switch status {
-	case http.StatusUnauthorized:
+	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		w.Header().Set("Retry-After", "1")
+	}
+	if after := RetryAfter(status); after != "" {
+		w.Header().Set("Retry-After", after)
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(v) // the client went away
+}
+
+// RetryAfter is the header of that name for an answer of status: seconds, or
+// nothing where asking again does not help.
+func RetryAfter(status int) string {
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+		return "1"
+	}
+	return ""
 }

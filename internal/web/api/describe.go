@@ -1,0 +1,74 @@
+package api
+
+import (
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/opendivoc/divoc/internal/web/door"
+	"github.com/opendivoc/divoc/vaccination"
+	"github.com/opendivoc/divoc/verify"
+)
+
+// schemas is where types are described: each under its name, those of package
+// verify as parts of a statement.
+func schemas() huma.Registry {
+	r := huma.NewMapRegistry("#/components/schemas/", func(t reflect.Type, hint string) string {
+		name := huma.DefaultSchemaNamer(t, hint)
+		if t.PkgPath() == reflect.TypeFor[verify.Statement]().PkgPath() {
+			name = "Statement" + strings.TrimPrefix(name, "Statement")
+		}
+		return name
+	})
+	r.RegisterTypeAlias(reflect.TypeFor[vaccination.Date](), reflect.TypeFor[date]())
+	// huma's errors are sent as ours: see ourProblem.
+	r.RegisterTypeAlias(reflect.TypeFor[huma.ErrorModel](), reflect.TypeFor[door.Problem]())
+	return r
+}
+
+// date describes [vaccination.Date].
+type date struct{}
+
+// Schema is a text of the form that [vaccination.ParseDate] reads; it lets
+// through one day in four years that the calendar does not have.
+func (date) Schema(huma.Registry) *huma.Schema {
+	s := &huma.Schema{
+		Type:               huma.TypeString,
+		Description:        "A date as far as it is known: YYYY-MM-DD, YYYY-MM or YYYY, with ~ at the end when it is estimated.",
+		Pattern:            `^([0-9]{4}(-(0[1-9]|1[0-2]))?|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-9])|[0-9]{4}-(0[13-9]|1[0-2])-30|[0-9]{4}-(0[13578]|1[02])-31)~?$|^$`,
+		PatternDescription: "a date: YYYY-MM-DD, YYYY-MM or YYYY",
+		Examples:           []any{"1987-04-21"},
+	}
+	s.PrecomputeMessages()
+	return s
+}
+
+// describe adds examples, which make run's token can try.
+func describe(o *huma.OpenAPI) {
+	example := func(path, body string) {
+		o.Paths[prefix+path].Post.RequestBody.Content["application/json"].Example = json.RawMessage(body)
+	}
+	example("/events", exampleEvents)
+	example("/corrections", exampleEvents)
+	example("/certificates/search", `{"enrolmentCode": "EXAMPLE-1", "programme": "covid-19"}`)
+	example("/certificates/{id}/revocation", `{"reason": "issued in error"}`)
+	conflict := &door.Problem{
+		Type: "about:blank", Title: "Conflict", Status: 409, Code: string(vaccination.Conflict), Item: new(int),
+		Detail: "this record has a certificate with other content in vaccination.lot; send a correction (PUT) to change it",
+		Faults: []door.Fault{{Path: "vaccination.lot", Code: "differs", Message: "differs from what is certified"}},
+	}
+	o.Paths[prefix+"/events"].Post.Responses["409"].Content["application/problem+json"].Example = conflict
+	for _, s := range o.Components.Schemas.Map() {
+		slices.Sort(s.Required) // the same description from every build
+	}
+}
+
+const exampleEvents = `{"events": [{
+  "programme": "covid-19", "enrolmentCode": "EXAMPLE-1",
+  "person": {"name": "Marcia Campbell", "birthDate": "1987-04-21", "sex": "female", "nationality": "JAM", "identifier": {"type": "passport", "value": "A1234567"}},
+  "contacts": ["tel:8765550142"],
+  "vaccination": {"product": "Comirnaty", "lot": "PF1", "date": "2021-11-30", "dose": 1, "totalDoses": 2, "country": {"code": "JAM"}, "centre": "Falmouth Health Centre", "practitioner": "N. Brown"}
+}]}`
