@@ -1,0 +1,112 @@
+package csv
+
+import (
+	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// DateOrder is the order in which a file writes day, month and year as numbers.
+type DateOrder string
+
+// The orders. Undeclared reads only dates that can mean one day.
+const (
+	Undeclared DateOrder = ""
+	DMY        DateOrder = "DMY"
+	MDY        DateOrder = "MDY"
+	YMD        DateOrder = "YMD"
+)
+
+// ParseDateOrder reads the name of an order.
+func ParseDateOrder(s string) (DateOrder, error) {
+	switch o := DateOrder(strings.ToUpper(s)); o {
+	case Undeclared, DMY, MDY, YMD:
+		return o, nil
+	}
+	return "", vaccination.Errorf(vaccination.Invalid, "a date format is DMY, MDY or YMD")
+}
+
+const (
+	faultAmbiguous = "ambiguous" // a date that can mean two days
+	askOrder       = "this can be two different days: declare the order of the file's dates (dateFormat=DMY, MDY or YMD), or write YYYY-MM-DD"
+	askDate        = "this is no date: write YYYY-MM-DD, or 31-Jan-2021"
+)
+
+// readDate reads a date as a table has it. A time with a zone is the day it was
+// in zone; zone is nil where a time of day means nothing and its date is taken
+// as written. The empty cell is the unknown date.
+func readDate(s string, order DateOrder, zone *time.Location) (d vaccination.Date, code, message string) {
+	s = strings.TrimSpace(s)
+	if d, err := vaccination.ParseDate(s); err == nil {
+		return d, "", ""
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05", "02-Jan-2006", "2-Jan-2006"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			if zone != nil && strings.Contains(layout, "Z07") {
+				t = t.In(zone)
+			}
+			return vaccination.DateOf(t), "", ""
+		}
+	}
+	n, yearFirst, ok := numbers(s)
+	if !ok {
+		return d, vaccination.FaultNotADate, askDate
+	}
+	switch {
+	case yearFirst && (order == YMD || order == Undeclared):
+		return day(n[0], n[1], n[2])
+	case yearFirst, order == YMD:
+		return d, vaccination.FaultNotADate, "this is not in the order declared for the file's dates"
+	case order == DMY:
+		return day(n[2], n[1], n[0])
+	case order == MDY:
+		return day(n[2], n[0], n[1])
+	}
+	dmy, dmyCode, _ := day(n[2], n[1], n[0])
+	mdy, mdyCode, _ := day(n[2], n[0], n[1])
+	switch {
+	case dmyCode != "" && mdyCode != "":
+		return d, vaccination.FaultNotADate, askDate
+	case mdyCode != "":
+		return dmy, "", ""
+	case dmyCode != "", dmy == mdy:
+		return mdy, "", ""
+	}
+	return d, faultAmbiguous, askOrder
+}
+
+// numbers reads three numbers with one kind of separator, of which the first or
+// the last is a year of four digits.
+func numbers(s string) (n [3]int, yearFirst, ok bool) {
+	i := strings.IndexAny(s, "/.-")
+	if i < 0 {
+		return n, false, false
+	}
+	parts := strings.Split(s, s[i:i+1])
+	if len(parts) != 3 {
+		return n, false, false
+	}
+	yearFirst = len(parts[0]) == 4
+	for k, p := range parts {
+		year := k == 0 && yearFirst || k == 2 && !yearFirst
+		if year && len(p) != 4 || !year && len(p) != 1 && len(p) != 2 {
+			return n, false, false
+		}
+		for _, c := range []byte(p) {
+			if c < '0' || c > '9' {
+				return n, false, false
+			}
+			n[k] = 10*n[k] + int(c-'0')
+		}
+	}
+	return n, yearFirst, true
+}
+
+func day(year, month, day int) (vaccination.Date, string, string) {
+	t := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
+	if year == 0 || t.Year() != year || int(t.Month()) != month || t.Day() != day {
+		return vaccination.Date{}, vaccination.FaultNotADate, askDate
+	}
+	return vaccination.DateOf(t), "", ""
+}
