@@ -2,7 +2,6 @@ package vaccination
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -104,21 +103,30 @@ func (d Date) IsZero() bool { return d == Date{} }
 
 // String returns the text form that [ParseDate] reads.
 func (d Date) String() string {
-	mark := ""
-	if d.Estimated {
-		mark = "~"
-	}
-	switch d.Precision() {
-	case PrecisionYear:
-		return fmt.Sprintf("%04d%s", d.Year, mark)
-	case PrecisionMonth:
-		return fmt.Sprintf("%04d-%02d%s", d.Year, d.Month, mark)
-	case PrecisionDay:
-		return fmt.Sprintf("%04d-%02d-%02d%s", d.Year, d.Month, d.Day, mark)
-	default:
-		return ""
-	}
+	b, _ := d.AppendText(make([]byte, 0, 11))
+	return string(b)
 }
+
+// AppendText appends the text form that [ParseDate] reads. It never fails.
+func (d Date) AppendText(b []byte) ([]byte, error) {
+	p := d.Precision()
+	if p == PrecisionUnknown {
+		return b, nil
+	}
+	b = append(b, digit(d.Year/1000), digit(d.Year/100), digit(d.Year/10), digit(d.Year))
+	if p >= PrecisionMonth {
+		b = append(b, '-', digit(int(d.Month)/10), digit(int(d.Month)))
+	}
+	if p == PrecisionDay {
+		b = append(b, '-', digit(d.Day/10), digit(d.Day))
+	}
+	if d.Estimated {
+		b = append(b, '~')
+	}
+	return b, nil
+}
+
+func digit(n int) byte { return '0' + byte(n%10) }
 
 // Earliest returns the first day that d can mean, at midnight UTC.
 // The unknown date has none: ok is false.
@@ -159,7 +167,7 @@ func (d Date) Before(e Date) bool {
 }
 
 // MarshalText returns the text form of d.
-func (d Date) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+func (d Date) MarshalText() ([]byte, error) { return d.AppendText(make([]byte, 0, 11)) }
 
 // UnmarshalText reads the text form of a Date.
 func (d *Date) UnmarshalText(b []byte) error {
