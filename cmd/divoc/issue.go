@@ -66,7 +66,11 @@ func (c *issueCmd) Run(s streams) error {
 				return s.ctx.Err()
 			}
 			wrong++
-			fmt.Fprintf(s.err, "record %d: %v\n", i+1, err)
+			hint := ""
+			if vaccination.ErrorCode(err) == vaccination.Conflict && !c.Correct {
+				hint = " (with --correct it is corrected)"
+			}
+			fmt.Fprintf(s.err, "record %d: %v%s\n", i+1, err, hint)
 		}
 	}
 	if wrong > 0 {

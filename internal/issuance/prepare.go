@@ -207,7 +207,7 @@ func onlyContact(paths []string) bool {
 }
 
 func conflict(what string, a, b vaccination.Event) *vaccination.Error {
-	e := vaccination.Errorf(vaccination.Conflict, "%s %s; send a correction (PUT) to change it", what, strings.Join(vaccination.Diff(a, b), ", "))
+	e := vaccination.Errorf(vaccination.Conflict, "%s %s; send a correction to change it", what, strings.Join(vaccination.Diff(a, b), ", "))
 	for _, path := range vaccination.Diff(a, b) {
 		e.Faults = append(e.Faults, vaccination.Fault{Path: path, Code: "differs", Message: "differs from what is certified"})
 	}

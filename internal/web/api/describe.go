@@ -57,7 +57,7 @@ func describe(o *huma.OpenAPI) {
 	example("/certificates/{id}/revocation", `{"reason": "issued in error"}`)
 	conflict := &door.Problem{
 		Type: "about:blank", Title: "Conflict", Status: 409, Code: string(vaccination.Conflict), Item: new(int),
-		Detail: "this record has a certificate with other content in vaccination.lot; send a correction (PUT) to change it",
+		Detail: "this record has a certificate with other content in vaccination.lot; send a correction to change it",
 		Faults: []door.Fault{{Path: "vaccination.lot", Code: "differs", Message: "differs from what is certified"}},
 	}
 	o.Paths[prefix+"/events"].Post.Responses["409"].Content["application/problem+json"].Example = conflict
