@@ -48,6 +48,10 @@ type NewToken struct {
 	For    time.Duration // how long it is good
 }
 
+// adminDoor stands where a source does for what administrators deliver. A source
+// of that name would own it.
+const adminDoor = "admin"
+
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 // Create makes a token and returns its secret, which cannot be read again.
@@ -60,8 +64,8 @@ func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, erro
 	if (n.Role == SourceRole) != (n.Source != "") {
 		return "", vaccination.Errorf(vaccination.Invalid, "a token of role %q needs --source NAME, and only that role has one", SourceRole)
 	}
-	if n.Source != "" && !sourceName.MatchString(n.Source) {
-		return "", vaccination.Errorf(vaccination.Invalid, "a source's name has 1 to 40 small letters, digits and hyphens")
+	if n.Source != "" && (!sourceName.MatchString(n.Source) || n.Source == adminDoor) {
+		return "", vaccination.Errorf(vaccination.Invalid, "a source's name has 1 to 40 small letters, digits and hyphens, and is not %q", adminDoor)
 	}
 	if n.For <= 0 {
 		return "", vaccination.Errorf(vaccination.Invalid, "a token must expire: give a duration above zero")
@@ -119,7 +123,7 @@ func (t Tokens) Authenticate(ctx context.Context, secret string) (Caller, error)
 	if row.RevokedAt != nil || !t.Now().Before(row.ExpiresAt) {
 		return Caller{}, refused
 	}
-	c := Caller{Actor: fmt.Sprintf("token:%d %s", row.ID, row.Name), Role: Role(row.Role), Source: "admin"}
+	c := Caller{Actor: fmt.Sprintf("token:%d %s", row.ID, row.Name), Role: Role(row.Role), Source: adminDoor}
 	if row.Source != nil {
 		c.Source = *row.Source
 	}

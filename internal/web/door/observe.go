@@ -30,11 +30,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 
 // Observe logs and measures every request by its route's pattern, so that what
 // stands in a path never reaches log or metrics, and turns a panic into an
-// answer.
+// answer. Every answer begins with the headers that are safe for all; pages set
+// their own.
 func Observe(log *slog.Logger, m *Metrics, now func() time.Time, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := now()
 		rec := &recorder{ResponseWriter: w}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Referrer-Policy", "no-referrer")
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // the documented sentinel of net/http

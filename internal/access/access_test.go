@@ -1,0 +1,171 @@
+package access_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+func TestMain(m *testing.M) { os.Exit(pgtest.Run(m, registry.Migrate)) }
+
+// TestTheLaw repeats the table of permissions: a change of it is meant.
+func TestTheLaw(t *testing.T) {
+	acts := []access.Permission{access.Certify, access.Correct, access.Revoke, access.Reissue, access.Read, access.ReadAudit}
+	law := map[access.Role]string{ // for each act: own records, those of others
+		access.SystemAdmin: "yy yy yy yy yy yy",
+		access.SourceRole:  "yn yn yn nn yn nn",
+		access.Auditor:     "nn nn nn nn nn yy",
+		"":                 "nn nn nn nn nn nn",
+		"programme-admin":  "nn nn nn nn nn nn",
+	}
+	for role, says := range law {
+		c := access.Caller{Role: role, Source: "mine"}
+		for i, may := range strings.Fields(says) {
+			act := acts[i]
+			for j, source := range []string{"mine", "another"} {
+				if got := c.Owns(act, source); got != (may[j] == 'y') {
+					t.Errorf("%q may %s what %q delivered: %t", role, act, source, got)
+				}
+			}
+			if got := c.Can(act) == nil; got != strings.Contains(may, "y") {
+				t.Errorf("%q can %s: %t", role, act, got)
+			}
+		}
+	}
+	if (access.Caller{Role: access.SourceRole}).Owns(access.Read, "") {
+		t.Error("a caller without a source owns what no source delivered")
+	}
+	if len(access.Roles()) != 3 {
+		t.Error("a new role needs a line in this law")
+	}
+}
+
+func newTokens(t *testing.T) (*access.Tokens, *time.Time) {
+	t.Helper()
+	store, err := registry.Open(t.Context(), pgtest.URL(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	return &access.Tokens{Store: store, Now: func() time.Time { return now }, Random: rand.Reader}, &now
+}
+
+func TestTheLifeOfAToken(t *testing.T) {
+	tokens, now := newTokens(t)
+	ctx, by := t.Context(), access.System("test")
+	secret, err := tokens.Create(ctx, by, access.NewToken{Role: access.SourceRole, Source: "clinic", For: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tokens.Authenticate(ctx, secret)
+	if err != nil || c.Role != access.SourceRole || c.Source != "clinic" || c.Actor != "token:1 clinic" {
+		t.Errorf("caller = %+v, %v", c, err)
+	}
+	refused := func(why, secret string) {
+		t.Helper()
+		if c, err := tokens.Authenticate(ctx, secret); vaccination.ErrorCode(err) != vaccination.Unauthorized || c != (access.Caller{}) {
+			t.Errorf("%s: %+v, %v", why, c, err)
+		}
+	}
+	for why, secret := range map[string]string{
+		"nothing": "", "the prefix alone": "divoc_", "cut short": secret[:len(secret)-1], "too long": secret + strings.Repeat("a", 100),
+		"in capitals": strings.ToUpper(secret), "without its prefix": strings.TrimPrefix(secret, "divoc_"), "with a zero byte": secret + "\x00", "not UTF-8": "divoc_\xff",
+	} {
+		refused(why, secret)
+	}
+	list, err := tokens.List(ctx)
+	if err != nil || len(list) != 1 || list[0].Name != "clinic" || list[0].Source != "clinic" || !list[0].Expires.Equal(now.Add(time.Hour)) || list[0].Revoked != nil {
+		t.Errorf("list = %+v, %v", list, err)
+	}
+	*now = now.Add(time.Hour - time.Second)
+	if _, err := tokens.Authenticate(ctx, secret); err != nil {
+		t.Errorf("a second before its end: %v", err)
+	}
+	*now = now.Add(time.Second)
+	refused("at its end", secret)
+
+	second, err := tokens.Create(ctx, by, access.NewToken{Role: access.SystemAdmin, For: time.Hour, Name: "duty"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := tokens.Authenticate(ctx, second); err != nil || c.Source != "admin" || c.Actor != "token:2 duty" {
+		t.Errorf("an administrator = %+v, %v", c, err)
+	}
+	if err := tokens.Revoke(ctx, by, 2); err != nil {
+		t.Fatal(err)
+	}
+	refused("revoked", second)
+	for why, id := range map[string]int64{"revoked already": 2, "never made": 99} {
+		if err := tokens.Revoke(ctx, by, id); vaccination.ErrorCode(err) != vaccination.NotFound {
+			t.Errorf("%s: %v", why, err)
+		}
+	}
+	// Each act is in the audit; no secret is in the database.
+	var acts int
+	if err := tokens.Store.Pool().QueryRow(ctx, "SELECT count(*) FROM audit WHERE act IN ('token.create', 'token.revoke')").Scan(&acts); err != nil || acts != 3 {
+		t.Errorf("%d acts in the audit, %v", acts, err)
+	}
+	var stored string
+	if err := tokens.Store.Pool().QueryRow(ctx, "SELECT string_agg(t::text, ' ') || (SELECT string_agg(a::text, ' ') FROM audit a) FROM token t").Scan(&stored); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(stored, strings.TrimPrefix(secret, "divoc_")) || strings.Contains(stored, strings.TrimPrefix(second, "divoc_")) {
+		t.Error("a secret is stored in clear")
+	}
+}
+
+func TestTokensThatAreNotMade(t *testing.T) {
+	tokens, _ := newTokens(t)
+	for name, n := range map[string]access.NewToken{
+		"no role":                  {For: time.Hour},
+		"an unknown role":          {Role: "root", For: time.Hour},
+		"a source without a name":  {Role: access.SourceRole, For: time.Hour},
+		"an auditor with a source": {Role: access.Auditor, Source: "clinic", For: time.Hour},
+		"without an end":           {Role: access.Auditor},
+		"ended already":            {Role: access.Auditor, For: -time.Hour},
+		"a source in capitals":     {Role: access.SourceRole, Source: "Clinic", For: time.Hour},
+		"a source with a line end": {Role: access.SourceRole, Source: "clinic\n", For: time.Hour},
+		"a source that is long":    {Role: access.SourceRole, Source: strings.Repeat("a", 41), For: time.Hour},
+		"the administrators' door": {Role: access.SourceRole, Source: "admin", For: time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if secret, err := tokens.Create(t.Context(), access.System("test"), n); vaccination.ErrorCode(err) != vaccination.Invalid || secret != "" {
+				t.Errorf("made: %v", err)
+			}
+		})
+	}
+	tokens.Random = bytes.NewReader(nil)
+	if _, err := tokens.Create(t.Context(), access.System("test"), access.NewToken{Role: access.Auditor, For: time.Hour}); err == nil {
+		t.Error("made without randomness")
+	}
+	tokens.Random = rand.Reader
+	if list, err := tokens.List(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("left behind: %v, %v", list, err)
+	}
+}
+
+func TestWithoutADatabaseNobodyIsRecognised(t *testing.T) {
+	tokens, _ := newTokens(t)
+	secret, err := tokens.Create(t.Context(), access.System("test"), access.NewToken{Role: access.Auditor, For: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	c, err := tokens.Authenticate(ctx, secret)
+	var shown *vaccination.Error
+	if err == nil || errors.As(err, &shown) || c != (access.Caller{}) {
+		t.Errorf("%+v, %v: a client that hears 401 throws its token away", c, err)
+	}
+}

@@ -1,0 +1,262 @@
+package web
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/access"
+)
+
+// routes is the law of who may ask what: a status for each kind of caller. A
+// path holds {own}, {revoked}, {code} and {list} for things that exist.
+func routes() []route {
+	const ( // of a source, of another source, of an auditor, of an administrator
+		read    = "200 404 403 200"
+		correct = "200 412 403 200"
+		deliver = "200 200 403 200"
+	)
+	const cert = "/api/v1/certificates/{own}"
+	return []route{
+		{"POST /api/v1/events", "", deliver, func(n string) any { return events(event("NEW-" + n)) }},
+		{"POST /api/v1/corrections", "", read, func(n string) any { return events(event("CORRECT", "vaccination.lot", n)) }},
+		{"POST /api/v1/certificates/search", "", read, func(string) any { return m{"enrolmentCode": "OWN"} }},
+		{"GET /api/v1/certificates/{id}", cert, read, nil},
+		{"GET /api/v1/certificates/{id}/versions", cert + "/versions", read, nil},
+		{"GET /api/v1/certificates/{id}/pdf", cert + "/pdf", read, nil},
+		{"GET /api/v1/certificates/{id}/qr.png", cert + "/qr.png", read, nil},
+		{"GET /api/v1/certificates/{id}/qr.svg", cert + "/qr.svg", read, nil},
+		{"GET /api/v1/certificates/{id}/code", cert + "/code", read, nil},
+		{"GET /api/v1/certificates/{id}/credential", cert + "/credential", read, nil},
+		{"POST /api/v1/certificates/{id}/revocation", "/api/v1/certificates/{revoked}/revocation", read, func(string) any { return m{} }},
+		{"POST /api/v1/certificates/{id}/reissue", "/api/v1/certificates/{revoked}/reissue", "403 403 403 200", nil},
+		{"POST /divoc/api/v1/certify", "", deliver, func(n string) any { return request("NEW-1-" + n) }},
+		{"POST /divoc/api/v3/certify", "", deliver, func(n string) any { return request("NEW-3-" + n) }},
+		{"PUT /divoc/api/v1/certificate", "", correct, func(n string) any { return request("CORRECT", "vaccination.batch", "1"+n) }},
+		{"PUT /divoc/api/v3/certificate", "", correct, func(n string) any { return request("CORRECT", "vaccination.batch", "3"+n) }},
+		{"GET /divoc/api/v1/certificates/{preEnrollmentCode}", "/divoc/api/v1/certificates/OWN", read, nil},
+		{"DELETE /divoc/api/v1/certificates/{preEnrollmentCode}", "/divoc/api/v1/certificates/DELETE?allDoses=true", read, nil},
+		{"GET /certificate/api/certificatePDF/{preEnrollmentCode}", "/certificate/api/certificatePDF/OWN", read, nil},
+		{"GET /certificate/api/certificateQRCode/{preEnrollmentCode}", "/certificate/api/certificateQRCode/OWN", read, nil},
+
+		// What anybody may ask: one status for everybody.
+		{"POST /api/v1/verify", "", "200", func(string) any { return m{"data": "HC1:"} }},
+		{"POST /divoc/api/v1/certificate/revoked", "", "400", func(string) any { return m{} }},
+		{"GET /divoc/api/v1/ping", "", "200", nil},
+		{"GET /openapi.json", "", "200 public", nil},
+		{"GET /.well-known/did.json", "", "200 public", nil},
+		{"GET /trust/bundle.json", "", "200 public", nil},
+		{"GET /contexts/vaccination/v1", "", "200 public", nil},
+		{"GET /status/{purpose}/{list}", "/status/revocation/{list}", "200 public", nil},
+		{"GET /healthz", "", "200", nil},
+		{"GET /readyz", "", "200", nil},
+		{"GET /metrics", "", "200", nil},
+		{"/", "/", "200", nil},
+		{"/api/", "/api/v2", "404", nil},
+		{"/divoc/", "/divoc/x", "404", nil},
+		{"/certificate/", "/certificate/x", "404", nil},
+		{"/verify", "/verify", "200", nil},
+		{"GET /assets/", "/assets/none", "404", nil},
+		{"GET /theme/", "/theme/none", "404", nil},
+	}
+}
+
+type route struct {
+	pattern string
+	path    string // of the pattern when empty
+	want    string
+	body    func(caller string) any
+}
+
+func TestWhoMayAskWhat(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	for _, code := range []string{"OWN", "CORRECT", "DELETE", "REVOKED"} {
+		w.report("/api/v1/events", event(code))
+	}
+	id := func(code string) string {
+		list := into[struct{ Certificates []shown }](t, w.ask(http.MethodPost, "/api/v1/certificates/search", m{"enrolmentCode": code})).Certificates
+		return list[0].ID
+	}
+	w.ask(http.MethodPost, "/api/v1/certificates/"+id("REVOKED")+"/revocation", m{}).is(t, 200)
+	credential := into[struct {
+		CredentialStatus []struct{ StatusListCredential string }
+	}](t, w.ask(http.MethodGet, "/api/v1/certificates/"+id("OWN")+"/credential", nil))
+	_, list, _ := strings.Cut(credential.CredentialStatus[0].StatusListCredential, "/revocation/")
+	fill := strings.NewReplacer("{own}", id("OWN"), "{revoked}", id("REVOKED"), "{list}", list)
+
+	revoked := w.newToken(access.NewToken{Role: access.SystemAdmin, For: time.Hour})
+	w.revokeNewest()
+	past := w.tokens
+	past.Now = func() time.Time { return w.now.Add(-2 * time.Hour) }
+	old := w.tokens
+	w.tokens = past
+	expired := w.newToken(access.NewToken{Role: access.SystemAdmin, For: time.Hour})
+	w.tokens = old
+	unknown := []struct{ name, header string }{
+		{"no token", ""},
+		{"garbage", "Bearer garbage"},
+		{"a token never made", "Bearer divoc_aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+		{"an expired token", "Bearer " + expired},
+		{"a revoked token", "Bearer " + revoked},
+		{"another scheme", "Basic " + w.token},
+		{"no scheme", w.token},
+		{"half a token", "Bearer " + w.token[:len(w.token)-1]},
+		{"more than a token", "Bearer " + w.token + " " + w.token},
+		{"in capitals", "Bearer " + strings.ToUpper(w.token)},
+	}
+	known := []struct{ name, header string }{
+		{"its source", "bearer   " + w.token},
+		{"another source", "Bearer " + w.newToken(access.NewToken{Role: access.SourceRole, Source: "other", For: time.Hour})},
+		{"an auditor", "Bearer " + w.newToken(access.NewToken{Role: access.Auditor, For: time.Hour})},
+		{"an administrator", "Bearer " + w.admin()},
+	}
+
+	// Two tokens, as a proxy and a server may read differently.
+	if q, err := http.NewRequest(http.MethodGet, w.url+"/divoc/api/v1/certificates/OWN", nil); err != nil {
+		t.Fatal(err)
+	} else {
+		q.Header["Authorization"] = []string{"Bearer " + w.token, "Bearer " + w.token}
+		r, err := w.client.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		if r.StatusCode != 401 {
+			t.Errorf("two tokens: %d", r.StatusCode)
+		}
+	}
+
+	var seen []string
+	for _, r := range routes() {
+		seen = append(seen, r.pattern)
+		method, path, ok := strings.Cut(r.pattern, " ")
+		if !ok {
+			method = http.MethodGet
+		}
+		if r.path != "" {
+			path = fill.Replace(r.path)
+		}
+		want, kind, _ := strings.Cut(r.want, " public")
+		public := kind != "" || strings.HasSuffix(r.want, " public")
+		wants := strings.Fields(want)
+		ask := func(name, header string, want string) {
+			t.Helper()
+			var body any
+			if r.body != nil {
+				body = r.body(name)
+			}
+			var headers []string
+			if header != "" {
+				headers = []string{"Authorization", header}
+			}
+			got := w.askAs("", method, path, body, headers...)
+			if fmt.Sprint(got.status) != want {
+				t.Errorf("%s by %s: %d %.300s, want %s", r.pattern, name, got.status, got.body, want)
+			}
+			if (got.header.Get("WWW-Authenticate") != "") != (want == "401") {
+				t.Errorf("%s by %s: WWW-Authenticate = %q", r.pattern, name, got.header.Get("WWW-Authenticate"))
+			}
+			if got.header.Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s by %s: no nosniff", r.pattern, name)
+			}
+			if (got.header.Get("Access-Control-Allow-Origin") != "") != public {
+				t.Errorf("%s by %s: Access-Control-Allow-Origin = %q", r.pattern, name, got.header.Get("Access-Control-Allow-Origin"))
+			}
+			if len(wants) == 4 && got.header.Get("Cache-Control") != "no-store" {
+				t.Errorf("%s by %s: Cache-Control = %q", r.pattern, name, got.header.Get("Cache-Control"))
+			}
+		}
+		for _, c := range unknown {
+			if len(wants) == 1 {
+				ask(c.name, c.header, wants[0])
+			} else {
+				ask(c.name, c.header, "401")
+			}
+		}
+		for i, c := range known {
+			ask(c.name, c.header, wants[min(i, len(wants)-1)])
+		}
+	}
+	for _, pattern := range w.patterns {
+		if !slices.Contains(seen, pattern) {
+			t.Errorf("nobody said who may ask %q", pattern)
+		}
+	}
+	for _, pattern := range seen {
+		if !slices.Contains(w.patterns, pattern) {
+			t.Errorf("there is no %q", pattern)
+		}
+	}
+}
+
+func TestWhatAnAdministratorCorrectsStaysItsSources(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.report("/api/v1/events", event("A"))
+	admin := w.admin()
+	corrected := into[struct{ Results []result }](t, w.askAs(admin, http.MethodPost, "/api/v1/corrections", events(event("A", "vaccination.lot", "PF2"))).is(t, 200)).Results[0]
+	if c := into[shown](t, w.ask(http.MethodGet, "/api/v1/certificates/"+corrected.Certificate, nil).is(t, 200)); c.Source != "check" || c.Version != 2 {
+		t.Errorf("corrected = %+v", c)
+	}
+	if r := w.report("/api/v1/corrections", event("A", "vaccination.lot", "PF3"))[0]; r.Version != 3 {
+		t.Errorf("corrected by its source again = %+v", r)
+	}
+}
+
+func TestGuessesSayNothing(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	var mine []m
+	for i := range 50 {
+		mine = append(mine, request(fmt.Sprintf("876555%04d", i*200)))
+	}
+	w.certify(http.MethodPost, mine...)
+	foreign := w.newToken(access.NewToken{Role: access.SourceRole, Source: "other", For: time.Hour})
+	ways := []func(code string) (reply, error){
+		func(code string) (reply, error) {
+			return w.send(foreign, http.MethodGet, "/divoc/api/v1/certificates/"+code, nil)
+		},
+		func(code string) (reply, error) {
+			return w.send(foreign, http.MethodGet, "/certificate/api/certificatePDF/"+code, nil)
+		},
+		func(code string) (reply, error) {
+			return w.send(foreign, http.MethodGet, "/certificate/api/certificateQRCode/"+code, nil)
+		},
+		func(code string) (reply, error) {
+			return w.send(foreign, http.MethodDelete, "/divoc/api/v1/certificates/"+code+"?allDoses=true", nil)
+		},
+		func(code string) (reply, error) {
+			return w.send(foreign, http.MethodPost, "/api/v1/certificates/search", m{"enrolmentCode": code})
+		},
+	}
+	before := w.audited()
+	var mu sync.Mutex
+	answers := map[string]int{}
+	var work sync.WaitGroup
+	for worker := range 8 {
+		work.Go(func() {
+			for i := worker; i < 10_000; i += 8 {
+				// Every way meets codes that exist and codes that do not.
+				way := (i + i/200) % len(ways)
+				r, err := ways[way](fmt.Sprintf("876555%04d", i))
+				mu.Lock()
+				answers[fmt.Sprint(way, " ", r.status, err, r.header.Get("Content-Type"), r.header.Get("Content-Length"), r.body)]++
+				mu.Unlock()
+			}
+		})
+	}
+	work.Wait()
+	for answer := range answers {
+		if !strings.Contains(answer[:6], " 404") {
+			t.Errorf("a guess is answered %s", answer)
+		}
+	}
+	if len(answers) != len(ways) {
+		t.Errorf("%d kinds of answer to %d ways of asking: %v", len(answers), len(ways), answers)
+	}
+	if after := w.audited(); after != before {
+		t.Errorf("%d audit entries of reads that showed nothing", after-before)
+	}
+}
