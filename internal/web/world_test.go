@@ -182,6 +182,9 @@ func (w *world) send(token, method, path string, body any, headers ...string) (r
 		q.Header.Set("Content-Type", "application/json")
 	}
 	for i := 0; i+1 < len(headers); i += 2 {
+		if headers[i] == "Host" {
+			q.Host = headers[i+1]
+		}
 		q.Header.Set(headers[i], headers[i+1])
 	}
 	r, err := w.client.Do(q)
