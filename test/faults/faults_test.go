@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -198,7 +197,7 @@ func killPostgres(t *testing.T, s *program.Server, random *rand.Rand, postmaster
 		t.Fatal("there is no PostgreSQL to kill")
 	}
 	if !postmaster {
-		backends := backendsOf(pid)
+		backends := s.Backends()
 		if len(backends) == 0 {
 			t.Fatal("PostgreSQL has no backend to kill")
 		}
@@ -207,25 +206,6 @@ func killPostgres(t *testing.T, s *program.Server, random *rand.Rand, postmaster
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatalf("killing %d: %v", pid, err)
 	}
-}
-
-// backendsOf are the processes that serve divoc's connections.
-func backendsOf(postmaster int) []int {
-	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline") // fails for a bad pattern only
-	var out []int
-	for _, path := range lines {
-		line, _ := os.ReadFile(path) // it may have ended just now
-		stat, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "stat"))
-		_, after, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(after)
-		if len(fields) < 2 || fields[1] != strconv.Itoa(postmaster) || !strings.HasPrefix(string(line), "postgres: divoc divoc ") {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
-			out = append(out, pid)
-		}
-	}
-	return out
 }
 
 // freeAddress is an address that nobody listens on just now.

@@ -164,6 +164,27 @@ func (s *Server) Postmaster() int {
 	return pid
 }
 
+// Backends are the process ids of what serves divoc's connections to its
+// PostgreSQL.
+func (s *Server) Backends() []int {
+	postmaster := strconv.Itoa(s.Postmaster())
+	lines, _ := filepath.Glob("/proc/[0-9]*/cmdline") // fails for a bad pattern only
+	var out []int
+	for _, path := range lines {
+		line, _ := os.ReadFile(path) // it may have ended just now
+		stat, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "stat"))
+		_, after, _ := strings.Cut(string(stat), ") ")
+		fields := strings.Fields(after)
+		if len(fields) < 2 || fields[1] != postmaster || !strings.HasPrefix(string(line), "postgres: divoc divoc ") {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path))); err == nil {
+			out = append(out, pid)
+		}
+	}
+	return out
+}
+
 // Do sends a request and returns status and body. token and body may be empty.
 // An error means that no whole answer came.
 func (s *Server) Do(method, path, token, body string) (int, string, error) {
