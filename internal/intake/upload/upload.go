@@ -1,0 +1,210 @@
+// Package upload takes files of records of any size and sees every record to
+// its end. A file is stored, sealed and in pieces, before it is acknowledged;
+// a job reads it and issues in batches, each of which is one transaction with
+// the states of its rows, so that after a failure at any moment the work goes
+// on behind the last batch that was written. Nothing here holds a whole file.
+//
+// An upload is
+//
+//	receiving   its sender is still sending; given up after a day
+//	processing  stored; its rows are owed a state
+//	done        every row has its state
+//	failed      the rest of the file cannot be read; the rows before have theirs
+//
+// and a row ends in one state: what [issuance.Outcome] names, or wrong, with
+// reasons. A row that is wrong keeps its text, sealed, so that it can be handed
+// back with the reasons, corrected, and uploaded again.
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake/csv"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Options are what a Service needs; all are required.
+type Options struct {
+	Store    *registry.Store
+	Box      *seal.Box
+	Issuance *issuance.Service
+	Zone     *time.Location // in which a time of vaccination is a day
+	Now      func() time.Time
+	Log      *slog.Logger
+}
+
+// Service takes and processes uploads. It is safe for concurrent use.
+type Service struct {
+	Options
+	// later puts the job that processes an upload into the transaction that
+	// completes it; nil where the caller processes it itself.
+	later func(ctx context.Context, tx pgx.Tx, id int64) error
+
+	stop     chan struct{}
+	stopOnce sync.Once
+	keeping  sync.WaitGroup
+}
+
+// New returns a Service. It starts nothing.
+func New(o Options) *Service { return &Service{Options: o, stop: make(chan struct{})} }
+
+// State is where an upload stands.
+type State string
+
+// The states of uploads that can be seen.
+const (
+	Processing State = "processing"
+	Done       State = "done"
+	Failed     State = "failed"
+)
+
+// Format is the form of a file.
+type Format string
+
+// The formats.
+const (
+	CSV  Format = "csv"
+	JSON Format = "json" // an array of events, or one event after another, as in lines of JSON
+)
+
+// Wrong is the state of a row that was refused; the others are the outcomes of
+// package issuance.
+const Wrong = "wrong"
+
+// Info is what is known of an upload.
+type Info struct {
+	ID        int64     `json:"id"`
+	Source    string    `json:"source"`
+	Actor     string    `json:"actor"`
+	Filename  string    `json:"filename"`
+	Format    Format    `json:"format"`
+	Encoding  string    `json:"encoding,omitempty"`
+	State     State     `json:"state" enum:"processing,done,failed"`
+	Problem   string    `json:"problem,omitempty" doc:"why it failed"`
+	Bytes     int64     `json:"bytes" doc:"size of the file"`
+	BytesRead int64     `json:"bytesRead" doc:"how far it was read"`
+	Rows      int64     `json:"rows" doc:"rows that have their state"`
+	Issued    int64     `json:"issued" doc:"rows that made or changed a certificate"`
+	Unchanged int64     `json:"unchanged" doc:"rows whose certificate was there already"`
+	Wrong     int64     `json:"wrong" doc:"rows that were refused"`
+	Created   time.Time `json:"created"`
+	Touched   time.Time `json:"touched" doc:"time of the last progress"`
+
+	columns []string
+	order   csv.DateOrder
+	by      access.Caller
+}
+
+// Columns are the columns of a CSV, in the file's order.
+func (i Info) Columns() []string { return i.columns }
+
+func (s *Service) info(u query.Upload) (Info, error) {
+	name, err := s.Box.Unseal(u.Filename, nameAAD(u.ID))
+	if err != nil {
+		return Info{}, fmt.Errorf("opening the name of upload %d: %w", u.ID, err)
+	}
+	return Info{
+		ID: u.ID, Source: u.Source, Actor: u.Actor, Filename: string(name), Format: Format(u.Format), Encoding: u.Encoding,
+		State: State(u.State), Problem: u.Problem, Bytes: u.Bytes, BytesRead: u.BytesRead,
+		Rows: u.RowsDone, Issued: u.RowsIssued, Wrong: u.RowsWrong, Unchanged: u.RowsDone - u.RowsIssued - u.RowsWrong,
+		Created: u.CreatedAt, Touched: u.TouchedAt,
+		columns: u.Columns, order: csv.DateOrder(u.DateOrder),
+		by: access.Caller{Actor: u.Actor, Role: access.Role(u.Role), Source: u.Source},
+	}, nil
+}
+
+// What a sealed value is bound to, so that none opens in another's place.
+
+func nameAAD(id int64) []byte             { return fmt.Appendf(nil, "upload %d name", id) }
+func chunkAAD(id int64, seq int32) []byte { return fmt.Appendf(nil, "upload %d chunk %d", id, seq) }
+func rowAAD(id, row int64) []byte         { return fmt.Appendf(nil, "upload %d row %d", id, row) }
+
+func object(id int64) string { return fmt.Sprintf("upload %d", id) }
+
+// cleanName is the last part of a file's name, without what cannot be shown.
+func cleanName(name string) string {
+	name = path.Base(strings.ReplaceAll(name, `\`, "/"))
+	name = strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+			return r
+		}
+		return -1
+	}, strings.ToValidUTF8(name, ""))
+	if r := []rune(name); len(r) > 200 {
+		name = string(r[:200])
+	}
+	if name == "" || name == "." || name == "/" {
+		return "upload"
+	}
+	return name
+}
+
+// Get returns an upload that the caller may see; [vaccination.NotFound] for
+// every other.
+func (s *Service) Get(ctx context.Context, by access.Caller, id int64) (Info, error) {
+	if err := by.Can(access.Certify); err != nil {
+		return Info{}, err
+	}
+	u, err := s.Store.Read().UploadByID(ctx, id)
+	if registry.IsNone(err) || err == nil && !by.Owns(access.Certify, u.Source) {
+		return Info{}, vaccination.Errorf(vaccination.NotFound, "there is no such upload of yours")
+	}
+	if err != nil {
+		return Info{}, err
+	}
+	return s.info(u)
+}
+
+// maxList bounds a list of uploads.
+const maxList = 200
+
+// List returns the caller's uploads, an administrator's every one, the newest
+// first, at most 200 of those with an id below before (0 for all).
+func (s *Service) List(ctx context.Context, by access.Caller, before int64) ([]Info, error) {
+	if err := by.Can(access.Certify); err != nil {
+		return nil, err
+	}
+	if before <= 0 {
+		before = 1<<63 - 1
+	}
+	var rows []query.Upload
+	var err error
+	if by.Owns(access.Certify, "") {
+		rows, err = s.Store.Read().Uploads(ctx, query.UploadsParams{Before: before, MaxRows: maxList})
+	} else {
+		rows, err = s.Store.Read().UploadsOfSource(ctx, query.UploadsOfSourceParams{Source: by.Source, Before: before, MaxRows: maxList})
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Info, len(rows))
+	for i, u := range rows {
+		if out[i], err = s.info(u); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// ErrElsewhere says that somebody else works on the same upload and was
+// quicker: there is nothing left to do here.
+var ErrElsewhere = errors.New("upload: somebody else goes on with this upload")
+
+// ErrStopped says that processing was stopped between two batches, and goes on
+// later.
+var ErrStopped = errors.New("upload: stopped; it goes on later")
