@@ -95,6 +95,9 @@ func newWorld(t testing.TB, country string) *world {
 	w := &world{t: t, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), log: &lines{}}
 	clock := func() time.Time { return w.now }
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if _, benchmark := t.(*testing.B); benchmark {
+		log = slog.New(slog.DiscardHandler)
+	}
 	store := must(registry.Open(ctx, pgtest.URL(t)))(t)
 	t.Cleanup(store.Close)
 	p := must(profile.Open(country))(t)
