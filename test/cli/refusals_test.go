@@ -173,12 +173,12 @@ func TestAProfileThatIsWrong(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "languages:", "langauges:", 1)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "languages:", "languagse:", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	data := filepath.Join(t.TempDir(), "data")
 	for _, command := range [][]string{{"serve", "--check"}, {"serve"}} {
-		refusal{append(command, "--data", data, "--demo", "--profile", dir), failed, []string{"profile.yaml:", "langauges", `did you mean "languages"?`}}.check(t)
+		refusal{append(command, "--data", data, "--demo", "--profile", dir), failed, []string{"profile.yaml:", "languagse", `did you mean "languages"?`}}.check(t)
 	}
 }
 

@@ -44,7 +44,7 @@ func Observe(log *slog.Logger, m *Metrics, now func() time.Time, next http.Handl
 					panic(p)
 				}
 				// Not the panic's value: it may hold a value of the request.
-				log.Error("a handler panicked", "stack", string(debug.Stack()))
+				log.Error("a handler panicked", slog.String("stack", string(debug.Stack())))
 				if rec.status == 0 {
 					WriteProblem(rec, log, http.ErrHandlerTimeout)
 				}
@@ -59,7 +59,8 @@ func Observe(log *slog.Logger, m *Metrics, now func() time.Time, next http.Handl
 			if strings.HasSuffix(route, "z") || strings.HasPrefix(route, "GET /assets") {
 				level = slog.LevelDebug
 			}
-			log.Log(r.Context(), level, "request", "route", route, "method", method(r), "status", rec.code(), "ms", float64(took.Microseconds())/1000)
+			log.LogAttrs(r.Context(), level, "request", slog.String("route", route), slog.String("method", method(r)),
+				slog.Int("status", rec.code()), slog.Float64("ms", float64(took.Microseconds())/1000))
 		}()
 		next.ServeHTTP(rec, r)
 	})

@@ -59,7 +59,7 @@ func Public(log *slog.Logger, err error) (e *vaccination.Error, item int) {
 	case errors.As(err, &tooLarge):
 		return vaccination.Errorf(vaccination.TooLarge, "the request is too large: at most %d bytes at once", tooLarge.Limit), item
 	case registry.IsDown(err):
-		log.Warn("the database did not answer", "error", err.Error())
+		log.Warn("the database did not answer", slog.String("error", err.Error()))
 		return vaccination.Errorf(vaccination.Unavailable, "the database does not answer just now: send the same request again in a moment; what was done already is not done twice"), item
 	}
 	log.Error("request failed", "error", err.Error())
