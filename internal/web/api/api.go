@@ -4,14 +4,18 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"log/slog"
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/web/door"
@@ -26,23 +30,29 @@ type Options struct {
 	Service *issuance.Service
 	Tokens  access.Tokens
 	Printer *printer.Printer
+	Uploads *upload.Service
 	// Verify says what a code, credential, image or PDF is worth.
 	Verify  func(ctx context.Context, data []byte, lang string) (verify.Statements, error)
 	Log     *slog.Logger
 	Version string
 }
 
-type handler struct{ Options }
+type handler struct {
+	Options
+	// room is for files to verify: anybody may send them.
+	room *semaphore.Weighted
+}
 
 const prefix = "/api/v1"
 
 // Register adds the API and its description to mux.
 func Register(mux door.Mux, o Options) error {
-	h := &handler{o}
+	h := &handler{o, semaphore.NewWeighted(scanRoom)}
 	api := humago.New(mux, configuration(o.Version))
 	h.events(api)
 	h.certificates(api)
 	h.verification(api)
+	h.uploads(api)
 	describe(api.OpenAPI())
 	description, err := api.OpenAPI().MarshalJSON()
 	if err != nil {
@@ -77,9 +87,9 @@ func configuration(version string) huma.Config {
 // statuses it can answer beside those of every operation.
 func (h *handler) operation(id, method, path, summary string, errors ...int) huma.Operation {
 	return huma.Operation{
-		OperationID: id, Method: method, Path: prefix + path, Summary: summary, MaxBodyBytes: maxBody,
+		OperationID: id, Method: method, Path: prefix + path, Summary: summary, MaxBodyBytes: -1, // bounded by whole
 		Security:    []map[string][]string{{"token": {}}},
-		Middlewares: huma.Middlewares{uncached, h.recognise},
+		Middlewares: huma.Middlewares{uncached, h.recognise, h.whole(maxBody)},
 		Errors:      append(errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable),
 	}
 }
@@ -88,6 +98,21 @@ func (h *handler) operation(id, method, path, summary string, errors ...int) hum
 func uncached(ctx huma.Context, next func(huma.Context)) {
 	ctx.SetHeader("Cache-Control", "no-store")
 	next(ctx)
+}
+
+// whole reads the body before huma does, which takes one that breaks off for a
+// fault of ours.
+func (h *handler) whole(limit int64) func(huma.Context, func(huma.Context)) {
+	return func(ctx huma.Context, next func(huma.Context)) {
+		r, w := humago.Unwrap(ctx)
+		data, err := door.ReadBody(w, r, limit)
+		if err != nil {
+			door.WriteProblem(w, h.Log, err)
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(data))
+		next(ctx)
+	}
 }
 
 type callerKey struct{}

@@ -40,12 +40,8 @@ func ourProblem(_ huma.Context, _ string, v any) (any, error) {
 			p.Detail = "the body is empty: send JSON"
 		}
 		p.Item, p.Faults = faults(e.Errors)
-	case http.StatusRequestEntityTooLarge:
-		p.Code, p.Detail = string(vaccination.TooLarge), "the request is too large: send less at once"
 	case http.StatusUnsupportedMediaType:
 		p.Detail = `send JSON, with the header "Content-Type: application/json"`
-	case http.StatusRequestTimeout:
-		p.Detail = "the body did not arrive in time"
 	default:
 		p.Code, p.Detail = string(vaccination.Internal), "the request could not be read"
 	}

@@ -6,7 +6,6 @@ package divocapi
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"github.com/opendivoc/divoc/credential/divocqr"
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/web/door"
@@ -23,8 +23,9 @@ import (
 
 // Bounds of one call.
 const (
-	maxItems = 1000
-	maxBody  = 8 << 20
+	maxItems      = 1000
+	maxBody       = 8 << 20   // bytes
+	maxCredential = 256 << 10 // bytes
 )
 
 // Options are what the door opens to.
@@ -32,6 +33,7 @@ type Options struct {
 	Service *issuance.Service
 	Tokens  access.Tokens
 	Printer *printer.Printer
+	Uploads *upload.Service
 	Log     *slog.Logger
 }
 
@@ -52,6 +54,7 @@ func Register(mux door.Mux, o Options) {
 	mux.HandleFunc("POST /divoc/api/v1/certificate/revoked", h.revoked)
 	mux.HandleFunc("GET /certificate/api/certificatePDF/{preEnrollmentCode}", h.caller(h.pdf))
 	mux.HandleFunc("GET /certificate/api/certificateQRCode/{preEnrollmentCode}", h.caller(h.qr))
+	h.bulk(mux)
 	door.Missing(mux, "/divoc/", h.fail)
 	door.Missing(mux, "/certificate/", h.fail)
 }
@@ -128,7 +131,7 @@ type issued struct {
 // answers 200, every item is durable; else none was written.
 func (h *handler) issue(action issuance.Action) func(http.ResponseWriter, *http.Request, access.Caller) error {
 	return func(w http.ResponseWriter, r *http.Request, by access.Caller) error {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+		body, err := door.ReadBody(w, r, maxBody)
 		if err != nil {
 			return err
 		}
@@ -212,7 +215,11 @@ func (h *handler) revoke(w http.ResponseWriter, r *http.Request, by access.Calle
 // the question is answered by its id alone, for anybody: whoever asks holds the
 // certificate.
 func (h *handler) revoked(w http.ResponseWriter, r *http.Request) {
-	gone, err := h.isRevoked(r.Context(), http.MaxBytesReader(w, r.Body, 256<<10))
+	data, err := door.ReadBody(w, r, maxCredential)
+	gone := false
+	if err == nil {
+		gone, err = h.isRevoked(r.Context(), data)
+	}
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -224,11 +231,7 @@ func (h *handler) revoked(w http.ResponseWriter, r *http.Request) {
 	door.WriteJSON(w, status, "application/json", map[string]bool{"revoked": gone})
 }
 
-func (h *handler) isRevoked(ctx context.Context, body io.Reader) (bool, error) {
-	data, err := io.ReadAll(body)
-	if err != nil {
-		return false, err
-	}
+func (h *handler) isRevoked(ctx context.Context, data []byte) (bool, error) {
 	var hcid string
 	if ours, err := vc.Parse(data); err == nil {
 		hcid = ours.Certificate().Info.HCID

@@ -2,6 +2,7 @@ package door
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,9 @@ func TestProblemSaysWhatMayBeSaid(t *testing.T) {
 	}{
 		"an error of ours":          {vaccination.Errorf(vaccination.Conflict, "it differs"), 409, "it differs", -1},
 		"of one item":               {&issuance.ItemError{Item: 2, Err: vaccination.Errorf(vaccination.Invalid, "wrong")}, 422, "wrong", 2},
-		"too large":                 {fmt.Errorf("reading: %w", &http.MaxBytesError{Limit: 1}), 413, "too large", -1},
+		"too large":                 {vaccination.Errorf(vaccination.TooLarge, "too large"), 413, "too large", -1},
+		"asked wrongly":             {vaccination.Errorf(vaccination.NotAllowed, "use GET"), 405, "use GET", -1},
+		"the client went away":      {fmt.Errorf("MARKED: %w", context.Canceled), 503, "given up", -1},
 		"too many":                  {vaccination.Errorf(vaccination.TooMany, "wait"), 429, "wait", -1},
 		"no token":                  {vaccination.Errorf(vaccination.Unauthorized, "a token"), 401, "a token", -1},
 		"a fault of ours":           {errors.New("MARKED"), 500, "our side", -1},

@@ -5,9 +5,28 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"reflect"
 	"unicode/utf8"
+
+	"github.com/opendivoc/divoc/vaccination"
 )
+
+// ReadBody reads the body of r, at most max bytes. One that is larger is
+// [vaccination.TooLarge], one that breaks off [vaccination.Invalid]: it must not
+// pass for a broken connection to the database.
+func ReadBody(w http.ResponseWriter, r *http.Request, max int64) ([]byte, error) {
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, max))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, vaccination.Errorf(vaccination.TooLarge, "the request is too large: at most %d bytes at once", max)
+	case err != nil:
+		return nil, vaccination.Errorf(vaccination.Invalid, "the body did not arrive whole: send it again")
+	}
+	return data, nil
+}
 
 // ReadJSON reads the one JSON value of a request's body, with or without a byte
 // order mark, into v. The error is a sentence that says where reading failed and

@@ -3,6 +3,7 @@
 package door
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -52,17 +53,16 @@ func Public(log *slog.Logger, err error) (e *vaccination.Error, item int) {
 	if errors.As(err, &of) {
 		item = of.Item
 	}
-	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &e):
 		return e, item
-	case errors.As(err, &tooLarge):
-		return vaccination.Errorf(vaccination.TooLarge, "the request is too large: at most %d bytes at once", tooLarge.Limit), item
+	case errors.Is(err, context.Canceled):
+		return vaccination.Errorf(vaccination.Unavailable, "the request was given up"), item // nobody hears it
 	case registry.IsDown(err):
 		log.Warn("the database did not answer", slog.String("error", err.Error()))
 		return vaccination.Errorf(vaccination.Unavailable, "the database does not answer just now: send the same request again in a moment; what was done already is not done twice"), item
 	}
-	log.Error("request failed", "error", err.Error())
+	log.Error("request failed", slog.String("error", err.Error()))
 	return vaccination.Errorf(vaccination.Internal, "something went wrong on our side; nothing was changed unless a later look shows it; try again"), item
 }
 
