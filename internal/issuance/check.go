@@ -3,15 +3,14 @@ package issuance
 import (
 	"bytes"
 	"context"
-	"crypto/ed25519"
-	"crypto/sha256"
 	"fmt"
 	"maps"
+	"math"
+	"runtime"
 	"slices"
-	"strings"
 
-	"github.com/opendivoc/divoc/credential/hcert"
-	"github.com/opendivoc/divoc/credential/vc"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/trust"
@@ -40,217 +39,187 @@ const checkPage = 1000
 
 // Check reads everything that is stored and says what does not agree: every
 // certificate opens, both its signatures verify, it says what its row says, its
-// versions form one line with one end, no status position is used twice, the
-// audit's chains are whole, name every certificate and no other, and lead to
-// the state it is in. It writes nothing, and sees the database as of one moment,
+// versions form one line with one end, its person is found by what is known of
+// them, its status position is its own, and is published as it stands; the
+// audit's chains are whole, name every certificate and no other, and lead to the
+// state it is in. It writes nothing, and sees the database as of one moment,
 // whatever a server does meanwhile.
+//
+// It answers for the database alone. Somebody who can write every table can make
+// a chain anew; the heads of chains kept elsewhere would show it.
 func (s *Service) Check(ctx context.Context) (*Report, error) {
 	r := &Report{ByStatus: map[string]int{}}
-	err := s.Store.Snapshot(ctx, func(q *query.Queries) error { return s.checkAll(ctx, q, r) })
+	err := s.Store.Snapshot(ctx, func(q *query.Queries) error {
+		c := &checking{Service: s, Report: r, q: q, keys: trust.New(&trust.Bundle{Issuers: []trust.Issuer{s.Keys.Issuer()}})}
+		return c.all(ctx)
+	})
 	if err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-func (s *Service) checkAll(ctx context.Context, q *query.Queries, r *Report) error {
-	positions, err := q.DoubleStatusPositions(ctx)
+// checking is one run of [Service.Check].
+type checking struct {
+	*Service
+	*Report
+	q    *query.Queries
+	keys *trust.List
+}
+
+func (c *checking) all(ctx context.Context) error {
+	positions, err := c.q.DoubleStatusPositions(ctx)
 	if err != nil {
 		return err
 	}
 	for _, p := range positions {
-		r.problem("status list %d: index %d belongs to more than one certificate", p.StatusList, p.StatusIndex)
+		c.problem("status list %d: index %d belongs to more than one certificate", p.StatusList, p.StatusIndex)
 	}
-	keys := trust.New(&trust.Bundle{Issuers: []trust.Issuer{s.Keys.Issuer()}})
+	strays, err := c.q.Strays(ctx)
+	if err != nil {
+		return err
+	}
+	for what, n := range map[string]int64{"people without a certificate": strays.People, "search indexes of nobody": strays.Indexes, "audit entries of no chain": strays.Entries} {
+		if n > 0 {
+			c.problem("there are %d %s", n, what)
+		}
+	}
 	for group := int16(0); group <= registry.AdminChain; group++ {
-		states, err := s.checkChain(ctx, q, r, group)
+		trails, err := c.chain(ctx, group)
 		if err != nil {
 			return err
 		}
 		if group == registry.AdminChain {
 			break
 		}
-		if err := s.checkGroup(ctx, q, r, group, states, keys); err != nil {
+		if err := c.group(ctx, group, trails); err != nil {
 			return err
 		}
-		missing := slices.Sorted(maps.Keys(states))
-		for _, id := range missing {
-			r.problem("certificate %s: the audit says it was issued, and it is missing", id)
+		for _, id := range slices.SortedFunc(maps.Keys(trails), func(a, b vaccination.CertificateID) int { return bytes.Compare(a[:], b[:]) }) {
+			c.problem("certificate %s: the audit says it was issued, and it is missing", id)
 		}
 	}
-	return nil
+	return c.lists(ctx)
 }
 
-// checkChain walks one audit chain and returns the state that each certificate
-// is in by what it says.
-func (s *Service) checkChain(ctx context.Context, q *query.Queries, r *Report, chain int16) (map[string]vaccination.Status, error) {
-	states := map[string]vaccination.Status{}
-	hash := make([]byte, sha256.Size)
-	var seq int64
-	for {
-		entries, err := q.AuditAfter(ctx, query.AuditAfterParams{Chain: chain, Seq: seq, MaxRows: checkPage})
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			r.AuditEntries++
-			if e.Seq != seq+1 {
-				r.problem("audit chain %d: entry %d is missing", chain, seq+1)
-			}
-			seq = e.Seq
-			text := strings.Join([]string{fmt.Sprint(e.Seq), fmt.Sprint(e.At.UnixMicro()), e.Actor, e.Act, e.Object, e.Detail}, "\x1f")
-			sum := sha256.Sum256(append(hash, text...))
-			if !bytes.Equal(sum[:], e.Hash) {
-				r.problem("audit chain %d: entry %d was changed", chain, e.Seq)
-			}
-			hash = e.Hash
-			if e.Act == string(Issued) || e.Act == string(Corrected) {
-				states[e.Object] = vaccination.StatusValid
-			} else if to, err := states[e.Object].After(vaccination.Act(e.Act)); err == nil {
-				states[e.Object] = to
-			}
-		}
-		if len(entries) < checkPage {
-			break
-		}
-	}
-	heads, err := q.AuditHeads(ctx)
+// group checks the certificates and people of one group of buckets and takes
+// each certificate from trails.
+func (c *checking) group(ctx context.Context, group int16, trails trails) error {
+	positions, err := c.positions(ctx, group)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, h := range heads {
-		if h.ID == chain && (h.AuditSeq != seq || !bytes.Equal(h.AuditHead, hash)) {
-			r.problem("audit chain %d: it does not end where its head says", chain)
+	var last *query.CertificatesAfterRow // the row before, nil at first
+	var touched int64                    // when the person of last was written last, by the audit
+	endPerson := func() {
+		if last != nil && last.Person.UpdatedAt.UnixMicro() != touched {
+			c.problem("certificate %s: its person was changed at another time than the audit says", vaccination.CertificateID(last.Certificate.ID))
 		}
 	}
-	return states, nil
-}
-
-// line is the versions of one record met so far.
-type line struct {
-	person    int64
-	programme string
-	dose      int16
-}
-
-// checkGroup checks the certificates of one group of buckets and takes each from
-// states.
-func (s *Service) checkGroup(ctx context.Context, q *query.Queries, r *Report, group int16, states map[string]vaccination.Status, keys *trust.List) error {
-	highest := map[line]query.Certificate{}
-	current := map[line]int{}
-	count := map[line]int{}
-	after := query.CertificatesAfterParams{Bucket: group<<6 - 1, ID: bytes.Repeat([]byte{0xff}, 15), MaxRows: checkPage}
+	after := query.CertificatesAfterParams{Bucket: group<<6 - 1, PersonID: math.MaxInt64, Last: group<<6 | 63, MaxRows: checkPage}
 	for {
-		rows, err := q.CertificatesAfter(ctx, after)
+		rows, err := c.q.CertificatesAfter(ctx, after)
 		if err != nil {
 			return err
 		}
-		for _, row := range rows {
-			c := row.Certificate
-			after.Bucket, after.ID = c.Bucket, c.ID
-			if registry.GroupOf(c.Bucket) != group {
-				rows = nil
-				break
+		faults, err := c.page(ctx, rows)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			row := &rows[i]
+			cert := row.Certificate
+			id := vaccination.CertificateID(cert.ID)
+			c.Certificates++
+			c.ByStatus[string(statusOf(cert.Status))]++
+			for _, fault := range faults[i] {
+				c.problem("certificate %s: %v", id, fault)
 			}
-			r.Certificates++
-			r.ByStatus[string(statusOf(c.Status))]++
-			id := vaccination.CertificateID(c.ID).String()
-			if err := s.checkCertificate(row, keys); err != nil {
-				r.problem("certificate %s: %v", id, err)
+			if last == nil || last.Person.Bucket != row.Person.Bucket || last.Person.ID != row.Person.ID {
+				endPerson()
+				touched = 0
 			}
-			switch said, known := states[id]; {
-			case !known:
-				r.problem("certificate %s: the audit does not know it", id)
-			case said == vaccination.StatusValid && statusOf(c.Status) == vaccination.StatusSuperseded: // by the next version
-			case said != statusOf(c.Status):
-				r.problem("certificate %s: it is %s, and by the audit %s", id, statusOf(c.Status), said)
+			t, known := trails[id]
+			if !known {
+				c.problem("certificate %s: the audit does not know it", id)
 			}
-			delete(states, id)
-			k := line{c.PersonID, c.Programme, c.Dose}
-			count[k]++
-			if highest[k].Version < c.Version {
-				highest[k] = c
+			delete(trails, id)
+			touched = max(touched, t.touched)
+			if err := t.differs(cert); known && err != nil {
+				c.problem("certificate %s: %v", id, err)
 			}
-			if !statusOf(c.Status).Final() {
-				current[k]++
+			if !positions.has(cert.StatusList, cert.StatusIndex) {
+				c.problem("certificate %s: its status position was never handed out", id)
 			}
+			c.follows(last, row)
+			last = row
 		}
 		if len(rows) < checkPage {
 			break
 		}
+		end := last.Certificate
+		after.Bucket, after.PersonID, after.Programme, after.Dose, after.Version = end.Bucket, end.PersonID, end.Programme, end.Dose, end.Version
 	}
-	for k, top := range highest {
-		id := vaccination.CertificateID(top.ID)
-		if int(top.Version) != count[k] {
-			r.problem("certificate %s: an earlier version is missing", id)
-		}
-		if current[k] > 1 || current[k] == 1 && statusOf(top.Status).Final() || statusOf(top.Status) == vaccination.StatusSuperseded {
-			r.problem("certificate %s: the versions of its record do not end in one that stands or is revoked", id)
-		}
-	}
+	endPerson()
+	c.follows(last, nil)
 	return nil
 }
 
-// checkCertificate opens one certificate and compares what it says with its row.
-func (s *Service) checkCertificate(row query.CertificatesAfterRow, keys *trust.List) error {
-	c := row.Certificate
-	id := vaccination.CertificateID(c.ID)
-	p := &person{row: query.Person{Bucket: c.Bucket, ID: c.PersonID, Key: row.PersonKey}}
-	parts, err := s.open(p, &version{row: c})
-	if err != nil {
-		return err
-	}
-	document, err := vc.Parse(parts.document)
-	if err != nil {
-		return err
-	}
-	if err := verifyDocument(document, keys); err != nil {
-		return err
-	}
-	message, err := hcert.DecodeCOSE(parts.code)
-	if err != nil {
-		return err
-	}
-	if err := verifyCode(message, keys); err != nil {
-		return err
-	}
-	inCode, err := message.Certificate()
-	if err != nil {
-		return err
-	}
-	said := document.Certificate()
-	switch {
-	case int16(id.Bucket()) != c.Bucket:
-		return fmt.Errorf("its id belongs to another bucket")
-	case said.Info.HCID != id.UVCI(s.Profile.Country.Alpha2) || inCode.Info.HCID != said.Info.HCID:
-		return fmt.Errorf("what was signed names another certificate")
-	case said.Vaccination.Number != int(c.Dose) || inCode.Vaccination.Number != int(c.Dose) || said.Programme != c.Programme:
-		return fmt.Errorf("what was signed is of another dose or programme")
-	}
-	for _, entry := range document.Status() {
-		if entry.List != s.ListURL(entry.Purpose, c.StatusList) || entry.Index != uint32(c.StatusIndex) {
-			return fmt.Errorf("what was signed points to another status position")
+// follows checks that the row after another is the next version of its record,
+// or the first of another record after the end of this one. Either may be nil.
+func (c *checking) follows(a, b *query.CertificatesAfterRow) {
+	if a != nil && b != nil && a.Certificate.Bucket == b.Certificate.Bucket && a.Certificate.PersonID == b.Certificate.PersonID &&
+		a.Certificate.Programme == b.Certificate.Programme && a.Certificate.Dose == b.Certificate.Dose {
+		if b.Certificate.Version != a.Certificate.Version+1 || !bytes.Equal(b.Certificate.Replaces, a.Certificate.ID) {
+			c.problem("certificate %s: it does not follow the version before it", vaccination.CertificateID(b.Certificate.ID))
 		}
+		if !statusOf(a.Certificate.Status).Final() {
+			c.problem("certificate %s: it stands, and a later version does too", vaccination.CertificateID(a.Certificate.ID))
+		}
+		return
 	}
-	return nil
+	if a != nil && statusOf(a.Certificate.Status) == vaccination.StatusSuperseded {
+		c.problem("certificate %s: the version that supersedes it is missing", vaccination.CertificateID(a.Certificate.ID))
+	}
+	if b != nil && (b.Certificate.Version != 1 || len(b.Certificate.Replaces) > 0) {
+		c.problem("certificate %s: an earlier version is missing", vaccination.CertificateID(b.Certificate.ID))
+	}
 }
 
-func verifyDocument(d *vc.Credential, keys *trust.List) error {
-	for _, k := range keys.ByMethod(d.VerificationMethod()) {
-		if public, ok := k.Key.Public.(ed25519.PublicKey); ok && d.Verify(public) == nil {
-			return nil
+// page opens certificates and the people that begin in them, on all cores.
+func (c *checking) page(ctx context.Context, rows []query.CertificatesAfterRow) ([][]error, error) {
+	var in query.IndexesOfPeopleParams
+	for i, row := range rows {
+		if i == 0 || rows[i-1].Person.ID != row.Person.ID {
+			in.Buckets, in.Ids = append(in.Buckets, row.Person.Bucket), append(in.Ids, row.Person.ID)
 		}
 	}
-	return fmt.Errorf("its document does not verify")
-}
-
-func verifyCode(m *hcert.Message, keys *trust.List) error {
-	for _, kid := range m.KeyIDs {
-		for _, k := range keys.ByKeyID(kid) {
-			if m.Verify(k.Key.Public) == nil {
-				return nil
+	stored, err := c.q.IndexesOfPeople(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	type key struct {
+		bucket int16
+		id     int64
+	}
+	indexes := map[key][][]byte{}
+	for _, i := range stored {
+		k := key{i.Bucket, i.PersonID}
+		indexes[k] = append(indexes[k], i.Value)
+	}
+	faults := make([][]error, len(rows))
+	var work errgroup.Group
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for i, row := range rows {
+		work.Go(func() error {
+			p := &person{row: row.Person}
+			faults[i] = append(faults[i], c.certificate(p, row.Certificate))
+			if i == 0 || rows[i-1].Person.ID != row.Person.ID {
+				faults[i] = append(faults[i], c.person(p, indexes[key{row.Person.Bucket, row.Person.ID}]))
 			}
-		}
+			faults[i] = slices.DeleteFunc(faults[i], func(err error) bool { return err == nil })
+			return nil
+		})
 	}
-	return fmt.Errorf("its code does not verify")
+	return faults, work.Wait()
 }

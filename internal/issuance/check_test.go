@@ -16,7 +16,7 @@ func TestCheckFindsWhatWasTamperedWith(t *testing.T) {
 	tests := map[string]struct{ change, says string }{
 		"a revocation undone":                {"UPDATE certificate SET status = 0 WHERE status = 3", "it is valid, and by the audit revoked"},
 		"a valid one made revoked":           {"UPDATE certificate SET status = 3 WHERE status = 0 AND dose = 1", "it is revoked, and by the audit valid"},
-		"a superseded one made valid":        {"DROP INDEX certificate_one_current; UPDATE certificate SET status = 0 WHERE status = 2", "do not end in one"},
+		"a superseded one made valid":        {"DROP INDEX certificate_one_current; UPDATE certificate SET status = 0 WHERE status = 2", "it stands, and a later version does too"},
 		"a current version removed":          {"DELETE FROM certificate WHERE status = 0", "and it is missing"},
 		"an earlier version removed":         {"DELETE FROM certificate WHERE status = 2", "an earlier version is missing"},
 		"another's content":                  {"UPDATE certificate c SET sealed = o.sealed FROM certificate o WHERE c.id <> o.id", "opening certificate"},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
@@ -106,6 +107,7 @@ type writes struct {
 	flags   []flag
 	updates []query.UpdateContactParams
 	audit   []registry.Entry
+	now     time.Time // of everything in the transaction
 }
 
 // flag is a move of a stored certificate from one state to another.
@@ -138,17 +140,32 @@ func (w *writes) add(g *Signed) error {
 		return w.updateContact(d)
 	}
 	if d.outcome == Corrected {
-		if err := w.move(d.previous.row, vaccination.ActSupersede, "corrected"); err != nil {
+		if err := w.move(d.previous.row, vaccination.ActSupersede, reasonCorrected); err != nil {
 			return err
 		}
 	}
 	w.rows = append(w.rows, g.row())
-	detail := fmt.Sprintf("%s dose %d version %d by %s", d.programme.Key, d.event.Vaccination.Number, d.number, d.source)
-	if d.previous != nil {
-		detail += " replaces " + d.previous.id().String()
-	}
-	w.record(d.person.row.Bucket, string(d.outcome), g.id, detail)
+	w.record(d.person.row.Bucket, string(d.outcome), g.id, issueDetail(g.row()))
 	return nil
+}
+
+// reasonCorrected is why a certificate is superseded.
+const reasonCorrected = "corrected"
+
+// actContact is how the audit names new contacts.
+const actContact = "contact"
+
+// markReplaces stands in the audit before the id of the version that another one
+// follows.
+const markReplaces = " replaces "
+
+// issueDetail is what the audit says of a certificate when it is issued.
+func issueDetail(c query.Certificate) string {
+	detail := fmt.Sprintf("%s dose %d version %d by %s", c.Programme, c.Dose, c.Version, c.Source)
+	if len(c.Replaces) > 0 {
+		detail += markReplaces + vaccination.CertificateID(c.Replaces).String()
+	}
+	return detail
 }
 
 // updateContact stores an event that differs only in how to reach the person
@@ -169,7 +186,7 @@ func (w *writes) updateContact(d *Draft) error {
 	w.updates = append(w.updates, query.UpdateContactParams{
 		Bucket: v.row.Bucket, ID: v.row.ID, Before: v.row.Content, Content: v.contents(d.content), Sealed: sealed,
 	})
-	w.record(v.row.Bucket, "contact", v.id(), "by "+d.source)
+	w.record(v.row.Bucket, actContact, v.id(), "by "+d.source)
 	return nil
 }
 
@@ -191,7 +208,7 @@ func (w *writes) record(bucket int16, act string, id vaccination.CertificateID, 
 // shortest time, and when it fails nothing of the act remains.
 func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 	return func(tx pgx.Tx, q *query.Queries) error {
-		now := w.s.Now().UTC()
+		w.now = w.s.Now().UTC()
 		steps := []func() error{
 			func() error { return w.lockPeople(ctx, q) },
 			func() error { return w.writePeople(ctx, q) },
@@ -199,7 +216,7 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 			func() error { return w.writeCertificates(ctx, q) },
 			func() error { return w.writeUpdates(ctx, q) },
 			func() error { return w.publishLater(ctx, tx, q) },
-			func() error { return registry.Audit(ctx, q, now, w.by.Actor, w.audit...) },
+			func() error { return registry.Audit(ctx, q, w.now, w.by.Actor, w.audit...) },
 		}
 		for _, step := range steps {
 			if err := step(); err != nil {
@@ -247,9 +264,8 @@ func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
 	if len(w.order) == 0 {
 		return nil
 	}
-	now := w.s.Now().UTC()
-	insert := query.InsertPeopleParams{UpdatedAt: now}
-	update := query.UpdatePeopleParams{UpdatedAt: now}
+	insert := query.InsertPeopleParams{UpdatedAt: w.now}
+	update := query.UpdatePeopleParams{UpdatedAt: w.now}
 	var index query.InsertPersonIndexesParams
 	for _, p := range w.order {
 		e := w.people[p]
@@ -286,7 +302,7 @@ func (w *writes) writeFlags(ctx context.Context, q *query.Queries) error {
 	if len(w.flags) == 0 {
 		return nil
 	}
-	p := query.SetStatusParams{StatusAt: w.s.Now().UTC(), Reason: w.flags[0].reason}
+	p := query.SetStatusParams{StatusAt: w.now, Reason: w.flags[0].reason}
 	for _, f := range w.flags {
 		p.Buckets, p.Ids = append(p.Buckets, f.row.Bucket), append(p.Ids, f.row.ID)
 		p.Befores, p.Statuses = append(p.Befores, f.row.Status), append(p.Statuses, statusNumber(f.to))

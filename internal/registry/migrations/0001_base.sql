@@ -58,7 +58,7 @@ CREATE TABLE certificate (
   bucket       smallint NOT NULL CHECK (bucket BETWEEN 0 AND 1023),
   dose         smallint NOT NULL CHECK (dose > 0),
   version      smallint NOT NULL CHECK (version > 0),
-  status       smallint NOT NULL, -- 0 valid, 1 suspended, 2 superseded, 3 revoked
+  status       smallint NOT NULL CHECK (status BETWEEN 0 AND 3), -- 0 valid, 1 suspended, 2 superseded, 3 revoked
   status_list  integer  NOT NULL, -- bucket group * 65536 + number of the list
   status_index integer  NOT NULL CHECK (status_index BETWEEN 0 AND 131071),
   person_id    bigint   NOT NULL,

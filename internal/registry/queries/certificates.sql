@@ -32,11 +32,13 @@ ORDER BY issued_at DESC, bucket, id
 LIMIT @max_rows::int;
 
 -- name: CertificatesAfter :many
--- All certificates in key order, a page at a time, with their person's key.
-SELECT sqlc.embed(c), p.key AS person_key
+-- All certificates of some buckets with their person, by person, record and
+-- version, a page at a time.
+SELECT sqlc.embed(c), sqlc.embed(p)
 FROM certificate c JOIN person p ON p.bucket = c.bucket AND p.id = c.person_id
-WHERE (c.bucket, c.id) > (@bucket::smallint, @id::bytea)
-ORDER BY c.bucket, c.id
+WHERE (c.bucket, c.person_id, c.programme, c.dose, c.version) > (@bucket::smallint, @person_id::bigint, @programme::text, @dose::smallint, @version::smallint)
+  AND c.bucket <= @last::smallint
+ORDER BY c.bucket, c.person_id, c.programme, c.dose, c.version
 LIMIT @max_rows::int;
 
 -- name: CountCertificates :many

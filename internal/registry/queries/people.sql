@@ -44,3 +44,18 @@ FROM person_index i JOIN person p ON p.bucket = i.bucket AND p.id = i.person_id
 WHERE i.value = @value::bytea
 ORDER BY p.bucket, p.id
 LIMIT @max_rows::int;
+
+-- name: IndexesOfPeople :many
+-- The blind indexes that people are found by.
+SELECT i.bucket, i.person_id, i.value
+FROM person_index i
+JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id) AS k ON i.bucket = k.bucket AND i.person_id = k.id
+ORDER BY i.bucket, i.person_id, i.value;
+
+-- name: Strays :one
+-- People without a certificate, indexes of nobody, audit entries of no chain:
+-- there must be none.
+SELECT
+  (SELECT count(*) FROM person p WHERE NOT EXISTS (SELECT 1 FROM certificate c WHERE c.bucket = p.bucket AND c.person_id = p.id)) AS people,
+  (SELECT count(*) FROM person_index i WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.bucket = i.bucket AND p.id = i.person_id)) AS indexes,
+  (SELECT count(*) FROM audit a WHERE NOT EXISTS (SELECT 1 FROM bucket_group g WHERE g.id = a.chain)) AS entries;

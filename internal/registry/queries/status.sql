@@ -7,7 +7,7 @@ SELECT id, status_next FROM bucket_group ORDER BY id;
 
 -- name: FlaggedInList :many
 -- What is not simply valid in one status list.
-SELECT status_index, status FROM certificate WHERE status_list = @list::int AND status > 0;
+SELECT status_index, status, status_at FROM certificate WHERE status_list = @list::int AND status > 0;
 
 -- name: Flagged :many
 -- Every certificate that is not simply valid, for the offline snapshot.

@@ -66,27 +66,41 @@ func (q *Queries) CertificateStatus(ctx context.Context, arg CertificateStatusPa
 }
 
 const certificatesAfter = `-- name: CertificatesAfter :many
-SELECT c.bucket, c.dose, c.version, c.status, c.status_list, c.status_index, c.person_id, c.issued_at, c.status_at, c.id, c.replaces, c.content, c.programme, c.source, c.reason, c.sealed, p.key AS person_key
+SELECT c.bucket, c.dose, c.version, c.status, c.status_list, c.status_index, c.person_id, c.issued_at, c.status_at, c.id, c.replaces, c.content, c.programme, c.source, c.reason, c.sealed, p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
 FROM certificate c JOIN person p ON p.bucket = c.bucket AND p.id = c.person_id
-WHERE (c.bucket, c.id) > ($1::smallint, $2::bytea)
-ORDER BY c.bucket, c.id
-LIMIT $3::int
+WHERE (c.bucket, c.person_id, c.programme, c.dose, c.version) > ($1::smallint, $2::bigint, $3::text, $4::smallint, $5::smallint)
+  AND c.bucket <= $6::smallint
+ORDER BY c.bucket, c.person_id, c.programme, c.dose, c.version
+LIMIT $7::int
 `
 
 type CertificatesAfterParams struct {
-	Bucket  int16
-	ID      []byte
-	MaxRows int32
+	Bucket    int16
+	PersonID  int64
+	Programme string
+	Dose      int16
+	Version   int16
+	Last      int16
+	MaxRows   int32
 }
 
 type CertificatesAfterRow struct {
 	Certificate Certificate
-	PersonKey   []byte
+	Person      Person
 }
 
-// All certificates in key order, a page at a time, with their person's key.
+// All certificates of some buckets with their person, by person, record and
+// version, a page at a time.
 func (q *Queries) CertificatesAfter(ctx context.Context, arg CertificatesAfterParams) ([]CertificatesAfterRow, error) {
-	rows, err := q.db.Query(ctx, certificatesAfter, arg.Bucket, arg.ID, arg.MaxRows)
+	rows, err := q.db.Query(ctx, certificatesAfter,
+		arg.Bucket,
+		arg.PersonID,
+		arg.Programme,
+		arg.Dose,
+		arg.Version,
+		arg.Last,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +125,12 @@ func (q *Queries) CertificatesAfter(ctx context.Context, arg CertificatesAfterPa
 			&i.Certificate.Source,
 			&i.Certificate.Reason,
 			&i.Certificate.Sealed,
-			&i.PersonKey,
+			&i.Person.Bucket,
+			&i.Person.ID,
+			&i.Person.CodeIndex,
+			&i.Person.Key,
+			&i.Person.Sealed,
+			&i.Person.UpdatedAt,
 		); err != nil {
 			return nil, err
 		}

@@ -26,6 +26,45 @@ func (q *Queries) DeletePersonIndexes(ctx context.Context, arg DeletePersonIndex
 	return err
 }
 
+const indexesOfPeople = `-- name: IndexesOfPeople :many
+SELECT i.bucket, i.person_id, i.value
+FROM person_index i
+JOIN (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bigint[]) AS id) AS k ON i.bucket = k.bucket AND i.person_id = k.id
+ORDER BY i.bucket, i.person_id, i.value
+`
+
+type IndexesOfPeopleParams struct {
+	Buckets []int16
+	Ids     []int64
+}
+
+type IndexesOfPeopleRow struct {
+	Bucket   int16
+	PersonID int64
+	Value    []byte
+}
+
+// The blind indexes that people are found by.
+func (q *Queries) IndexesOfPeople(ctx context.Context, arg IndexesOfPeopleParams) ([]IndexesOfPeopleRow, error) {
+	rows, err := q.db.Query(ctx, indexesOfPeople, arg.Buckets, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []IndexesOfPeopleRow
+	for rows.Next() {
+		var i IndexesOfPeopleRow
+		if err := rows.Scan(&i.Bucket, &i.PersonID, &i.Value); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const insertPeople = `-- name: InsertPeople :exec
 INSERT INTO person (bucket, id, code_index, key, sealed, updated_at)
 SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, $1::timestamptz
@@ -191,6 +230,28 @@ func (q *Queries) PersonByID(ctx context.Context, arg PersonByIDParams) (Person,
 		&i.Sealed,
 		&i.UpdatedAt,
 	)
+	return i, err
+}
+
+const strays = `-- name: Strays :one
+SELECT
+  (SELECT count(*) FROM person p WHERE NOT EXISTS (SELECT 1 FROM certificate c WHERE c.bucket = p.bucket AND c.person_id = p.id)) AS people,
+  (SELECT count(*) FROM person_index i WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.bucket = i.bucket AND p.id = i.person_id)) AS indexes,
+  (SELECT count(*) FROM audit a WHERE NOT EXISTS (SELECT 1 FROM bucket_group g WHERE g.id = a.chain)) AS entries
+`
+
+type StraysRow struct {
+	People  int64
+	Indexes int64
+	Entries int64
+}
+
+// People without a certificate, indexes of nobody, audit entries of no chain:
+// there must be none.
+func (q *Queries) Strays(ctx context.Context) (StraysRow, error) {
+	row := q.db.QueryRow(ctx, strays)
+	var i StraysRow
+	err := row.Scan(&i.People, &i.Indexes, &i.Entries)
 	return i, err
 }
 

@@ -72,12 +72,13 @@ func (q *Queries) Flagged(ctx context.Context) ([]FlaggedRow, error) {
 }
 
 const flaggedInList = `-- name: FlaggedInList :many
-SELECT status_index, status FROM certificate WHERE status_list = $1::int AND status > 0
+SELECT status_index, status, status_at FROM certificate WHERE status_list = $1::int AND status > 0
 `
 
 type FlaggedInListRow struct {
 	StatusIndex int32
 	Status      int16
+	StatusAt    time.Time
 }
 
 // What is not simply valid in one status list.
@@ -90,7 +91,7 @@ func (q *Queries) FlaggedInList(ctx context.Context, list int32) ([]FlaggedInLis
 	var items []FlaggedInListRow
 	for rows.Next() {
 		var i FlaggedInListRow
-		if err := rows.Scan(&i.StatusIndex, &i.Status); err != nil {
+		if err := rows.Scan(&i.StatusIndex, &i.Status, &i.StatusAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

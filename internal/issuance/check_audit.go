@@ -1,0 +1,135 @@
+package issuance
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// trail is what the audit says of one certificate. Texts are kept as hashes:
+// there may be millions.
+type trail struct {
+	status  vaccination.Status
+	detail  uint64 // of its issue
+	reason  uint64 // of the last move
+	moved   int64  // when, in microseconds; 0 for none
+	touched int64  // when its person's row was last written with it
+}
+
+type trails map[vaccination.CertificateID]trail
+
+func textHash(s string) uint64 {
+	sum := sha256.Sum256([]byte(s))
+	return binary.BigEndian.Uint64(sum[:])
+}
+
+// differs says what of a certificate is not as the audit has it.
+func (t trail) differs(c query.Certificate) error {
+	reason, moved := textHash(c.Reason), c.StatusAt.UnixMicro()
+	if t.moved == 0 { // as it was issued
+		t.reason, t.moved = textHash(""), c.IssuedAt.UnixMicro()
+	}
+	switch {
+	case t.status != statusOf(c.Status):
+		return fmt.Errorf("it is %s, and by the audit %s", statusOf(c.Status), t.status)
+	case t.detail != textHash(issueDetail(c)):
+		return errors.New("its programme, dose, version or source is not what the audit says")
+	case t.reason != reason:
+		return errors.New("its reason is not what the audit says")
+	case t.moved != moved:
+		return errors.New("its state is of another time than the audit says")
+	default:
+		return nil
+	}
+}
+
+// follow adds an entry and says what is wrong with it.
+func (ts trails) follow(e query.Audit) error {
+	id, err := vaccination.ParseCertificateID(e.Object)
+	if err != nil {
+		id = vaccination.CertificateID{} // an act on something else
+	}
+	at := e.At.UnixMicro()
+	t, known := ts[id]
+	move := func(id vaccination.CertificateID, act vaccination.Act, reason string) error {
+		t := ts[id]
+		to, err := t.status.After(act)
+		if err != nil {
+			return fmt.Errorf("%s of certificate %s, which is %q by then", act, id, t.status)
+		}
+		t.status, t.reason, t.moved = to, textHash(reason), at
+		ts[id] = t
+		return nil
+	}
+	switch e.Act {
+	case string(Issued), string(Corrected):
+		if known {
+			return fmt.Errorf("certificate %s is issued twice", id)
+		}
+		ts[id] = trail{status: vaccination.StatusValid, detail: textHash(e.Detail), touched: at}
+		if e.Act == string(Corrected) {
+			_, text, _ := strings.Cut(e.Detail, markReplaces)
+			old, err := vaccination.ParseCertificateID(text)
+			if err != nil {
+				return fmt.Errorf("certificate %s corrects none", id)
+			}
+			return move(old, vaccination.ActSupersede, reasonCorrected)
+		}
+	case string(vaccination.ActSuspend), string(vaccination.ActLift), string(vaccination.ActRevoke):
+		return move(id, vaccination.Act(e.Act), e.Detail)
+	case actContact:
+		t.touched = at
+		ts[id] = t
+	}
+	return nil
+}
+
+// chain walks one audit chain and returns what it says of each certificate.
+func (c *checking) chain(ctx context.Context, chain int16) (trails, error) {
+	out := trails{}
+	hash := make([]byte, sha256.Size)
+	var seq int64
+	for {
+		entries, err := c.q.AuditAfter(ctx, query.AuditAfterParams{Chain: chain, Seq: seq, MaxRows: checkPage})
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			c.AuditEntries++
+			if e.Seq != seq+1 {
+				c.problem("audit chain %d: entry %d is missing", chain, seq+1)
+			}
+			seq = e.Seq
+			text := strings.Join([]string{fmt.Sprint(e.Seq), fmt.Sprint(e.At.UnixMicro()), e.Actor, e.Act, e.Object, e.Detail}, "\x1f")
+			sum := sha256.Sum256(append(hash, text...))
+			if !bytes.Equal(sum[:], e.Hash) {
+				c.problem("audit chain %d: entry %d was changed", chain, e.Seq)
+			}
+			hash = e.Hash
+			if err := out.follow(e); err != nil {
+				c.problem("audit chain %d: entry %d: %v", chain, e.Seq, err)
+			}
+		}
+		if len(entries) < checkPage {
+			break
+		}
+	}
+	heads, err := c.q.AuditHeads(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range heads {
+		if h.ID == chain && h.AuditSeq == seq && bytes.Equal(h.AuditHead, hash) {
+			return out, nil
+		}
+	}
+	c.problem("audit chain %d: it does not end where its head says", chain)
+	return out, nil
+}
