@@ -176,7 +176,7 @@ func (w *writes) updateContact(d *Draft) error {
 	if err != nil {
 		return err
 	}
-	if parts.event, err = json.Marshal(d.event); err != nil {
+	if parts.event, err = json.Marshal(d.said); err != nil {
 		return err
 	}
 	sealed, err := w.s.sealParts(d.person, v.id(), parts)

@@ -7,7 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/opendivoc/divoc/internal/access"
-	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -30,19 +29,17 @@ type Also func(ctx context.Context, tx pgx.Tx, q *query.Queries, each []Each) er
 // written.
 func (s *Service) IssueEach(ctx context.Context, by access.Caller, action Action, events []vaccination.Event, also Also) ([]Each, error) {
 	refused := make([]error, len(events)) // when they were to be signed
-	for try := 1; ; {
-		each, err := s.issueEachOnce(ctx, by, action, events, refused, also)
+	var each []Each
+	for {
+		err := s.retry(ctx, func() (err error) {
+			each, err = s.issueEachOnce(ctx, by, action, events, refused, also)
+			return err
+		})
 		var item *ItemError
-		switch {
-		case err == nil:
-			return each, nil
-		case errors.As(err, &item) && refused[item.Item] == nil:
-			refused[item.Item] = item.Err // and the others again without it
-		case registry.IsRace(err) && try < attempts:
-			try++
-		default:
-			return nil, err
+		if !errors.As(err, &item) || refused[item.Item] != nil {
+			return each, err
 		}
+		refused[item.Item] = item.Err // and the others again without it
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry"
@@ -343,6 +344,31 @@ func (p *proxy) pass(from io.Reader, to io.Writer, client bool) {
 		startup = false
 		if _, err := to.Write(append(head, body...)); err != nil {
 			return
+		}
+	}
+}
+
+// TestAStatusIsToldOverANewConnection breaks every connection that waits, as a
+// restart of PostgreSQL does.
+func TestAStatusIsToldOverANewConnection(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	id := w.must(issuance.Certify, event("A-1", 1)).ID
+	pool := w.store.Pool()
+	var held []*pgxpool.Conn
+	for range 5 {
+		c, err := pool.Acquire(w.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		held = append(held, c)
+	}
+	for _, c := range held {
+		c.Release()
+	}
+	w.exec("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
+	for range 5 {
+		if status, known, err := w.Status(w.ctx, id); err != nil || !known || status != vaccination.StatusValid {
+			t.Errorf("status = %s, %t, %v", status, known, err)
 		}
 	}
 }

@@ -57,6 +57,7 @@ type Service struct {
 	Options
 	issuer    vaccination.Issuer
 	positions positions
+	together  together
 	snapshot  snapshotCache
 }
 
@@ -160,6 +161,9 @@ func (s *Service) retry(ctx context.Context, f func() error) error {
 // Issue prepares, signs and commits events, all or none. The error is an
 // [*ItemError] where one event is to blame; then nothing was written.
 func (s *Service) Issue(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) (results []Result, err error) {
+	if len(events) == 1 {
+		return s.issueOne(ctx, by, action, events[0])
+	}
 	err = s.retry(ctx, func() error {
 		results, err = s.issueOnce(ctx, by, action, events)
 		return err

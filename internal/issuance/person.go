@@ -196,7 +196,7 @@ func normaliseIdentity(v string) string {
 	}, v)
 }
 
-// signedParts is what is stored of a certificate: the event it came from, the
+// signedParts is what is stored of a certificate: what was said, the
 // exact text of the document, the exact bytes of the code.
 type signedParts struct {
 	event, document, code []byte
@@ -231,7 +231,7 @@ func (s *Service) sealParts(p *person, id vaccination.CertificateID, parts signe
 	return key.Seal(packed, s.aad(p, certificateColumn(id)))
 }
 
-// eventOf returns the event a stored certificate came from.
+// eventOf returns what was said when a stored certificate was issued.
 func (s *Service) eventOf(p *person, v *version) (vaccination.Event, error) {
 	parts, err := s.open(p, v)
 	if err != nil {

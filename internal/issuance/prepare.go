@@ -23,8 +23,9 @@ import (
 // Draft is an event that was checked and decided upon. Only [Service.Prepare]
 // makes one, so only what was checked can be signed.
 type Draft struct {
-	event     vaccination.Event
-	content   []byte // keyed hash of event
+	said      vaccination.Event // in one spelling, with nothing added: what a record is known by
+	content   []byte            // keyed hash of said
+	event     vaccination.Event // completed by catalogue and programme, as it is certified
 	programme *profile.Programme
 	person    *person
 	outcome   Outcome
@@ -106,7 +107,7 @@ func (s *Service) decideEach(ctx context.Context, by access.Caller, action Actio
 		key := recordKey{d.person, d.programme.Key, d.event.Vaccination.Number}
 		if first := seen[key]; first != nil {
 			if string(first.content) != string(d.content) {
-				errs[i] = conflict("the same record stands in this request before, with other content in", first.event, d.event)
+				errs[i] = conflict("the same record stands in this request before, with other content in", first.said, d.said)
 			}
 			d.same = first
 			continue
@@ -176,7 +177,7 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 		if err != nil {
 			return err
 		}
-		return conflict("this record has a certificate with other content in", before, d.event)
+		return conflict("this record has a certificate with other content in", before, d.said)
 	case action == Certify:
 		// Whose record it is and what it says is not for another source to learn.
 		return vaccination.Errorf(vaccination.Conflict, "this enrolment code and dose already has a certificate with other content, from another source")
@@ -188,7 +189,7 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 			return err
 		}
 		d.outcome = Corrected
-		if onlyContact(vaccination.Diff(before, d.event)) {
+		if onlyContact(vaccination.Diff(before, d.said)) {
 			d.outcome = Updated
 		}
 	}
@@ -235,9 +236,13 @@ func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, er
 		add("programme", "unknown", "there is no such programme: use one of "+strings.Join(s.Profile.ProgrammeKeys(), ", ")+", or leave it out")
 	} else {
 		d.programme, e.Programme = programme, programme.Key
-		s.resolveDose(&e, programme, add)
 	}
 	s.resolvePerson(&e, add)
+	s.resolveDose(&e, programme, add)
+	d.said = e
+	if d.programme != nil {
+		s.complete(&e, programme)
+	}
 	if d.programme != nil {
 		c := s.certificate(e, d.programme)
 		c.Info.HCID, c.Info.Period.Start = "drawn when it is signed", s.Now()
@@ -256,7 +261,7 @@ func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, er
 		return nil, &vaccination.Error{Code: vaccination.Invalid, Message: "the record has faults", Faults: faults}
 	}
 	d.event = e
-	d.content = s.contentHash(e)
+	d.content = s.contentHash(d.said)
 	return d, nil
 }
 
@@ -271,11 +276,11 @@ func eventPath(path string) string {
 	return path
 }
 
-// resolveDose finds product and countries. What is not known is said to be
-// unknown; nothing is guessed.
+// resolveDose finds product and country, and keeps only the keys of what it
+// finds. What is not known is said to be unknown; nothing is guessed.
 func (s *Service) resolveDose(e *vaccination.Event, p *profile.Programme, add func(path, code, message string)) {
 	v := &e.Vaccination
-	if v.Product != "" {
+	if v.Product != "" && p != nil {
 		product, ok := s.Profile.Catalogue.Find(v.Product, v.Manufacturer.Display)
 		switch {
 		case !ok:
@@ -283,13 +288,10 @@ func (s *Service) resolveDose(e *vaccination.Event, p *profile.Programme, add fu
 		case !p.Accepts(product):
 			add("vaccination.product", "not-in-programme", "this product does not belong to the programme "+p.Key)
 		default:
-			product.Fill(v)
+			v.Product = product.Key
+			v.Vaccine, v.Brand, v.Manufacturer, v.MAHolder, v.Disease = vaccination.Coding{}, vaccination.Coding{}, vaccination.Coding{}, vaccination.Coding{}, vaccination.Coding{}
 		}
 	}
-	if v.Product == "" && v.Disease.IsZero() {
-		v.Disease = s.Profile.Catalogue.Disease(p.Disease)
-	}
-	p.Complete(v)
 	c, ok := catalogue.CountryByCode(v.Country.Code)
 	if !ok {
 		c, ok = catalogue.FindCountry(v.Country.Code)
@@ -302,6 +304,20 @@ func (s *Service) resolveDose(e *vaccination.Event, p *profile.Programme, add fu
 	default:
 		v.Country = vaccination.Coding{Code: c.Alpha3, System: vaccination.SystemISO3166}
 	}
+}
+
+// complete adds what follows from catalogue and programme. Both may change one
+// day, and what a source sends again must still be the same: a record is known
+// by what was said, without this.
+func (s *Service) complete(e *vaccination.Event, p *profile.Programme) {
+	v := &e.Vaccination
+	if product, ok := s.Profile.Catalogue.Product(v.Product); ok {
+		product.Fill(v)
+	}
+	if v.Product == "" && v.Disease.IsZero() {
+		v.Disease = s.Profile.Catalogue.Disease(p.Disease)
+	}
+	p.Complete(v)
 }
 
 func (s *Service) resolvePerson(e *vaccination.Event, add func(path, code, message string)) {

@@ -113,7 +113,7 @@ func (s *Service) sign(ctx context.Context, out *Signed) error {
 	if parts.document, err = vc.Issue(c, entries, documentKey, out.issuedAt); err != nil {
 		return err
 	}
-	if parts.event, err = json.Marshal(d.event); err != nil {
+	if parts.event, err = json.Marshal(d.said); err != nil {
 		return err
 	}
 	out.sealed, err = s.sealParts(d.person, id, parts)

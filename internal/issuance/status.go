@@ -27,7 +27,12 @@ const lockStatusLists = 7273
 // Status returns the state of a certificate of ours by its id. known is false
 // for an id that this registry never issued.
 func (s *Service) Status(ctx context.Context, id vaccination.CertificateID) (status vaccination.Status, known bool, err error) {
-	row, err := s.Store.Read().CertificateStatus(ctx, query.CertificateStatusParams{Bucket: int16(id.Bucket()), ID: id[:]})
+	get := query.CertificateStatusParams{Bucket: int16(id.Bucket()), ID: id[:]}
+	row, err := s.Store.Read().CertificateStatus(ctx, get)
+	if registry.IsDown(err) { // it may be back: who verifies should not hear of that
+		s.Store.Reconnect()
+		row, err = s.Store.Read().CertificateStatus(ctx, get)
+	}
 	if registry.IsNone(err) {
 		return "", false, nil
 	}
