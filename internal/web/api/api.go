@@ -87,9 +87,9 @@ func configuration(version string) huma.Config {
 // statuses it can answer beside those of every operation.
 func (h *handler) operation(id, method, path, summary string, errors ...int) huma.Operation {
 	return huma.Operation{
-		OperationID: id, Method: method, Path: prefix + path, Summary: summary, MaxBodyBytes: -1, // bounded by whole
+		OperationID: id, Method: method, Path: prefix + path, Summary: summary, MaxBodyBytes: -1, // bounded by body
 		Security:    []map[string][]string{{"token": {}}},
-		Middlewares: huma.Middlewares{uncached, h.recognise, h.whole(maxBody)},
+		Middlewares: huma.Middlewares{uncached, h.recognise},
 		Errors:      append(errors, http.StatusUnauthorized, http.StatusForbidden, http.StatusServiceUnavailable),
 	}
 }
@@ -98,6 +98,13 @@ func (h *handler) operation(id, method, path, summary string, errors ...int) hum
 func uncached(ctx huma.Context, next func(huma.Context)) {
 	ctx.SetHeader("Cache-Control", "no-store")
 	next(ctx)
+}
+
+// body is an operation that reads JSON.
+func (h *handler) body(op huma.Operation) huma.Operation {
+	op.Middlewares = append(op.Middlewares, h.whole(maxBody))
+	op.Errors = append(op.Errors, http.StatusBadRequest, http.StatusRequestEntityTooLarge)
+	return op
 }
 
 // whole reads the body before huma does, which takes one that breaks off for a

@@ -100,7 +100,7 @@ func (h *handler) named(in OneInput) (vaccination.CertificateID, error) {
 
 // certificates adds the operations on what was issued.
 func (h *handler) certificates(api huma.API) {
-	huma.Register(api, h.operation("findCertificates", http.MethodPost, "/certificates/search", "Find the certificates of an enrolment code", 400, 404),
+	huma.Register(api, h.body(h.operation("findCertificates", http.MethodPost, "/certificates/search", "Find the certificates of an enrolment code", 404)),
 		func(ctx context.Context, in *searchInput) (*listOutput, error) {
 			records, err := h.Service.ByCode(ctx, caller(ctx), in.Body.Programme, in.Body.EnrolmentCode, "search")
 			return list(records), h.problem(err)
@@ -179,7 +179,7 @@ func (h *handler) files(api huma.API) {
 
 // changes adds the operations that change a certificate's state.
 func (h *handler) changes(api huma.API) {
-	huma.Register(api, h.operation("revoke", http.MethodPost, "/certificates/{id}/revocation", "Revoke a certificate, for ever", 400, 404, 409),
+	huma.Register(api, h.body(h.operation("revoke", http.MethodPost, "/certificates/{id}/revocation", "Revoke a certificate, for ever", 404, 409)),
 		func(ctx context.Context, in *changeInput) (*statusOutput, error) {
 			id, err := h.named(in.OneInput)
 			if err != nil {
