@@ -28,6 +28,7 @@ const (
 type cli struct {
 	Serve   serveCmd   `cmd:"" help:"Run the server: issue, publish, show and verify certificates."`
 	Issue   issueCmd   `cmd:"" help:"Issue certificates from a file of records, without a server."`
+	Import  importCmd  `cmd:"" help:"Issue from a file of any size: CSV of DIVOC's columns, or JSON. Wrong rows go to a file of their own."`
 	Verify  verifyCmd  `cmd:"" help:"Say what a certificate is worth: text, image, PDF or credential. Exit 0 valid, 1 not valid, 2 cannot tell."`
 	Keys    keysCmd    `cmd:"" help:"Make, list, rotate, retire and import signing keys."`
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
@@ -92,6 +93,10 @@ func run(args []string, s streams) int {
 		return exitUsage
 	}
 	if err := k.Run(); err != nil {
+		if s.ctx.Err() != nil { // whatever it says, that is why
+			fmt.Fprintln(s.err, "divoc: stopped before it had finished")
+			return exitFailed
+		}
 		var exit *exitError
 		if errors.As(err, &exit) {
 			if exit.err != nil {

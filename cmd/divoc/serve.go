@@ -116,7 +116,8 @@ func (c *serveCmd) check(s streams) error {
 }
 
 func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
-	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log))
+	uploads := h.uploads()
+	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work())
 	if err != nil {
 		return err
 	}
@@ -125,7 +126,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		return err
 	}
 	handler, err := web.Handler(web.Options{
-		Service: h.service, Tokens: h.tokens(), Printer: pages, Log: h.log, Version: version, Demo: h.demo, Now: now,
+		Service: h.service, Tokens: h.tokens(), Printer: pages, Uploads: uploads, Log: h.log, Version: version, Demo: h.demo, Now: now,
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {
@@ -134,7 +135,9 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	if err := queue.Start(context.WithoutCancel(s.ctx)); err != nil {
 		return err
 	}
+	uploads.Start(context.WithoutCancel(s.ctx), queue)
 	defer func() {
+		uploads.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
 		if err := queue.Stop(ctx); err != nil {

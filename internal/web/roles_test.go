@@ -34,6 +34,15 @@ func routes() []route {
 		{"GET /api/v1/certificates/{id}/credential", cert + "/credential", read, nil},
 		{"POST /api/v1/certificates/{id}/revocation", "/api/v1/certificates/{revoked}/revocation", read, func(string) any { return m{} }},
 		{"POST /api/v1/certificates/{id}/reissue", "/api/v1/certificates/{revoked}/reissue", "403 403 403 200", nil},
+		{"POST /api/v1/uploads", "", deliver, func(n string) any { return []m{event("UPLOAD-" + n)} }},
+		{"GET /api/v1/uploads", "", "200 200 403 200", nil},
+		{"GET /api/v1/uploads/{id}", "/api/v1/uploads/{upload}", read, nil},
+		{"GET /api/v1/uploads/{id}/rows", "/api/v1/uploads/{upload}/rows", read, nil},
+		{"GET /api/v1/uploads/{id}/errors.csv", "/api/v1/uploads/{upload}/errors.csv", read, nil},
+		{"GET /api/v1/uploads/{id}/progress", "/api/v1/uploads/{upload}/progress", read, nil},
+		{"POST /divoc/api/v1/bulkCertify", "", "400 400 403 400", func(string) any { return m{} }},
+		{"GET /divoc/api/v1/certify/uploads", "", "200 200 403 200", nil},
+		{"GET /divoc/api/v1/certify/uploads/{uploadId}/errors", "/divoc/api/v1/certify/uploads/{upload}/errors", read, nil},
 		{"POST /divoc/api/v1/certify", "", deliver, func(n string) any { return request("NEW-1-" + n) }},
 		{"POST /divoc/api/v3/certify", "", deliver, func(n string) any { return request("NEW-3-" + n) }},
 		{"PUT /divoc/api/v1/certificate", "", correct, func(n string) any { return request("CORRECT", "vaccination.batch", "1"+n) }},
@@ -86,7 +95,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		CredentialStatus []struct{ StatusListCredential string }
 	}](t, w.ask(http.MethodGet, "/api/v1/certificates/"+id("OWN")+"/credential", nil))
 	_, list, _ := strings.Cut(credential.CredentialStatus[0].StatusListCredential, "/revocation/")
-	fill := strings.NewReplacer("{own}", id("OWN"), "{revoked}", id("REVOKED"), "{list}", list)
+	fill := strings.NewReplacer("{own}", id("OWN"), "{revoked}", id("REVOKED"), "{list}", list, "{upload}", w.uploaded())
 
 	revoked := w.newToken(access.NewToken{Role: access.SystemAdmin, For: time.Hour})
 	w.revokeNewest()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render"
 	"github.com/opendivoc/divoc/internal/render/printer"
@@ -37,6 +38,7 @@ type Options struct {
 	Service *issuance.Service
 	Tokens  access.Tokens
 	Printer *printer.Printer
+	Uploads *upload.Service
 	Log     *slog.Logger
 	Version string
 	Demo    bool
@@ -75,10 +77,10 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 
 	s.machines(mux, registry)
 	s.published(mux)
-	if err := api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Verify: s.verifyFile, Log: o.Log, Version: o.Version}); err != nil {
+	if err := api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Verify: s.verifyFile, Log: o.Log, Version: o.Version}); err != nil {
 		return nil, err
 	}
-	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Log: o.Log})
+	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Log: o.Log})
 
 	// Pages are forms in browsers: what another site sends is refused.
 	foreign := http.NewCrossOriginProtection()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/keyring"
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
@@ -38,6 +39,7 @@ type world struct {
 	url      string
 	client   *http.Client
 	service  *issuance.Service
+	uploads  *upload.Service
 	tokens   access.Tokens
 	token    string // of the source "check"
 	now      time.Time
@@ -110,10 +112,11 @@ func newWorld(t testing.TB, country string) *world {
 	w.service = issuance.New(issuance.Options{
 		Store: store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: clock, Random: rand.Reader, Log: log,
 	})
+	w.uploads = upload.New(upload.Options{Store: store, Box: box, Issuance: w.service, Zone: p.TimeZone, Now: clock, Log: log})
 	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader}
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	h := must(handler(Options{
-		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Log: log, Version: "test", Now: clock, Ready: store.Ping,
+		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Log: log, Version: "test", Now: clock, Ready: store.Ping,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)

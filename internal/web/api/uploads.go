@@ -83,7 +83,7 @@ type uploadsOutput struct {
 }
 
 type rowsInput struct {
-	uploadID
+	ID    int64  `path:"id" doc:"number of the upload"`
 	After int64  `query:"after" doc:"only rows behind this one"`
 	State string `query:"state" enum:"wrong" doc:"only rows of this state"`
 }
@@ -99,11 +99,6 @@ func (h *handler) uploads(api huma.API) {
 	op := h.operation("upload", http.MethodPost, "/uploads", "Upload a file of records of any size: CSV of DIVOC's columns, or JSON", 400, 413, 422, 500)
 	op.Description = "When it answers, the file is stored and will be processed: each row is issued, found unchanged, or wrong with reasons. One wrong row does not hold up the others. The same file again issues nothing twice."
 	op.Middlewares = append(op.Middlewares, wired)
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
-		"text/csv":             {Schema: &huma.Schema{Type: huma.TypeString}},
-		"application/json":     {Schema: &huma.Schema{Type: huma.TypeArray, Items: api.OpenAPI().Components.Schemas.Schema(eventType, true, "")}, Example: json.RawMessage(exampleUpload)},
-		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString}},
-	}}
 	huma.Register(api, op, func(ctx context.Context, in *uploadInput) (*uploadOutput, error) {
 		on, _ := ctx.Value(wireKey{}).(wire)
 		f, err := in.file(door.LongBody(on.w, on.r))
@@ -113,6 +108,12 @@ func (h *handler) uploads(api huma.API) {
 		u, err := h.Uploads.Receive(ctx, caller(ctx), f)
 		return &uploadOutput{u}, h.problem(err)
 	})
+	// Said after registering: huma would read the body to check it.
+	api.OpenAPI().Paths[op.Path].Post.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
+		"text/csv":             {Schema: &huma.Schema{Type: huma.TypeString}},
+		"application/json":     {Schema: &huma.Schema{Type: huma.TypeArray, Items: api.OpenAPI().Components.Schemas.Schema(eventType, true, "")}, Example: json.RawMessage(exampleUpload)},
+		"application/x-ndjson": {Schema: &huma.Schema{Type: huma.TypeString}},
+	}}
 	huma.Register(api, h.operation("listUploads", http.MethodGet, "/uploads", "List your uploads, the newest first", 422, 500),
 		func(ctx context.Context, in *uploadsInput) (*uploadsOutput, error) {
 			list, err := h.Uploads.List(ctx, caller(ctx), in.Before)
