@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -418,4 +420,37 @@ func TestDIVOCPathsThatDoNotExist(t *testing.T) {
 			t.Errorf("%s: Allow = %q", request, r.header.Get("Allow"))
 		}
 	}
+}
+
+// TestDIVOCsPageIsWhole looks for every path and every kind of error of the
+// door in docs/divoc-api.md.
+func TestDIVOCsPageIsWhole(t *testing.T) {
+	page := string(must(os.ReadFile("../../docs/divoc-api.md"))(t))
+	for _, r := range routes() {
+		method, path, ok := strings.Cut(r.pattern, " ")
+		if !ok || !strings.HasPrefix(path, "/divoc/") && !strings.HasPrefix(path, "/certificate/") {
+			continue
+		}
+		path = strings.Replace(path, "{preEnrollmentCode}", "{code}", 1)
+		if !strings.Contains(page, "`"+method+" "+path) && !strings.Contains(page, "`"+strings.TrimPrefix(path, "/divoc/api")+"`") {
+			t.Errorf("%s is not there", r.pattern)
+		}
+	}
+	for _, code := range []vaccination.Code{
+		vaccination.Invalid, vaccination.Conflict, vaccination.NotFound, vaccination.Unauthorized, vaccination.Forbidden,
+		vaccination.Revoked, vaccination.TooLarge, vaccination.NotAllowed, vaccination.Unavailable, vaccination.Internal,
+	} {
+		name := strings.ToUpper(strings.ReplaceAll(string(code), "-", "_"))
+		if !strings.Contains(page, fmt.Sprintf("| %d | `%s` |", divocStatus(code), name)) {
+			t.Errorf("%s is not there as %d", name, divocStatus(code))
+		}
+	}
+}
+
+// divocStatus is the status of an error of this kind at DIVOC's door.
+func divocStatus(code vaccination.Code) int {
+	if code == vaccination.Invalid {
+		return http.StatusBadRequest
+	}
+	return door.Status(code)
 }
