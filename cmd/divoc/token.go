@@ -19,7 +19,7 @@ type tokenCreateCmd struct {
 	dataFlags
 	Role   access.Role   `required:"" help:"What it may do: source delivers and reads its own certificates; system-admin may do all; auditor reads the audit."`
 	Source string        `placeholder:"NAME" help:"For the role source: the system that delivers, such as commcare."`
-	Name   string        `help:"What to call it in lists and in the audit. Default: the source or the role."`
+	Name   string        `placeholder:"NAME" help:"What to call it in lists and in the audit. Default: the source or the role."`
 	For    time.Duration `default:"8760h" help:"How long it is good."`
 }
 

@@ -88,8 +88,19 @@ func (s *Store) Close() { s.pool.Close() }
 // Pool is the connection pool, for the job queue.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }
 
-// Ping checks that the database answers.
-func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+// Ping checks that the database answers. When it does not, the connections that
+// are not in use are given up.
+func (s *Store) Ping(ctx context.Context) error {
+	err := s.pool.Ping(ctx)
+	if IsDown(err) {
+		s.Reconnect()
+	}
+	return err
+}
+
+// Reconnect gives up connections that are not in use: after the database ended
+// all of them are broken, and the next one asked for is a new one.
+func (s *Store) Reconnect() { s.pool.Reset() }
 
 // Migrate brings the schema to this program's version: ours, then the job
 // queue's. Concurrent callers wait for one another.

@@ -18,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -61,6 +62,8 @@ type Options struct {
 	In  string   // standard input
 	Env []string // NAME=VALUE; nothing of DIVOC_* comes from the test's own
 	Dir string   // where it is started
+	// StopAfter tells it to stop (SIGTERM) after this time; 0 does not.
+	StopAfter time.Duration
 }
 
 // Run runs a command to its end.
@@ -79,7 +82,13 @@ func RunWith(t testing.TB, o Options, args ...string) Result {
 	cmd.WaitDelay = 30 * time.Second
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
+	err := cmd.Start()
+	if err == nil {
+		if o.StopAfter > 0 {
+			defer time.AfterFunc(o.StopAfter, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }).Stop()
+		}
+		err = cmd.Wait()
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
 		t.Fatalf("divoc %s: %v", strings.Join(args, " "), err)

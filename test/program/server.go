@@ -151,8 +151,12 @@ func (s *Server) Token(source string) string {
 }
 
 // Postmaster is the process id of the server's PostgreSQL, 0 when there is none.
-func (s *Server) Postmaster() int {
-	data, err := os.ReadFile(filepath.Join(s.Data, "postgres", "cluster", "postmaster.pid"))
+func (s *Server) Postmaster() int { return Postmaster(filepath.Join(s.Data, "postgres")) }
+
+// Postmaster is the process id of the PostgreSQL on a folder of package
+// pgserver, 0 when there is none.
+func Postmaster(dir string) int {
+	data, err := os.ReadFile(filepath.Join(dir, "cluster", "postmaster.pid"))
 	if err != nil {
 		return 0
 	}
