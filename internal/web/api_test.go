@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"encoding/json"
 	"image"
 	"image/draw"
 	"image/png"
@@ -77,6 +78,10 @@ func TestAPITheLifeOfACertificate(t *testing.T) {
 		t.Fatalf("results = %+v", first)
 	}
 	id := first[0].Certificate
+	marked := "\xef\xbb\xbf" + string(must(json.Marshal(events(event("E-1"))))(t))
+	if again := into[struct{ Results []result }](t, w.ask(http.MethodPost, "/api/v1/events", marked).is(t, 200)).Results[0]; again.Outcome != "unchanged" {
+		t.Errorf("with a byte order mark = %+v", again)
+	}
 	if again := w.report("/api/v1/events", event("E-1"))[0]; again.Outcome != "unchanged" || again.Certificate != id {
 		t.Errorf("again = %+v", again)
 	}
@@ -316,5 +321,28 @@ func TestAPIVerifies(t *testing.T) {
 	w.report("/api/v1/corrections", event("V-1", "contacts", []string{}, "vaccination.lot", "PF2"))
 	if s := verify(m{"data": code}, "application/json"); s.Verdict != "not-valid" || s.Status != "superseded" {
 		t.Errorf("superseded: %+v", s)
+	}
+}
+
+// TestLanguagesOfAPage asks both doors for one page in several languages, in
+// the order asked for.
+func TestLanguagesOfAPage(t *testing.T) {
+	w := newWorld(t, "sri-lanka")
+	id := w.report("/api/v1/events", event("L-1", "contacts", []string{}))[0].Certificate
+	pages := map[string]string{}
+	for _, query := range []string{"?lang=si", "?lang=ta", "?lang=si&lang=ta", "?lang=ta&lang=si", "?lang=xx"} {
+		native := w.ask(http.MethodGet, "/api/v1/certificates/"+id+"/pdf"+query, nil).is(t, 200).body
+		if divoc := w.ask(http.MethodGet, "/certificate/api/certificatePDF/L-1"+query, nil).is(t, 200).body; divoc != native {
+			t.Errorf("%s: the doors print different pages", query)
+		}
+		for other, page := range pages {
+			if page == native {
+				t.Errorf("%s prints the page of %s", query, other)
+			}
+		}
+		pages[query] = native
+	}
+	if w.ask(http.MethodGet, "/api/v1/certificates/"+id+"/pdf", nil).body != pages["?lang=xx"] {
+		t.Error("an unknown language is not as none")
 	}
 }

@@ -43,7 +43,7 @@ type OneInput struct {
 
 type pageInput struct {
 	OneInput
-	Language []string `query:"lang" doc:"languages of the page, of those of the profile; all when left out"`
+	Language []string `query:"lang,explode" doc:"languages of the page, of those of the profile, in their order; all when left out"`
 }
 
 type searchInput struct {
