@@ -244,6 +244,7 @@ func TestRowsWithFaults(t *testing.T) {
 		"no date at all":            {colDate, "yesterday", "vaccinationDate not-a-date"},
 		"no such day":               {colDate, "31/02/2021", "vaccinationDate not-a-date"},
 		"no such ISO day":           {colDate, "2021-02-29", "vaccinationDate not-a-date"},
+		"a birth date with a time":  {colBirthDate, "1987-04-21T22:10:00Z", "recipientDOB not-a-date"},
 		"a year of two digits":      {colBirthDate, "13/04/87", "recipientDOB not-a-date"},
 		"an age in words":           {colAge, "old", "recipientAge format"},
 		"a negative age":            {colAge, "-3", "recipientAge format"},

@@ -34,8 +34,8 @@ const (
 )
 
 // readDate reads a date as a table has it. A time with a zone is the day it was
-// in zone; zone is nil where a time of day means nothing and its date is taken
-// as written. The empty cell is the unknown date.
+// in zone; zone is nil where a time of day means nothing: only midnight is
+// taken, as the day it is written as. The empty cell is the unknown date.
 func readDate(s string, order DateOrder, zone *time.Location) (d vaccination.Date, code, message string) {
 	s = strings.TrimSpace(s)
 	if d, err := vaccination.ParseDate(s); err == nil {
@@ -43,7 +43,10 @@ func readDate(s string, order DateOrder, zone *time.Location) (d vaccination.Dat
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05.999999999Z0700", "2006-01-02T15:04:05", "2006-01-02 15:04:05", "02-Jan-2006", "2-Jan-2006"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			if zone != nil && strings.Contains(layout, "Z07") {
+			switch midnight := t.Hour()+t.Minute()+t.Second()+t.Nanosecond() == 0; {
+			case zone == nil && !midnight:
+				return d, vaccination.FaultNotADate, "a day has no time: write YYYY-MM-DD"
+			case zone != nil && strings.Contains(layout, "Z07"):
 				t = t.In(zone)
 			}
 			return vaccination.DateOf(t), "", ""

@@ -87,7 +87,7 @@ func (s *Service) store(ctx context.Context, by access.Caller, id int64, f File,
 			return err
 		}
 		if size += int64(n); size > maxBytes {
-			return vaccination.Errorf(vaccination.Invalid, "a file has at most %d GB: send it in parts", maxBytes>>30)
+			return vaccination.Errorf(vaccination.TooLarge, "a file has at most %d GB: send it in parts", maxBytes>>30)
 		}
 		_, _ = detector.Write(piece[:n]) // it never fails
 		if n > 0 {
