@@ -110,9 +110,9 @@ func (c *checking) group(ctx context.Context, group int16, trails trails) error 
 		return err
 	}
 	var last *query.CertificatesAfterRow // the row before, nil at first
-	var touched int64                    // when the person of last was written last, by the audit
+	var touched touch                    // when the person of last was written last, by the audit
 	endPerson := func() {
-		if last != nil && last.Person.UpdatedAt.UnixMicro() != touched {
+		if last != nil && last.Person.UpdatedAt.UnixMicro() != touched.at {
 			c.problem("certificate %s: its person was changed at another time than the audit says", vaccination.CertificateID(last.Certificate.ID))
 		}
 	}
@@ -137,14 +137,16 @@ func (c *checking) group(ctx context.Context, group int16, trails trails) error 
 			}
 			if last == nil || last.Person.Bucket != row.Person.Bucket || last.Person.ID != row.Person.ID {
 				endPerson()
-				touched = 0
+				touched = touch{}
 			}
 			t, known := trails[id]
 			if !known {
 				c.problem("certificate %s: the audit does not know it", id)
 			}
 			delete(trails, id)
-			touched = max(touched, t.touched)
+			if t.touched.seq > touched.seq {
+				touched = t.touched
+			}
 			if err := t.differs(cert); known && err != nil {
 				c.problem("certificate %s: %v", id, err)
 			}

@@ -20,8 +20,12 @@ type trail struct {
 	detail  uint64 // of its issue
 	reason  uint64 // of the last move
 	moved   int64  // when, in microseconds; 0 for none
-	touched int64  // when its person's row was last written with it
+	touched touch  // when its person's row was last written with it
 }
+
+// touch is a time by the audit: which entry of the chain, and the microsecond it
+// names. Clocks go back; entries do not.
+type touch struct{ seq, at int64 }
 
 type trails map[vaccination.CertificateID]trail
 
@@ -73,7 +77,7 @@ func (ts trails) follow(e query.Audit) error {
 		if known {
 			return fmt.Errorf("certificate %s is issued twice", id)
 		}
-		ts[id] = trail{status: vaccination.StatusValid, detail: textHash(e.Detail), touched: at}
+		ts[id] = trail{status: vaccination.StatusValid, detail: textHash(e.Detail), touched: touch{e.Seq, at}}
 		if e.Act == string(Corrected) {
 			_, text, _ := strings.Cut(e.Detail, markReplaces)
 			old, err := vaccination.ParseCertificateID(text)
@@ -85,7 +89,7 @@ func (ts trails) follow(e query.Audit) error {
 	case string(vaccination.ActSuspend), string(vaccination.ActLift), string(vaccination.ActRevoke):
 		return move(id, vaccination.Act(e.Act), e.Detail)
 	case actContact:
-		t.touched = at
+		t.touched = touch{e.Seq, at}
 		ts[id] = t
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/vc"
-	"github.com/opendivoc/divoc/internal/registry/pack"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
@@ -57,7 +56,7 @@ func (c *checking) certificate(p *person, row query.Certificate) error {
 		return errors.New("what was signed was issued at another time")
 	case !bytes.Equal(c.codeIndex(event.EnrolmentCode), p.row.CodeIndex):
 		return errors.New("its event is of another person")
-	case len(row.Content)%hashSize != 0 || !bytes.HasPrefix(row.Content, c.contentHash(event)):
+	case len(row.Content)%hashSize != 0 || !bytes.HasPrefix(row.Content, c.contentHash(written(event))):
 		return errors.New("its event is not the one it is known by")
 	}
 	for _, entry := range document.Status() {
@@ -79,12 +78,8 @@ func (c *checking) person(p *person, indexes [][]byte) error {
 	if err != nil {
 		return fmt.Errorf("opening its person: %w", err)
 	}
-	parts, err := pack.Unpack(plain)
-	if err != nil || len(parts) != 1 {
-		return fmt.Errorf("unpacking its person: %d parts, %w", len(parts), err)
-	}
 	var known particulars
-	if err := json.Unmarshal(parts[0], &known); err != nil {
+	if err := json.Unmarshal(plain, &known); err != nil {
 		return errors.New("its person cannot be read")
 	}
 	want := c.indexes(vaccination.Event{Person: known.Person, Contacts: known.Contacts})

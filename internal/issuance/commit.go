@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"slices"
@@ -176,9 +175,7 @@ func (w *writes) updateContact(d *Draft) error {
 	if err != nil {
 		return err
 	}
-	if parts.event, err = json.Marshal(d.said); err != nil {
-		return err
-	}
+	parts.event = d.written
 	sealed, err := w.s.sealParts(d.person, v.id(), parts)
 	if err != nil {
 		return err

@@ -103,14 +103,17 @@ type particulars struct {
 	Address       vaccination.Address `json:"address,omitzero"`
 }
 
-// contentHash is the keyed hash by which two events are the same.
-func (s *Service) contentHash(e vaccination.Event) []byte {
+// written is an event as it is stored and hashed.
+func written(e vaccination.Event) []byte {
 	b, err := json.Marshal(e)
 	if err != nil {
 		panic("issuance: an event cannot be written as JSON: " + err.Error())
 	}
-	return s.Box.Index(seal.Content, string(b))
+	return b
 }
+
+// contentHash is the keyed hash by which two events, as written, are the same.
+func (s *Service) contentHash(event []byte) []byte { return s.Box.Index(seal.Content, string(event)) }
 
 // newPerson draws an id and a key for a person seen for the first time.
 func (s *Service) newPerson(p *person) error {
@@ -156,11 +159,7 @@ func (s *Service) sealParticulars(p *person, e vaccination.Event) error {
 	if err != nil {
 		return err
 	}
-	packed, err := pack.Pack(b)
-	if err != nil {
-		return err
-	}
-	p.row.Sealed, err = key.Seal(packed, s.aad(p, "particulars"))
+	p.row.Sealed, err = key.Seal(b, s.aad(p, "particulars"))
 	return err
 }
 

@@ -24,7 +24,8 @@ import (
 // makes one, so only what was checked can be signed.
 type Draft struct {
 	said      vaccination.Event // in one spelling, with nothing added: what a record is known by
-	content   []byte            // keyed hash of said
+	written   []byte            // said, as it is stored
+	content   []byte            // keyed hash of written
 	event     vaccination.Event // completed by catalogue and programme, as it is certified
 	programme *profile.Programme
 	person    *person
@@ -237,8 +238,8 @@ func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, er
 	} else {
 		d.programme, e.Programme = programme, programme.Key
 	}
+	s.resolveDose(&e, d.programme, add)
 	s.resolvePerson(&e, add)
-	s.resolveDose(&e, programme, add)
 	d.said = e
 	if d.programme != nil {
 		s.complete(&e, programme)
@@ -261,7 +262,8 @@ func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, er
 		return nil, &vaccination.Error{Code: vaccination.Invalid, Message: "the record has faults", Faults: faults}
 	}
 	d.event = e
-	d.content = s.contentHash(d.said)
+	d.written = written(d.said)
+	d.content = s.contentHash(d.written)
 	return d, nil
 }
 

@@ -2,7 +2,6 @@ package issuance
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"runtime"
@@ -113,9 +112,7 @@ func (s *Service) sign(ctx context.Context, out *Signed) error {
 	if parts.document, err = vc.Issue(c, entries, documentKey, out.issuedAt); err != nil {
 		return err
 	}
-	if parts.event, err = json.Marshal(d.said); err != nil {
-		return err
-	}
+	parts.event = d.written
 	out.sealed, err = s.sealParts(d.person, id, parts)
 	return err
 }

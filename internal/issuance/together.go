@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -145,6 +146,13 @@ func (s *Service) writeBatch(ctx context.Context, l lane, batch []*waiting) {
 		events[i] = r.event
 	}
 	each, err := s.issueGuarded(ctx, l, events)
+	if err != nil && len(batch) > 1 && ctx.Err() == nil && !registry.IsDown(err) {
+		// One of them is to blame, and must not hold up the others.
+		for _, r := range batch {
+			s.writeBatch(ctx, l, []*waiting{r})
+		}
+		return
+	}
 	for i, r := range batch {
 		switch {
 		case err != nil:
