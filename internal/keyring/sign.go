@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/trust"
+	"github.com/opendivoc/divoc/vaccination"
 )
 
 // QRKey signs codes: ES256 under a signer certificate. It is immutable; take a
@@ -40,10 +41,10 @@ func (k *QRKey) NotAfter() time.Time { return k.certs[0].NotAfter }
 
 // Sign returns the ES256 signature of message: ECDSA on P-256 over its SHA-256,
 // deterministic (RFC 6979), as r || s of 32 bytes each (RFC 9053, section 2.1).
-// Outside the time of the signer certificate it fails.
+// Outside the time of the signer certificate it is [vaccination.Unavailable].
 func (k *QRKey) Sign(message []byte) ([]byte, error) {
 	if now := k.now(); now.Before(k.NotBefore()) || now.After(k.NotAfter()) {
-		return nil, errors.New("keyring: the signer certificate is not in its time of validity: rotate the signing keys")
+		return nil, vaccination.Errorf(vaccination.Unavailable, "the signer certificate is not in its time of validity: whoever runs this system has to set its clock right, or renew the keys with \"divoc keys rotate --set signing\"; until then nothing is issued")
 	}
 	digest := sha256.Sum256(message)
 	der, err := k.private.Sign(nil, digest[:], crypto.SHA256)
