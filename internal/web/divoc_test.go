@@ -214,6 +214,11 @@ func TestDIVOCCorrects(t *testing.T) {
 		if diff := cmp.Diff([]string{"recipient.name", "vaccination.batch"}, f.fields()); diff != "" || f.Code != "CONFLICT" || strings.Contains(r.body, "MARKED") {
 			t.Errorf("conflict %s", r.body)
 		}
+		r = w.ask(http.MethodPost, "/divoc/api/"+v+"/certify", []m{request(code, "vaccination.name", "COVAXIN", "vaccination.manufacturer", "Bharat Biotech", "recipient.identity", "did:passport:A1", "facility.address.country", "IND")}).is(t, 409)
+		f = into[failed](t, r)
+		if diff := cmp.Diff([]string{"facility.address.country", "recipient.identity", "vaccination.name"}, f.fields()); diff != "" || strings.Contains(r.body, "brand") {
+			t.Errorf("names that DIVOC's clients do not know: %s", r.body)
+		}
 		// DIVOC's update is a certification request with the changed fields.
 		second := into[struct{ Certificates []certified }](t, w.ask(http.MethodPut, put, request(code, "vaccination.batch", "PF2")).is(t, 200)).Certificates[0]
 		if second.Outcome != "corrected" || second.Version != 2 || second.PreviousCertificateID != first.CertificateID {

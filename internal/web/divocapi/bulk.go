@@ -73,11 +73,7 @@ func (h *handler) bulkCertify(w http.ResponseWriter, r *http.Request, by access.
 func (h *handler) invalidTemplate(w http.ResponseWriter, e *csv.HeaderError) {
 	f := failure{Code: "INVALID_TEMPLATE", Message: e.Err.Message}
 	for _, fault := range e.Err.Faults {
-		f.Errors = append(f.Errors, struct {
-			Field   string `json:"field"`
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		}{fault.Path, fault.Code, fault.Message})
+		f.Errors = append(f.Errors, faultyField{fault.Path, fault.Code, fault.Message})
 	}
 	door.WriteJSON(w, http.StatusBadRequest, "application/json", f)
 }

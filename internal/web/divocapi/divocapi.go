@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,14 +76,16 @@ func (h *handler) caller(next func(http.ResponseWriter, *http.Request, access.Ca
 // failure is DIVOC's error body, with what it does not have: which item, which
 // field, what to do.
 type failure struct {
+	Code    string        `json:"code"`
+	Message string        `json:"message"`
+	Item    *int          `json:"item,omitempty"` // counted from 0
+	Errors  []faultyField `json:"errors,omitempty"`
+}
+
+type faultyField struct {
+	Field   string `json:"field"` // as DIVOC names it
 	Code    string `json:"code"`
 	Message string `json:"message"`
-	Item    *int   `json:"item,omitempty"` // counted from 0
-	Errors  []struct {
-		Field   string `json:"field"`
-		Code    string `json:"code"`
-		Message string `json:"message"`
-	} `json:"errors,omitempty"`
 }
 
 // fail answers with an error as DIVOC's clients expect it: a code in capitals,
@@ -101,15 +104,17 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if item >= 0 {
 		f.Item = &item
 	}
+	if e.Code == vaccination.Conflict && len(e.Faults) > 0 {
+		f.Message = "this record has a certificate with other content in the fields listed; send a correction (PUT) to change it"
+	}
 	for _, fault := range e.Faults {
 		if fault.Code == vaccination.FaultRequired {
 			f.Code = "MISSING_FIELDS"
 		}
-		f.Errors = append(f.Errors, struct {
-			Field   string `json:"field"`
-			Code    string `json:"code"`
-			Message string `json:"message"`
-		}{field(fault.Path), fault.Code, fault.Message})
+		one := faultyField{field(fault.Path), fault.Code, fault.Message}
+		if !slices.Contains(f.Errors, one) { // several of ours are one of DIVOC's
+			f.Errors = append(f.Errors, one)
+		}
 	}
 	door.WriteJSON(w, status, "application/json", f)
 }

@@ -257,36 +257,45 @@ func contact(s string) string {
 // field names a field of an event as DIVOC's clients know it.
 func field(path string) string {
 	names := map[string]string{
-		"programme":                        "programId",
-		"enrolmentCode":                    "preEnrollmentCode",
-		"person.name":                      "recipient.name",
-		"person.birthDate":                 "recipient.dob",
-		"person.age":                       "recipient.age",
-		"person.sex":                       "recipient.gender",
-		"person.nationality":               "recipient.nationality",
-		"person.identifier.type":           "recipient.identity",
-		"person.identifier.value":          "recipient.identity",
-		"vaccination.product":              "vaccination.name",
-		"vaccination.lot":                  "vaccination.batch",
-		"vaccination.manufacturer.display": "vaccination.manufacturer",
-		"vaccination.validFrom":            "vaccination.effectiveStart",
-		"vaccination.validUntil":           "vaccination.effectiveUntil",
-		"vaccination.country":              "facility.address.country",
-		"vaccination.country.code":         "facility.address.country",
-		"vaccination.centre":               "facility.name",
-		"vaccination.practitioner":         "vaccinator.name",
+		"programme":                "programId",
+		"enrolmentCode":            "preEnrollmentCode",
+		"person.name":              "recipient.name",
+		"person.birthDate":         "recipient.dob",
+		"person.age":               "recipient.age",
+		"person.sex":               "recipient.gender",
+		"person.nationality":       "recipient.nationality",
+		"vaccination.product":      "vaccination.name",
+		"vaccination.lot":          "vaccination.batch",
+		"vaccination.validFrom":    "vaccination.effectiveStart",
+		"vaccination.validUntil":   "vaccination.effectiveUntil",
+		"vaccination.country":      "facility.address.country",
+		"vaccination.centre":       "facility.name",
+		"vaccination.practitioner": "vaccinator.name",
 	}
 	if n, ok := names[path]; ok {
 		return n
 	}
 	parts := map[string]string{
-		".line1": ".addressLine1", ".line2": ".addressLine2", ".district": ".district",
-		".region": ".state", ".postCode": ".pincode", ".country": ".country",
+		"line1": "addressLine1", "line2": "addressLine2", "district": "district",
+		"region": "state", "postCode": "pincode", "country": "country",
 	}
-	for prefix, name := range map[string]string{"address": "recipient.address", "vaccination.centreAddress": "facility.address"} {
-		if rest, ok := strings.CutPrefix(path, prefix); ok && parts[rest] != "" {
-			return name + parts[rest]
-		}
+	group, last := path, ""
+	if i := strings.LastIndexByte(path, '.'); i >= 0 {
+		group, last = path[:i], path[i+1:]
+	}
+	switch group {
+	case "address":
+		return "recipient.address." + parts[last]
+	case "vaccination.centreAddress":
+		return "facility.address." + parts[last]
+	case "person.identifier":
+		return "recipient.identity"
+	case "vaccination.vaccine", "vaccination.brand", "vaccination.maholder", "vaccination.disease": // they follow from the product
+		return "vaccination.name"
+	case "vaccination.manufacturer":
+		return "vaccination.manufacturer"
+	case "vaccination.country":
+		return "facility.address.country"
 	}
 	if rest, ok := strings.CutPrefix(path, "contacts"); ok {
 		return "recipient.contact" + rest
@@ -295,6 +304,7 @@ func field(path string) string {
 }
 
 // ReadEvents reads a file of certification requests. Times are read in zone.
+// Faults name DIVOC's fields.
 func ReadEvents(body []byte, zone *time.Location) ([]vaccination.Event, error) {
 	requests, err := decode(body)
 	if err != nil {
@@ -304,6 +314,9 @@ func ReadEvents(body []byte, zone *time.Location) ([]vaccination.Event, error) {
 	for i, r := range requests {
 		event, faults := r.event(zone)
 		if len(faults) > 0 {
+			for j := range faults {
+				faults[j].Path = field(faults[j].Path)
+			}
 			return nil, &vaccination.Error{Code: vaccination.Invalid, Message: fmt.Sprintf("record %d has faults", i+1), Faults: faults}
 		}
 		events[i] = event
