@@ -196,7 +196,7 @@ func (h *handler) ended(w http.ResponseWriter, err error) {
 	case w.Header().Get("Content-Type") == "":
 		door.WriteProblem(w, h.Log, err)
 	default:
-		door.Public(h.Log, err) // for the log
+		_, _ = door.Public(h.Log, err) // for the log
 		panic(http.ErrAbortHandler)
 	}
 }
@@ -251,7 +251,7 @@ func (h *handler) progress(ctx context.Context, in *uploadID) (*huma.StreamRespo
 				said += progressEvery
 			}
 			if u, err = h.Uploads.Get(ctx, by, in.ID); err != nil {
-				door.Public(h.Log, err) // for the log; the client asks again
+				_, _ = door.Public(h.Log, err) // for the log; the client asks again
 				return
 			}
 		}

@@ -174,7 +174,7 @@ func (h *handler) uploadErrors(w http.ResponseWriter, r *http.Request, by access
 		err = flush(0)
 	}
 	if err != nil && begun {
-		door.Public(h.Log, err)     // for the log
+		_, _ = door.Public(h.Log, err)     // for the log
 		panic(http.ErrAbortHandler) // half an answer is not taken for a whole
 	}
 	return err
