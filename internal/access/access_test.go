@@ -137,6 +137,9 @@ func TestTokensThatAreNotMade(t *testing.T) {
 		"a source in capitals":     {Role: access.SourceRole, Source: "Clinic", For: time.Hour},
 		"a source with a line end": {Role: access.SourceRole, Source: "clinic\n", For: time.Hour},
 		"a source that is long":    {Role: access.SourceRole, Source: strings.Repeat("a", 41), For: time.Hour},
+		"a name with a separator":  {Role: access.Auditor, Name: "a\x1fb", For: time.Hour},
+		"a name of two lines":      {Role: access.Auditor, Name: "a\nb", For: time.Hour},
+		"a name that is long":      {Role: access.Auditor, Name: strings.Repeat("a", 101), For: time.Hour},
 		"the administrators' door": {Role: access.SourceRole, Source: "admin", For: time.Hour},
 	} {
 		t.Run(name, func(t *testing.T) {

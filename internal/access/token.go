@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -52,6 +54,9 @@ type NewToken struct {
 // of that name would own it.
 const adminDoor = "admin"
 
+// maxName bounds the name of a token.
+const maxName = 100
+
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 // Create makes a token and returns its secret, which cannot be read again.
@@ -75,6 +80,10 @@ func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, erro
 		if n.Source != "" {
 			n.Name = n.Source
 		}
+	}
+	// The name stands in every entry of the audit that the token makes.
+	if len(n.Name) > maxName || !utf8.ValidString(n.Name) || strings.ContainsFunc(n.Name, unicode.IsControl) {
+		return "", vaccination.Errorf(vaccination.Invalid, "a token's name is one line of at most %d bytes", maxName)
 	}
 	raw := make([]byte, 20)
 	if _, err := io.ReadFull(t.Random, raw); err != nil {
