@@ -163,3 +163,29 @@ func TestManyCorrectionsAtOnce(t *testing.T) {
 	}
 	w.checked()
 }
+
+// TestTwoProcessesShareNoPosition issues by two services on one database, over
+// the end of a status list.
+func TestTwoProcessesShareNoPosition(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.exec("UPDATE bucket_group SET status_next = 131072 - 100")
+	var wg sync.WaitGroup
+	for i, s := range []*issuance.Service{w.Service, issuance.New(w.Options)} {
+		wg.Go(func() {
+			for batch := range 3 {
+				var events []vaccination.Event
+				for dose := 1; dose <= 40; dose++ {
+					events = append(events, event(fmt.Sprintf("P-%d", batch), 40*i+dose))
+				}
+				if _, err := s.Issue(w.ctx, w.by, issuance.Certify, events); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := w.count("SELECT count(DISTINCT (status_list, status_index)) FROM certificate"); n != 240 {
+		t.Errorf("%d positions for 240 certificates", n)
+	}
+	w.checked()
+}
