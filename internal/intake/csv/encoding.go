@@ -150,7 +150,7 @@ func (d *Detector) Encoding() (string, error) {
 func decode(r io.Reader, encoding string) (io.Reader, error) {
 	head := make([]byte, 4)
 	n, err := io.ReadFull(r, head)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF { //nolint:errorlint // io.ReadFull returns them bare
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, err
 	}
 	head = head[:n]

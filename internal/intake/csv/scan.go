@@ -206,21 +206,18 @@ func (s *scanner) skip(p []byte) {
 // skipLine passes over a line longer than any row may be.
 func (s *scanner) skipLine() error {
 	for {
-		buf, err := s.r.Peek(1)
-		if err == nil {
-			buf, _ = s.r.Peek(s.r.Buffered())
-			line := firstLine(buf)
-			ended := endsLine(line)
-			s.skip(line)
-			if ended {
-				return nil
-			}
-			continue
+		if _, err := s.r.Peek(1); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
 		}
-		if errors.Is(err, io.EOF) {
+		buf, _ := s.r.Peek(s.r.Buffered()) // it is there
+		line := firstLine(buf)
+		ended := endsLine(line)
+		s.skip(line)
+		if ended {
 			return nil
 		}
-		return err
 	}
 }
 

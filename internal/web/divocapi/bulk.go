@@ -174,8 +174,8 @@ func (h *handler) uploadErrors(w http.ResponseWriter, r *http.Request, by access
 		err = flush(0)
 	}
 	if err != nil && begun {
-		_, _ = door.Public(h.Log, err)     // for the log
-		panic(http.ErrAbortHandler) // half an answer is not taken for a whole
+		_, _ = door.Public(h.Log, err) // for the log
+		panic(http.ErrAbortHandler)    // half an answer is not taken for a whole
 	}
 	return err
 }
