@@ -106,6 +106,7 @@ func (r refusal) check(t *testing.T) {
 
 // TestCommandLinesThatAreWrong need no folder.
 func TestCommandLinesThatAreWrong(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	none := filepath.Join(dir, "none")
 	record := write(t, "records.json", "[]")
@@ -184,6 +185,7 @@ func TestAProfileThatIsWrong(t *testing.T) {
 
 // TestFoldersThatAreNotWhatTheyShouldBe start on folders that were set up.
 func TestFoldersThatAreNotWhatTheyShouldBe(t *testing.T) {
+	t.Parallel()
 	f := newFolders(t)
 	other := filepath.Join(f.dir, "other.key")
 	program.Must(t, "keys", "seal-key", "-o", other)
