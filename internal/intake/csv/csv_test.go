@@ -317,6 +317,17 @@ func TestBrokenRowsCostThemselvesOnly(t *testing.T) {
 	}
 }
 
+// TestALostQuoteJoinsNoRows has a mark too many in two rows, which together look
+// like one cell.
+func TestALostQuoteJoinsNoRows(t *testing.T) {
+	rows := read(t, strings.NewReader(strings.Join(Columns(), ",")+"\n"+
+		`A,"Marcia`+strings.Repeat(",", 26)+"\n"+
+		`B,Marcia 5",,,33`+strings.Repeat(",", 23)+"\n"), Options{})
+	if len(rows) != 2 || !rows[0].Broken || codes(rows[1]) != "" || rows[1].Event.EnrolmentCode != "B" {
+		t.Errorf("%d rows: %+v", len(rows), rows)
+	}
+}
+
 func TestDates(t *testing.T) {
 	kingston := time.FixedZone("", -5*3600)
 	tests := []struct {

@@ -57,6 +57,8 @@ func (s *scanner) next(width int) (record, error) {
 			rec.cells = s.cells()
 			if width > 0 && len(rec.cells) != width {
 				fault = ragged
+			} else if width > 1 && s.joined(rec.cells, width) {
+				fault = openQuote
 			}
 			if lines(buf[:n]) <= 1 || fault == "" {
 				s.skip(buf[:n])
@@ -185,6 +187,17 @@ func (s *scanner) quoted(buf []byte) int {
 		s.text = append(s.text, '"')
 		i++
 	}
+}
+
+// joined reports whether a cell looks like the end of one row and the beginning
+// of another: two lost quotation marks in one column make a whole row of two.
+func (s *scanner) joined(cells []string, width int) bool {
+	for _, c := range cells {
+		if strings.ContainsAny(c, "\r\n") && strings.Count(c, string(s.comma)) >= width-1 {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *scanner) cells() []string {

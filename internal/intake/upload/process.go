@@ -101,7 +101,7 @@ func (s *Service) batch(ctx context.Context, u *Info, batch []record, read int64
 		case rec.broken:
 			reasons[i] = rec.faults
 		case len(rec.faults) > 0:
-			reasons[i] = s.reasons(u, s.Issuance.Faults(rec.event, nil), rec.faults)
+			reasons[i] = s.reasons(u, s.Issuance.Faults(ctx, u.by, rec.event, nil), rec.faults)
 		default:
 			events, places = append(events, rec.event), append(places, i)
 		}

@@ -357,6 +357,23 @@ func TestTheErrorFileIsCorrectedAndUploadedAgain(t *testing.T) {
 	w.checked(2)
 }
 
+func TestALostPieceIsNoEnd(t *testing.T) {
+	w := newWorld(t)
+	var b strings.Builder
+	b.WriteString(header())
+	for i := range 3000 {
+		b.WriteString(line(row(i)))
+	}
+	id := w.csv(b.String()).ID
+	if _, err := w.store.Pool().Exec(w.ctx, "DELETE FROM upload_chunk WHERE seq = 1"); err != nil {
+		t.Fatal(err)
+	}
+	u := w.process(id)
+	if u.State != upload.Failed || !strings.Contains(u.Problem, "missing") || u.Rows == 0 || u.Rows >= 3000 {
+		t.Errorf("%s, %q", totals(u), u.Problem)
+	}
+}
+
 func TestRowsThatContradict(t *testing.T) {
 	w := newWorld(t)
 	other := row(1)
