@@ -88,6 +88,8 @@ func (c *checking) person(p *person, indexes [][]byte) error {
 	switch {
 	case !bytes.Equal(c.codeIndex(known.EnrolmentCode), p.row.CodeIndex) || int16(c.Box.Bucket(known.EnrolmentCode)) != p.row.Bucket:
 		return errors.New("its person has another enrolment code")
+	case known.Source != p.row.Source:
+		return errors.New("its person is of another source")
 	case !slices.EqualFunc(want, indexes, bytes.Equal):
 		return errors.New("its person is not found by what is known of them")
 	}

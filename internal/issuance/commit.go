@@ -122,7 +122,17 @@ func newWrites(s *Service, by access.Caller) *writes {
 
 func (w *writes) empty() bool { return len(w.rows)+len(w.flags)+len(w.updates) == 0 }
 
-func (w *writes) touch(p *person, e vaccination.Event) {
+// touch has the person's row written as d says. Who a person is and how to reach
+// them is for the source to say that said it first: another that certifies a dose
+// under the same enrolment code must not turn messages to a telephone of its own.
+func (w *writes) touch(d *Draft) {
+	p, e := d.person, d.event
+	if p.row.Source == "" {
+		p.row.Source = d.source
+	}
+	if p.row.Source != d.source {
+		return
+	}
 	if _, ok := w.people[p]; !ok {
 		w.order = append(w.order, p)
 	}
@@ -134,7 +144,7 @@ func (w *writes) add(g *Signed) error {
 	if d.same != nil || d.outcome == Unchanged {
 		return nil
 	}
-	w.touch(d.person, d.event)
+	w.touch(d)
 	if d.outcome == Updated {
 		return w.updateContact(d)
 	}
@@ -269,6 +279,7 @@ func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
 		if p.fresh {
 			insert.Buckets, insert.Ids, insert.Codes = append(insert.Buckets, p.row.Bucket), append(insert.Ids, p.row.ID), append(insert.Codes, p.row.CodeIndex)
 			insert.Keys, insert.Sealeds = append(insert.Keys, p.row.Key), append(insert.Sealeds, p.row.Sealed)
+			insert.Sources = append(insert.Sources, p.row.Source)
 		} else {
 			update.Buckets, update.Ids, update.Sealeds = append(update.Buckets, p.row.Bucket), append(update.Ids, p.row.ID), append(update.Sealeds, p.row.Sealed)
 		}

@@ -98,6 +98,7 @@ func statusNumber(s vaccination.Status) int16 {
 // event, and how to reach them.
 type particulars struct {
 	EnrolmentCode string              `json:"code"`
+	Source        string              `json:"source"`
 	Person        vaccination.Person  `json:"person"`
 	Contacts      []string            `json:"contacts,omitempty"`
 	Address       vaccination.Address `json:"address,omitzero"`
@@ -155,7 +156,7 @@ func (s *Service) sealParticulars(p *person, e vaccination.Event) error {
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(particulars{e.EnrolmentCode, e.Person, e.Contacts, e.Address})
+	b, err := json.Marshal(particulars{e.EnrolmentCode, p.row.Source, e.Person, e.Contacts, e.Address})
 	if err != nil {
 		return err
 	}

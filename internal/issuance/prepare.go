@@ -423,13 +423,17 @@ func validity(now time.Time, p *profile.Programme, signerEnds time.Time) vaccina
 
 // Faults adds to faults that a door found while reading an event those that
 // Prepare would find, so that the caller hears of all at once.
-func (s *Service) Faults(e vaccination.Event, faults []vaccination.Fault) error {
+func (s *Service) Faults(ctx context.Context, by access.Caller, e vaccination.Event, faults []vaccination.Fault) error {
+	programme, err := s.sourceProgramme(ctx, by.Source)
+	if err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for _, f := range faults {
 		seen[f.Path] = true
 	}
 	var more *vaccination.Error
-	if _, err := s.check(e, ""); errors.As(err, &more) {
+	if _, err := s.check(e, programme); errors.As(err, &more) {
 		for _, f := range more.Faults {
 			if !seen[f.Path] {
 				faults = append(faults, f)

@@ -173,7 +173,7 @@ func TestCheckSeesWhatWasTakenAwayOrMoved(t *testing.T) {
 		"a certificate deleted":                  "DELETE FROM certificate WHERE dose = 2",
 		"all certificates of a person deleted":   "DELETE FROM certificate WHERE version = 1 AND status = 0",
 		"a person deleted":                       "DELETE FROM person WHERE id = (SELECT person_id FROM certificate WHERE dose = 2)",
-		"a person without certificates":          "INSERT INTO person SELECT bucket, 5, '\\x01', key, sealed, updated_at FROM person LIMIT 1",
+		"a person without certificates":          "INSERT INTO person SELECT bucket, 5, '\\x01', key, sealed, updated_at, source FROM person LIMIT 1",
 		"a search index deleted":                 "DELETE FROM person_index WHERE ctid = (SELECT min(ctid) FROM person_index)",
 		"a search index of nobody":               "INSERT INTO person_index VALUES ('\\x00', 1, 1)",
 		"the audit's last entry deleted":         "DELETE FROM audit a USING bucket_group g WHERE a.chain = g.id AND a.seq = g.audit_seq",

@@ -63,8 +63,8 @@ func (d *demo) Programmes(lang string) []home.Programme {
 func (d *demo) Code() string { return "DEMO-" + rand.Text()[:10] }
 
 // Check returns every fault that Issue would find.
-func (d *demo) Check(_ context.Context, e vaccination.Event) error {
-	return d.Service.Faults(e, nil)
+func (d *demo) Check(ctx context.Context, e vaccination.Event) error {
+	return d.Service.Faults(ctx, DemoCaller(), e, nil)
 }
 
 // Issue certifies the event.

@@ -36,6 +36,7 @@ CREATE TABLE person (
   key        bytea    NOT NULL,
   sealed     bytea    NOT NULL,
   updated_at timestamptz NOT NULL,
+  source     text     NOT NULL, -- who said first who this is and how to reach them; no other source changes it
   PRIMARY KEY (bucket, id),
   UNIQUE (bucket, code_index)
 );

@@ -1,17 +1,17 @@
 -- name: PeopleByCode :many
 -- People by bucket and blind index of their enrolment code.
-SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
+SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at, p.source
 FROM person p
 JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@codes::bytea[]) AS code) AS k
   ON p.bucket = k.bucket AND p.code_index = k.code;
 
 -- name: PersonByID :one
-SELECT bucket, id, code_index, key, sealed, updated_at FROM person WHERE bucket = $1 AND id = $2;
+SELECT bucket, id, code_index, key, sealed, updated_at, source FROM person WHERE bucket = $1 AND id = $2;
 
 -- name: InsertPeople :exec
-INSERT INTO person (bucket, id, code_index, key, sealed, updated_at)
-SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, @updated_at::timestamptz
-FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@codes::bytea[]) AS code_index, unnest(@keys::bytea[]) AS key, unnest(@sealeds::bytea[]) AS sealed) AS k;
+INSERT INTO person (bucket, id, code_index, key, sealed, updated_at, source)
+SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, @updated_at::timestamptz, k.source
+FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@codes::bytea[]) AS code_index, unnest(@keys::bytea[]) AS key, unnest(@sealeds::bytea[]) AS sealed, unnest(@sources::text[]) AS source) AS k;
 
 -- name: LockPeople :exec
 -- Lets one transaction at a time change what belongs to a person. Everybody
@@ -39,7 +39,7 @@ ON CONFLICT DO NOTHING;
 
 -- name: PeopleByIndex :many
 -- People found by a blind index (mobile number, date of birth, national id).
-SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
+SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at, p.source
 FROM person_index i JOIN person p ON p.bucket = i.bucket AND p.id = i.person_id
 WHERE i.value = @value::bytea
 ORDER BY p.bucket, p.id

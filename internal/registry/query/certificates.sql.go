@@ -66,7 +66,7 @@ func (q *Queries) CertificateStatus(ctx context.Context, arg CertificateStatusPa
 }
 
 const certificatesAfter = `-- name: CertificatesAfter :many
-SELECT c.bucket, c.dose, c.version, c.status, c.status_list, c.status_index, c.person_id, c.issued_at, c.status_at, c.id, c.replaces, c.content, c.programme, c.source, c.reason, c.sealed, p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
+SELECT c.bucket, c.dose, c.version, c.status, c.status_list, c.status_index, c.person_id, c.issued_at, c.status_at, c.id, c.replaces, c.content, c.programme, c.source, c.reason, c.sealed, p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at, p.source
 FROM certificate c JOIN person p ON p.bucket = c.bucket AND p.id = c.person_id
 WHERE (c.bucket, c.person_id, c.programme, c.dose, c.version) > ($1::smallint, $2::bigint, $3::text, $4::smallint, $5::smallint)
   AND c.bucket <= $6::smallint
@@ -131,6 +131,7 @@ func (q *Queries) CertificatesAfter(ctx context.Context, arg CertificatesAfterPa
 			&i.Person.Key,
 			&i.Person.Sealed,
 			&i.Person.UpdatedAt,
+			&i.Person.Source,
 		); err != nil {
 			return nil, err
 		}

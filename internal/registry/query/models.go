@@ -45,6 +45,7 @@ type Person struct {
 	Key       []byte
 	Sealed    []byte
 	UpdatedAt time.Time
+	Source    string
 }
 
 type StatusList struct {

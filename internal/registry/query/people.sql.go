@@ -66,9 +66,9 @@ func (q *Queries) IndexesOfPeople(ctx context.Context, arg IndexesOfPeopleParams
 }
 
 const insertPeople = `-- name: InsertPeople :exec
-INSERT INTO person (bucket, id, code_index, key, sealed, updated_at)
-SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, $1::timestamptz
-FROM (SELECT unnest($2::smallint[]) AS bucket, unnest($3::bigint[]) AS id, unnest($4::bytea[]) AS code_index, unnest($5::bytea[]) AS key, unnest($6::bytea[]) AS sealed) AS k
+INSERT INTO person (bucket, id, code_index, key, sealed, updated_at, source)
+SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, $1::timestamptz, k.source
+FROM (SELECT unnest($2::smallint[]) AS bucket, unnest($3::bigint[]) AS id, unnest($4::bytea[]) AS code_index, unnest($5::bytea[]) AS key, unnest($6::bytea[]) AS sealed, unnest($7::text[]) AS source) AS k
 `
 
 type InsertPeopleParams struct {
@@ -78,6 +78,7 @@ type InsertPeopleParams struct {
 	Codes     [][]byte
 	Keys      [][]byte
 	Sealeds   [][]byte
+	Sources   []string
 }
 
 func (q *Queries) InsertPeople(ctx context.Context, arg InsertPeopleParams) error {
@@ -88,6 +89,7 @@ func (q *Queries) InsertPeople(ctx context.Context, arg InsertPeopleParams) erro
 		arg.Codes,
 		arg.Keys,
 		arg.Sealeds,
+		arg.Sources,
 	)
 	return err
 }
@@ -130,7 +132,7 @@ func (q *Queries) LockPeople(ctx context.Context, arg LockPeopleParams) error {
 }
 
 const peopleByCode = `-- name: PeopleByCode :many
-SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
+SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at, p.source
 FROM person p
 JOIN (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bytea[]) AS code) AS k
   ON p.bucket = k.bucket AND p.code_index = k.code
@@ -158,6 +160,7 @@ func (q *Queries) PeopleByCode(ctx context.Context, arg PeopleByCodeParams) ([]P
 			&i.Key,
 			&i.Sealed,
 			&i.UpdatedAt,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -170,7 +173,7 @@ func (q *Queries) PeopleByCode(ctx context.Context, arg PeopleByCodeParams) ([]P
 }
 
 const peopleByIndex = `-- name: PeopleByIndex :many
-SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at
+SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at, p.source
 FROM person_index i JOIN person p ON p.bucket = i.bucket AND p.id = i.person_id
 WHERE i.value = $1::bytea
 ORDER BY p.bucket, p.id
@@ -199,6 +202,7 @@ func (q *Queries) PeopleByIndex(ctx context.Context, arg PeopleByIndexParams) ([
 			&i.Key,
 			&i.Sealed,
 			&i.UpdatedAt,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -211,7 +215,7 @@ func (q *Queries) PeopleByIndex(ctx context.Context, arg PeopleByIndexParams) ([
 }
 
 const personByID = `-- name: PersonByID :one
-SELECT bucket, id, code_index, key, sealed, updated_at FROM person WHERE bucket = $1 AND id = $2
+SELECT bucket, id, code_index, key, sealed, updated_at, source FROM person WHERE bucket = $1 AND id = $2
 `
 
 type PersonByIDParams struct {
@@ -229,6 +233,7 @@ func (q *Queries) PersonByID(ctx context.Context, arg PersonByIDParams) (Person,
 		&i.Key,
 		&i.Sealed,
 		&i.UpdatedAt,
+		&i.Source,
 	)
 	return i, err
 }

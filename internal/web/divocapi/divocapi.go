@@ -148,7 +148,7 @@ func (h *handler) issue(action issuance.Action) func(http.ResponseWriter, *http.
 		for i, request := range requests {
 			event, faults := request.event(h.Service.Profile.TimeZone)
 			if len(faults) > 0 {
-				return &issuance.ItemError{Item: i, Err: h.Service.Faults(event, faults)}
+				return &issuance.ItemError{Item: i, Err: h.Service.Faults(r.Context(), by, event, faults)}
 			}
 			events[i] = event
 		}
