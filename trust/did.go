@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/opendivoc/divoc/credential/jcs"
+	"github.com/opendivoc/divoc/credential/multibase"
 )
 
 // DIDWeb returns the did:web identifier of a public URL (did:web method
@@ -103,9 +104,9 @@ func (m didMethod) key() (Key, error) {
 		public, err := ParseMultikey(m.Multibase)
 		return Key{Public: public}, err
 	case m.Base58 != "":
-		raw, err := decodeBase58(m.Base58)
-		if err != nil {
-			return Key{}, err
+		raw, ok := multibase.Decode("z" + m.Base58)
+		if !ok {
+			return Key{}, errors.New("publicKeyBase58 is not base 58")
 		}
 		public := ed25519.PublicKey(raw)
 		return Key{Public: public}, checkPublic(public)

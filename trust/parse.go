@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/opendivoc/divoc/credential/multibase"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -124,8 +125,8 @@ func parseKeyText(s string) ([]Issuer, error) {
 		name, _ := keyName(Key{Public: public})
 		return []Issuer{{Name: name, Keys: []Key{{Public: public}}}}, nil
 	}
-	raw, err := decodeBase58(s)
-	if err != nil || len(raw) != ed25519.PublicKeySize {
+	raw, ok := multibase.Decode("z" + s)
+	if !ok || len(raw) != ed25519.PublicKeySize {
 		return nil, errKind
 	}
 	k := Key{Public: ed25519.PublicKey(raw)}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/credential/jcs"
+	"github.com/opendivoc/divoc/credential/multibase"
 )
 
 // The one kind of proof we make and accept (Data Integrity EdDSA Cryptosuites
@@ -59,7 +60,7 @@ func secure(head, tail []byte, contexts string, s Signer, created time.Time) ([]
 		return nil, fmt.Errorf("%w: the signer gave %d bytes, Ed25519 has %d", ErrSignature, len(signature), ed25519.SignatureSize)
 	}
 	out := append(document[:len(head)], `"proof":`...)
-	out = appendProof(out, contexts, s.ID(), multibase(signature), created)
+	out = appendProof(out, contexts, s.ID(), multibase.Encode(signature), created)
 	return append(append(out, ','), tail...), nil
 }
 
@@ -73,7 +74,7 @@ func verifyProof(document jcs.Value, pub ed25519.PublicKey) error {
 		}
 	}
 	value, _ := proof.Get("proofValue")
-	signature, ok := fromMultibase(value.Text)
+	signature, ok := multibase.Decode(value.Text)
 	if !ok || len(signature) != ed25519.SignatureSize {
 		return fmt.Errorf("%w: proofValue", ErrProof)
 	}

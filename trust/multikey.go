@@ -6,45 +6,10 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"errors"
-	"math/big"
 	"slices"
-	"strings"
+
+	"github.com/opendivoc/divoc/credential/multibase"
 )
-
-const base58Alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-const maxBase58 = 1024 // the decoder's cost is quadratic
-
-// encodeBase58 is base58btc, as of multibase "z".
-func encodeBase58(b []byte) string {
-	var out []byte
-	n, mod, base := new(big.Int).SetBytes(b), new(big.Int), big.NewInt(58)
-	for n.Sign() > 0 {
-		n.DivMod(n, base, mod)
-		out = append(out, base58Alphabet[mod.Int64()])
-	}
-	for i := 0; i < len(b) && b[i] == 0; i++ {
-		out = append(out, '1')
-	}
-	slices.Reverse(out)
-	return string(out)
-}
-
-func decodeBase58(s string) ([]byte, error) {
-	if len(s) > maxBase58 {
-		return nil, errors.New("the base 58 text is too long")
-	}
-	n, base := new(big.Int), big.NewInt(58)
-	for i := range len(s) {
-		v := strings.IndexByte(base58Alphabet, s[i])
-		if v < 0 {
-			return nil, errors.New("the base 58 text has a character that does not belong")
-		}
-		n.Add(n.Mul(n, base), big.NewInt(int64(v)))
-	}
-	zeros := len(s) - len(strings.TrimLeft(s, "1"))
-	return append(make([]byte, zeros), n.Bytes()...), nil
-}
 
 // The multicodec prefixes of public keys (W3C Controlled Identifiers 1.0,
 // section 2.2.2).
@@ -59,7 +24,7 @@ const (
 func Multikey(public crypto.PublicKey) string {
 	switch k := public.(type) {
 	case ed25519.PublicKey:
-		return "z" + encodeBase58(append([]byte(codecEd25519), k...))
+		return multibase.Encode(append([]byte(codecEd25519), k...))
 	case *ecdsa.PublicKey:
 		if k.Curve != elliptic.P256() {
 			return ""
@@ -69,7 +34,7 @@ func Multikey(public crypto.PublicKey) string {
 			return ""
 		}
 		compressed := append([]byte(codecP256), 2+raw[64]&1)
-		return "z" + encodeBase58(append(compressed, raw[1:33]...))
+		return multibase.Encode(append(compressed, raw[1:33]...))
 	default:
 		return ""
 	}
@@ -77,16 +42,9 @@ func Multikey(public crypto.PublicKey) string {
 
 // ParseMultikey is the inverse of [Multikey]; it reads P-384 keys too.
 func ParseMultikey(s string) (crypto.PublicKey, error) {
-	rest, ok := strings.CutPrefix(s, "z")
-	if !ok {
-		return nil, errors.New("a Multikey begins with z")
-	}
-	b, err := decodeBase58(rest)
-	if err != nil {
-		return nil, err
-	}
-	if len(b) < 2 {
-		return nil, errors.New("the Multikey is cut off")
+	b, ok := multibase.Decode(s)
+	if !ok || len(b) < 2 {
+		return nil, errors.New("a Multikey is z and the key in base 58")
 	}
 	switch codec, raw := string(b[:2]), b[2:]; codec {
 	case codecEd25519:

@@ -1,30 +1,16 @@
-package vc
+// Package multibase writes bytes as text in base58btc, the one base of multibase
+// that keys and proofs of W3C Data Integrity use (Controlled Identifiers 1.0,
+// section 2.4).
+package multibase
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/binary"
-	"errors"
 	"slices"
 	"strings"
 )
 
 const base58Alphabet = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-
-// EncodeKey returns the Multikey text of an Ed25519 public key (Controlled
-// Identifiers 1.0, section 2.2.2): "z6Mk…".
-func EncodeKey(pub ed25519.PublicKey) string {
-	return multibase(append([]byte{0xed, 0x01}, pub...))
-}
-
-// DecodeKey reads the Multikey text of an Ed25519 public key.
-func DecodeKey(text string) (ed25519.PublicKey, error) {
-	b, ok := fromMultibase(text)
-	if !ok || len(b) != 2+ed25519.PublicKeySize || b[0] != 0xed || b[1] != 0x01 {
-		return nil, errors.New("not the multikey of an Ed25519 public key")
-	}
-	return ed25519.PublicKey(b[2:]), nil
-}
 
 // A step of base58 takes five digits at once, or four bytes.
 const (
@@ -32,8 +18,8 @@ const (
 	base58Limb   = 58 * 58 * 58 * 58 * 58
 )
 
-// multibase returns data in base58btc behind its multibase letter z.
-func multibase(data []byte) string {
+// Encode returns data in base58btc behind its multibase letter z.
+func Encode(data []byte) string {
 	zeros := 0
 	for zeros < len(data) && data[zeros] == 0 {
 		zeros++
@@ -76,9 +62,10 @@ func multibase(data []byte) string {
 	return string(out)
 }
 
-// fromMultibase undoes multibase, for texts of up to 128 characters.
-func fromMultibase(text string) ([]byte, bool) {
-	text, ok := strings.CutPrefix(text, "z")
+// Decode undoes [Encode], for texts of up to 128 characters: a key or a signature.
+// ok is false for any other text.
+func Decode(text string) (data []byte, ok bool) {
+	text, ok = strings.CutPrefix(text, "z")
 	if !ok || len(text) > 128 {
 		return nil, false
 	}
