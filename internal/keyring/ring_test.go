@@ -339,12 +339,12 @@ func TestABrokenFileLeavesTheKeysInUse(t *testing.T) {
 func TestTheLockWaitsNoLongerThanItsContext(t *testing.T) {
 	c := newClock()
 	o := options(t, c)
-	o.Random = blocking{} // holds the lock while making keys
+	holder := o
+	holder.Random = blocking{} // holds the lock while making keys
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	go func() { _, _ = keyring.Open(context.Background(), o) }()
+	go func() { _, _ = keyring.Open(context.Background(), holder) }()
 	time.Sleep(20 * time.Millisecond)
-	o.Random = rand.Reader
 	if _, err := keyring.Open(ctx, o); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("error = %v", err)
 	}
