@@ -98,7 +98,8 @@ unit: $(npm)
 
 # Where goroutines share something.
 race:
-	CGO_ENABLED=1 scripts/gotest -race -timeout 10m ./internal/seal/... ./internal/keyring/... ./internal/issuance/...
+	CGO_ENABLED=1 scripts/gotest -race -timeout 10m ./internal/seal/... ./internal/keyring/...
+	CGO_ENABLED=1 scripts/gotest -race -timeout 10m -run 'AtOnce|Opposite|TwoProcesses|Wait|Once|Breaks|Beside' ./internal/issuance
 
 main-job:
 	@if [ -x ../shared/tools/main-job ]; then ../shared/tools/main-job; else echo "skipped: main-job: no ../shared/tools"; fi
