@@ -86,7 +86,7 @@ func (w *words) dose(d vaccination.Dose) string {
 	switch {
 	case d.Number == 0:
 		return ""
-	case d.Total == 0:
+	case d.Total < d.Number: // not known, or a dose beyond the schedule
 		return fmt.Sprint(d.Number)
 	default:
 		return fmt.Sprintf("%d %s %d", d.Number, w.Labels["of"], d.Total)

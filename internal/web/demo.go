@@ -36,6 +36,9 @@ func (d *demo) Samples(ctx context.Context, lang string) ([]home.Sample, error) 
 			ID: r.ID.String(), Name: r.Certificate.Name, Product: v.Brand.Display, Dose: v.Number, Total: v.Total,
 			Date: v.Date, Status: r.Status, PDF: url + "/pdf", Print: url + "/print", Code: url + "/qr.png",
 		}
+		if v.Number > v.Total {
+			out[i].Total = 0 // a dose beyond the schedule
+		}
 		if product, ok := d.Service.Profile.Catalogue.Product(v.Product); ok {
 			out[i].Product = product.Name(lang)
 		}

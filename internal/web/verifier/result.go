@@ -147,19 +147,17 @@ func write(l *locale.Locale, kind string, v any) string {
 		}
 		return l.Time(t)
 	case "dose":
-		number := func(name string) string {
-			if n, _ := object[name].(float64); n > 0 {
-				return strconv.Itoa(int(n))
-			}
-			return ""
+		number := func(name string) int {
+			n, _ := object[name].(float64)
+			return int(n)
 		}
 		switch dose, total := number("dose"), number("totalDoses"); {
-		case dose == "":
+		case dose <= 0:
 			return ""
-		case total == "":
-			return l.T("dose.text", "dose", dose)
+		case total < dose: // not known, or a dose beyond the schedule
+			return l.T("dose.text", "dose", strconv.Itoa(dose))
 		default:
-			return l.T("dose.of", "dose", dose, "total", total)
+			return l.T("dose.of", "dose", strconv.Itoa(dose), "total", strconv.Itoa(total))
 		}
 	case "sex", "status":
 		if key := kind + "." + text; text != "" && l.Has(key) {

@@ -65,7 +65,7 @@ function write(texts, kind, v) {
     case 'dose': {
       const { dose, totalDoses: total } = object
       if (!(dose > 0)) return ''
-      return text(texts, total > 0 ? 'dose.of' : 'dose.text', { dose: String(dose), total: String(total) })
+      return text(texts, total >= dose ? 'dose.of' : 'dose.text', { dose: String(dose), total: String(total) })
     }
     case 'sex': case 'status': return texts[`${kind}.${string}`] ?? string
     default: return string
