@@ -73,11 +73,6 @@ func Text(ctx context.Context, text string, o Options) Statement {
 	return c.conclude()
 }
 
-// JSON verifies a credential's JSON, as [Text] does.
-func JSON(ctx context.Context, data []byte, o Options) Statement {
-	return Text(ctx, string(data), o)
-}
-
 // Unread is the statement for a file in which no code could be read; code is
 // one of the reasons for that.
 func Unread(code string, o Options) Statement {

@@ -94,7 +94,6 @@ func (s *server) demo(mux door.Mux) {
 			}
 			if err == nil {
 				w.Header().Set("Cache-Control", "no-store")
-				w.Header().Set("X-Content-Type-Options", "nosniff")
 				err = write(w, r, doses, index)
 			}
 			if err != nil {
@@ -112,7 +111,7 @@ func (s *server) demo(mux door.Mux) {
 	}))
 	mux.HandleFunc("GET /demo/certificates/{id}/print", page("print", func(w http.ResponseWriter, r *http.Request, doses []*issuance.Record, index int) error {
 		var b strings.Builder
-		err := s.Printer.HTML(&b, doses, index, r.URL.Query()["lang"], printOptions())
+		err := s.Printer.HTML(&b, doses, index, r.URL.Query()["lang"], render.HTMLOptions{Stylesheet: printStyle})
 		if err == nil {
 			w.Header().Set("Content-Type", "text/html; charset=utf-8")
 			w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'")

@@ -18,7 +18,6 @@ import (
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
-	"github.com/opendivoc/divoc/internal/render"
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/web/api"
 	"github.com/opendivoc/divoc/internal/web/assets"
@@ -119,14 +118,14 @@ func (s *server) machines(mux door.Mux, registry *prometheus.Registry) {
 func (s *server) published(mux door.Mux) {
 	mux.HandleFunc("GET /.well-known/did.json", func(w http.ResponseWriter, r *http.Request) {
 		document, err := s.Service.Keys.Issuer().DIDDocument()
-		s.publish(w, r, "application/did+json", 5*time.Minute, document, err)
+		s.publish(w, "application/did+json", 5*time.Minute, document, err)
 	})
 	mux.HandleFunc("GET /trust/bundle.json", func(w http.ResponseWriter, r *http.Request) {
 		bundle, err := s.Service.TrustBundle(r.Context())
-		s.publish(w, r, "application/json", time.Minute, bundle, err)
+		s.publish(w, "application/json", time.Minute, bundle, err)
 	})
 	mux.HandleFunc("GET /contexts/vaccination/v1", func(w http.ResponseWriter, r *http.Request) {
-		s.publish(w, r, "application/ld+json", 24*time.Hour, []byte(vc.Context()), nil)
+		s.publish(w, "application/ld+json", 24*time.Hour, []byte(vc.Context()), nil)
 	})
 	mux.HandleFunc("GET /status/{purpose}/{list}", func(w http.ResponseWriter, r *http.Request) {
 		list, err := strconv.ParseInt(r.PathValue("list"), 10, 32)
@@ -135,12 +134,12 @@ func (s *server) published(mux door.Mux) {
 			return
 		}
 		credential, _, err := s.Service.StatusList(r.Context(), r.PathValue("purpose"), int32(list))
-		s.publish(w, r, "application/vc", time.Minute, credential, err)
+		s.publish(w, "application/vc", time.Minute, credential, err)
 	})
 }
 
 // publish answers with what anybody may have and keep for a while.
-func (s *server) publish(w http.ResponseWriter, _ *http.Request, contentType string, keep time.Duration, data []byte, err error) {
+func (s *server) publish(w http.ResponseWriter, contentType string, keep time.Duration, data []byte, err error) {
 	if err != nil {
 		door.WriteProblem(w, s.Log, err)
 		return
@@ -149,13 +148,12 @@ func (s *server) publish(w http.ResponseWriter, _ *http.Request, contentType str
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(keep.Seconds())))
 	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("X-Content-Type-Options", "nosniff")
 	_, _ = w.Write(data) // the client went away
 }
 
 // verifyOptions are how this server verifies: with its own keys, and its own
 // registry for the state of what it issued.
-func (s *server) verifyOptions(ctx context.Context, lang string) (verify.Options, error) {
+func (s *server) verifyOptions(lang string) verify.Options {
 	own := s.Service.Keys.Issuer()
 	return verify.Options{
 		Trust:        trust.New(&trust.Bundle{Issuers: []trust.Issuer{own}}),
@@ -174,7 +172,7 @@ func (s *server) verifyOptions(ctx context.Context, lang string) (verify.Options
 			}
 			return status, s.Now(), true
 		},
-	}, ctx.Err()
+	}
 }
 
 // busy takes a place among those that read files, or says that there is none.
@@ -197,11 +195,7 @@ func (s *server) verifyFile(ctx context.Context, data []byte, lang string) (veri
 		return nil, err
 	}
 	defer release()
-	o, err := s.verifyOptions(ctx, lang)
-	if err != nil {
-		return nil, err
-	}
-	return scan.File(ctx, data, o), nil
+	return scan.File(ctx, data, s.verifyOptions(lang)), nil
 }
 
 // verifyPage verifies what the page's form was sent. What cannot be read is an
@@ -212,10 +206,6 @@ func (s *server) verifyPage(ctx context.Context, data []byte, lang string) ([]ve
 		return nil, err
 	}
 	defer release()
-	o, err := s.verifyOptions(ctx, lang)
-	if err != nil {
-		return nil, err
-	}
 	codes, err := scan.Codes(ctx, data)
 	if errors.Is(err, scan.ErrNoCode) {
 		return nil, nil
@@ -223,14 +213,8 @@ func (s *server) verifyPage(ctx context.Context, data []byte, lang string) ([]ve
 	if err != nil {
 		return nil, err
 	}
-	var out []verify.Statement
-	for _, code := range codes {
-		out = append(out, verify.Text(ctx, code, o))
-	}
-	return out, nil
+	return scan.Statements(ctx, codes, s.verifyOptions(lang)), nil
 }
 
-// printOptions say where a printed page finds its style.
-func printOptions() render.HTMLOptions { return render.HTMLOptions{Stylesheet: printStyle} }
-
+// printStyle is where a printed page finds its style.
 const printStyle = "/print.css"

@@ -141,9 +141,6 @@ func (s *Server) Stop() int {
 	return s.cmd.ProcessState.ExitCode()
 }
 
-// Exited is closed when the server ended.
-func (s *Server) Exited() <-chan struct{} { return s.exited }
-
 // Token makes a token for a source, while the server runs.
 func (s *Server) Token(source string) string {
 	s.t.Helper()

@@ -87,6 +87,11 @@ func File(ctx context.Context, data []byte, o verify.Options) verify.Statements 
 	if err != nil {
 		return verify.Statements{verify.Unread(reason(err), o)}
 	}
+	return Statements(ctx, codes, o)
+}
+
+// Statements verifies each of the codes that [Codes] found.
+func Statements(ctx context.Context, codes []string, o verify.Options) verify.Statements {
 	out := make(verify.Statements, 0, len(codes))
 	for _, c := range codes {
 		out = append(out, verify.Text(ctx, c, o))

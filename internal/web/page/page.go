@@ -105,9 +105,6 @@ type View struct {
 	query    url.Values
 }
 
-// Languages are those the pages are offered in.
-func (f *Frame) Languages() []string { return f.languages }
-
 const languageCookie = "lang"
 
 // Locale returns the language of a request: ?lang=, else what was chosen
