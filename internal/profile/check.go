@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/internal/strictyaml"
 )
 
 var (
@@ -26,29 +27,29 @@ var (
 )
 
 // take checks doc and makes it p's. It reports every fault, not the first.
-func (p *Profile) take(doc *document, dir fs.FS, f *faults) {
+func (p *Profile) take(doc *document, dir fs.FS, f *strictyaml.Document) {
 	country, ok := catalogue.CountryByCode(doc.Country)
 	if !ok {
-		f.at("country", "write the country's ISO 3166-1 code, such as JAM")
+		f.At("country", "write the country's ISO 3166-1 code, such as JAM")
 	}
 	p.Country = country
 	if !shortID.MatchString(doc.Issuer.ID) {
-		f.at("issuer.id", "write a short name of small letters, digits and dashes")
+		f.At("issuer.id", "write a short name of small letters, digits and dashes")
 	}
 	if u, err := url.Parse(doc.PublicURL); err != nil || u.Scheme != "https" || u.Host == "" || strings.TrimSuffix(doc.PublicURL, "/") != doc.PublicURL || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-		f.at("publicUrl", "write the permanent address as https://host, without a slash at the end")
+		f.At("publicUrl", "write the permanent address as https://host, without a slash at the end")
 	}
 	p.PublicURL = doc.PublicURL
 	var err error
 	if p.TimeZone, err = time.LoadLocation(doc.TimeZone); err != nil || doc.TimeZone == "" || doc.TimeZone == "Local" {
-		f.at("timeZone", "write a time zone of the IANA database, such as America/Jamaica")
+		f.At("timeZone", "write a time zone of the IANA database, such as America/Jamaica")
 	}
 	if len(doc.Languages) == 0 {
-		f.at("languages", "name at least one language, such as en")
+		f.At("languages", "name at least one language, such as en")
 	}
 	for i, l := range doc.Languages {
 		if !language.MatchString(l) || slices.Contains(doc.Languages[:i], l) {
-			f.at("languages", "%q is no language tag such as en, or is there twice", l)
+			f.At("languages", "%q is no language tag such as en, or is there twice", l)
 		}
 	}
 	p.Languages = doc.Languages
@@ -59,13 +60,13 @@ func (p *Profile) take(doc *document, dir fs.FS, f *faults) {
 	for i, k := range doc.Identities {
 		at := "identities." + strconv.Itoa(i+1)
 		if !shortID.MatchString(k.Key) || slices.ContainsFunc(doc.Identities[:i], func(o IdentityKind) bool { return o.Key == k.Key }) {
-			f.at(at, "key %q is no short name of small letters, digits and dashes, or is there twice", k.Key)
+			f.At(at, "key %q is no short name of small letters, digits and dashes, or is there twice", k.Key)
 		}
 		p.translated(k.Names, at+".names", f)
 	}
 	p.takeProgrammes(doc, f)
 	if doc.MaxStatusAge < 1 || doc.MaxStatusAge > 24*366 {
-		f.at("maxStatusAgeHours", "write how many hours a status may be old, 1 to 8784")
+		f.At("maxStatusAgeHours", "write how many hours a status may be old, 1 to 8784")
 	}
 	p.MaxStatusAge = time.Duration(doc.MaxStatusAge) * time.Hour
 	p.takeMessages(doc.Messages, f)
@@ -73,92 +74,92 @@ func (p *Profile) take(doc *document, dir fs.FS, f *faults) {
 }
 
 // translated wants a text in each of the profile's languages, and in no other.
-func (p *Profile) translated(texts map[string]string, at string, f *faults) {
+func (p *Profile) translated(texts map[string]string, at string, f *strictyaml.Document) {
 	for _, l := range p.Languages {
 		if strings.TrimSpace(texts[l]) == "" {
-			f.at(at, "the text in %q is missing", l)
+			f.At(at, "the text in %q is missing", l)
 		}
 	}
 	for _, l := range slices.Sorted(maps.Keys(texts)) {
 		if !slices.Contains(p.Languages, l) {
-			f.at(at+"."+l, "%q is not one of the profile's languages", l)
+			f.At(at+"."+l, "%q is not one of the profile's languages", l)
 		}
 	}
 }
 
-func (p *Profile) takePhone(doc phoneDocument, f *faults) {
+func (p *Profile) takePhone(doc phoneDocument, f *strictyaml.Document) {
 	r := PhoneRules{
 		CountryCode: doc.CountryCode, Trunk: doc.Trunk, National: doc.National,
 		Shared: doc.Shared, Example: doc.Example, Unreachable: doc.Unreachable,
 	}
 	if !regexp.MustCompile(`^[1-9][0-9]{0,2}$`).MatchString(r.CountryCode) {
-		f.at("phone.countryCode", "write the digits after +, in quotes, such as \"94\"")
+		f.At("phone.countryCode", "write the digits after +, in quotes, such as \"94\"")
 	}
 	if strings.Trim(r.Trunk, "0123456789") != "" {
-		f.at("phone.trunk", "write digits in quotes, such as \"0\", or leave it out")
+		f.At("phone.trunk", "write digits in quotes, such as \"0\", or leave it out")
 	}
 	if len(r.National) == 0 {
-		f.at("phone.national", "write at least one pattern of a national number, such as '7[0-9]{8}'")
+		f.At("phone.national", "write at least one pattern of a national number, such as '7[0-9]{8}'")
 	}
 	var err error
 	if r.national, err = regexp.Compile(`^(?:` + strings.Join(r.National, "|") + `)$`); err != nil {
-		f.at("phone.national", "%v", err)
+		f.At("phone.national", "%v", err)
 	}
 	if r.Shared != "" {
 		if r.shared, err = regexp.Compile(`^(?:` + r.Shared + `)$`); err != nil {
-			f.at("phone.shared", "%v", err)
+			f.At("phone.shared", "%v", err)
 		}
 	}
 	if r.Unreachable != "keep" && r.Unreachable != "refuse" {
-		f.at("phone.unreachable", "write keep or refuse")
+		f.At("phone.unreachable", "write keep or refuse")
 	}
 	p.PhoneRules = r
 	if r.national == nil || r.Shared != "" && r.shared == nil {
 		return
 	}
 	if _, err := p.Phone(r.Example); err != nil {
-		f.at("phone.example", "write a number that these rules take")
+		f.At("phone.example", "write a number that these rules take")
 	}
 }
 
-func (p *Profile) takeProgrammes(doc *document, f *faults) {
+func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 	p.Programmes = map[string]*Programme{}
 	for _, key := range slices.Sorted(maps.Keys(doc.Programmes)) {
 		at := "programmes." + key
 		d := doc.Programmes[key]
 		if d == nil {
-			f.at(at, "the programme is empty")
+			f.At(at, "the programme is empty")
 			continue
 		}
 		if !shortID.MatchString(key) {
-			f.at(at, "a programme's key is a short name of small letters, digits and dashes")
+			f.At(at, "a programme's key is a short name of small letters, digits and dashes")
 		}
 		p.translated(d.Names, at+".names", f)
 		if p.Catalogue.Disease(d.Disease).IsZero() {
-			f.at(at+".disease", "there is no disease %q in the catalogue", d.Disease)
+			f.At(at+".disease", "there is no disease %q in the catalogue", d.Disease)
 		}
 		for _, k := range d.Products {
 			if product, ok := p.Catalogue.Product(k); !ok || product.Disease != d.Disease {
-				f.at(at+".products", "the catalogue has no product %q against %s", k, d.Disease)
+				f.At(at+".products", "the catalogue has no product %q against %s", k, d.Disease)
 			}
 		}
 		if d.Doses < 0 || d.Doses > 99 {
-			f.at(at+".doses", "write how many doses the schedule expects, or 0 for an open one")
+			f.At(at+".doses", "write how many doses the schedule expects, or 0 for an open one")
 		}
 		if len(d.Payloads) == 0 || slices.ContainsFunc(d.Payloads, func(s string) bool { return s != "ddcc" }) {
-			f.at(at+".payloads", "write [ddcc]")
+			f.At(at+".payloads", "write [ddcc]")
 		}
 		if d.Incomplete != "refuse" && d.Incomplete != "domestic" {
-			f.at(at+".incomplete", "write refuse or domestic")
+			f.At(at+".incomplete", "write refuse or domestic")
 		}
 		if d.ValidYears < 1 || d.ValidYears > 20 {
-			f.at(at+".validYears", "write for how many years a certificate is valid, 1 to 20")
+			f.At(at+".validYears", "write for how many years a certificate is valid, 1 to 20")
 		}
 		if d.ValidFromDays < 0 || d.ValidFromDays > 366 {
-			f.at(at+".validFromDays", "write after how many days the vaccine counts, 0 to 366")
+			f.At(at+".validFromDays", "write after how many days the vaccine counts, 0 to 366")
 		}
 		if _, ok := p.Layouts[d.Layout]; !ok {
-			f.at(at+".layout", "there is no file layouts/%s.yaml", d.Layout)
+			f.At(at+".layout", "there is no file layouts/%s.yaml", d.Layout)
 		}
 		p.Programmes[key] = &Programme{
 			Key: key, Names: d.Names, Disease: d.Disease, Doses: d.Doses, Products: d.Products, Payloads: d.Payloads,
@@ -167,11 +168,11 @@ func (p *Profile) takeProgrammes(doc *document, f *faults) {
 	}
 	p.DefaultProgramme, p.SourceProgrammes = doc.Default, doc.Sources
 	if doc.Programmes[doc.Default] == nil {
-		f.at("defaultProgramme", "name one of the programmes")
+		f.At("defaultProgramme", "name one of the programmes")
 	}
 	for _, source := range slices.Sorted(maps.Keys(doc.Sources)) {
 		if doc.Programmes[doc.Sources[source]] == nil {
-			f.at("sourceProgrammes."+source, "name one of the programmes")
+			f.At("sourceProgrammes."+source, "name one of the programmes")
 		}
 	}
 }
@@ -180,11 +181,11 @@ func (p *Profile) takeProgrammes(doc *document, f *faults) {
 // characters each); the link comes on top.
 const maxMessage = 2 * 67
 
-func (p *Profile) takeMessages(messages map[string]Messages, f *faults) {
+func (p *Profile) takeMessages(messages map[string]Messages, f *strictyaml.Document) {
 	p.Messages = messages
 	for _, l := range slices.Sorted(maps.Keys(messages)) {
 		if !slices.Contains(p.Languages, l) {
-			f.at("messages."+l, "%q is not one of the profile's languages", l)
+			f.At("messages."+l, "%q is not one of the profile's languages", l)
 		}
 	}
 	for _, l := range p.Languages {
@@ -192,35 +193,35 @@ func (p *Profile) takeMessages(messages map[string]Messages, f *faults) {
 		for key, text := range map[string]string{"ready": m.Ready, "corrected": m.Corrected, "revoked": m.Revoked} {
 			at := "messages." + l + "." + key
 			if strings.Count(text, "{link}") != 1 || len(holder.FindAllString(text, -1)) != 1 {
-				f.at(at, "write a text with {link} in it, once, and no other {…}")
+				f.At(at, "write a text with {link} in it, once, and no other {…}")
 			} else if utf8.RuneCountInString(text)-len("{link}") > maxMessage {
-				f.at(at, "write at most %d characters beside {link}", maxMessage)
+				f.At(at, "write at most %d characters beside {link}", maxMessage)
 			}
 		}
 	}
 }
 
-func (p *Profile) takeTheme(doc themeDocument, dir fs.FS, f *faults) {
+func (p *Profile) takeTheme(doc themeDocument, dir fs.FS, f *strictyaml.Document) {
 	for at, c := range map[string]string{"theme.primary": doc.Primary, "theme.accent": doc.Accent} {
 		if !colour.MatchString(c) {
-			f.at(at, "write a colour in quotes, such as \"#1d70b8\"")
+			f.At(at, "write a colour in quotes, such as \"#1d70b8\"")
 		}
 	}
 	if colour.MatchString(doc.Primary) && contrastWithWhite(doc.Primary) < 4.5 {
-		f.at("theme.primary", "choose a darker colour: white text on it cannot be read (WCAG 2.2, contrast 4.5:1)")
+		f.At("theme.primary", "choose a darker colour: white text on it cannot be read (WCAG 2.2, contrast 4.5:1)")
 	}
 	p.Theme = Theme{Primary: doc.Primary, Accent: doc.Accent}
 	if !fs.ValidPath(doc.Emblem) {
-		f.at("theme.emblem", "name an SVG file of this folder")
+		f.At("theme.emblem", "name an SVG file of this folder")
 		return
 	}
 	b, err := readFile(dir, doc.Emblem)
 	if err != nil {
-		f.at("theme.emblem", "there is no file %s that can be read", doc.Emblem)
+		f.At("theme.emblem", "there is no file %s that can be read", doc.Emblem)
 		return
 	}
 	if err := checkSVG(b); err != nil {
-		f.at("theme.emblem", "%v", err)
+		f.At("theme.emblem", "%v", err)
 	}
 	p.Theme.Emblem = b
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/internal/strictyaml"
 	"github.com/opendivoc/divoc/profiles"
 )
 
@@ -79,12 +80,12 @@ func read(dir fs.FS, name, shown string) (*Profile, error) {
 		}
 		p.Layouts[strings.TrimSuffix(path.Base(file), ".yaml")] = b
 	}
-	f := &faults{file: path.Join(shown, "profile.yaml"), lines: map[string]int{}}
+	f := strictyaml.New(path.Join(shown, "profile.yaml"))
 	var doc document
-	if f.decode(text, &doc) {
+	if f.Decode(text, &doc) {
 		p.take(&doc, dir, f)
 	}
-	if err := f.err(); err != nil {
+	if err := f.Err(); err != nil {
 		return nil, err
 	}
 	if err := p.readSamples(dir); err != nil {
