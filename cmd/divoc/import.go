@@ -11,6 +11,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake/csv"
+	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 )
 
@@ -84,7 +85,7 @@ func (c *importCmd) store(s streams, uploads *upload.Service, by access.Caller) 
 		f.Format = upload.JSON
 	}
 	var err error
-	if f.Dates, err = csv.ParseDateOrder(c.DateFormat); err != nil {
+	if f.Dates, err = dates.ParseOrder(c.DateFormat); err != nil {
 		return upload.Info{}, err
 	}
 	if f.Encoding, err = csv.ParseEncoding(c.Encoding); err != nil {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/text/encoding/unicode"
 	"pgregory.net/rapid"
 
+	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -328,48 +329,6 @@ func TestALostQuoteJoinsNoRows(t *testing.T) {
 	}
 }
 
-func TestDates(t *testing.T) {
-	kingston := time.FixedZone("", -5*3600)
-	tests := []struct {
-		text  string
-		order DateOrder
-		want  string // "" for a fault
-	}{
-		{"2021-04-03", "", "2021-04-03"},
-		{"2021-04", "", "2021-04"},
-		{"1987~", "", "1987~"},
-		{" 3-Apr-2021 ", "", "2021-04-03"},
-		{"03-Apr-2021", MDY, "2021-04-03"},
-		{"2021-04-03T02:00:00Z", "", "2021-04-02"},
-		{"2021-04-03T23:00:00-05:00", "", "2021-04-03"},
-		{"2021-04-03T00:00:00.000+0000", "", "2021-04-02"},
-		{"2021-04-03 00:00:00", "", "2021-04-03"},
-		{"2021/4/3", "", "2021-04-03"},
-		{"2021/4/3", DMY, ""},
-		{"2021-04-03", DMY, "2021-04-03"},
-		{"03/04/2021", "", ""},
-		{"03/04/2021", DMY, "2021-04-03"},
-		{"03.04.2021", DMY, "2021-04-03"},
-		{"03-04-2021", MDY, "2021-03-04"},
-		{"03/04/2021", YMD, ""},
-		{"31/12/2021", "", "2021-12-31"},
-		{"12/31/2021", "", "2021-12-31"},
-		{"12/31/2021", DMY, ""},
-		{"05/05/2021", "", "2021-05-05"},
-		{"00/00/2021", "", ""},
-		{"3/4-2021", DMY, ""},
-		{"3/4/21", DMY, ""},
-		{"44319", "", ""}, // a spreadsheet's own count of days
-		{"", "", ""},
-	}
-	for _, tt := range tests {
-		d, code, _ := readDate(tt.text, tt.order, kingston)
-		if d.String() != tt.want || (code == "") != (tt.want != "" || tt.text == "") {
-			t.Errorf("%q %s = %q %s, want %q", tt.text, tt.order, d, code, tt.want)
-		}
-	}
-}
-
 func TestErrorFiles(t *testing.T) {
 	var b bytes.Buffer
 	w, err := NewErrorWriter(&b, Columns())
@@ -438,7 +397,7 @@ func FuzzReader(f *testing.F) {
 	f.Add([]byte(table(";", with(colName, `"`))), Windows1252, "DMY")
 	f.Add([]byte(good+`a,"b`+"\n,,\r\r\n\"\"\n"), UTF16LE, "MDY")
 	f.Fuzz(func(t *testing.T, data []byte, encoding, order string) {
-		reader, err := NewReader(bytes.NewReader(append([]byte(strings.Join(Columns(), ",")+"\n"), data...)), Options{Encoding: encoding, Dates: DateOrder(order), Zone: time.UTC})
+		reader, err := NewReader(bytes.NewReader(append([]byte(strings.Join(Columns(), ",")+"\n"), data...)), Options{Encoding: encoding, Dates: dates.Order(order), Zone: time.UTC})
 		if err != nil {
 			return
 		}

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
 // Options say how a file is to be read.
 type Options struct {
 	Encoding string         // UTF8 where it is empty; a byte order mark counts for more
-	Dates    DateOrder      // of dates that are all numbers
+	Dates    dates.Order    // of dates that are all numbers
 	Zone     *time.Location // in which a time of vaccination is a day
 }
 
@@ -172,7 +173,7 @@ func (f *fields) whole(column string) int {
 }
 
 func (f *fields) date(column string, zone *time.Location) vaccination.Date {
-	d, code, message := readDate(f.at(column), f.o.Dates, zone)
+	d, code, message := dates.Parse(f.at(column), f.o.Dates, zone)
 	if code != "" {
 		f.fault(column, code, message)
 	}

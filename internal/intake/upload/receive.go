@@ -12,6 +12,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake/csv"
+	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
@@ -28,8 +29,8 @@ const (
 type File struct {
 	Name     string
 	Format   Format
-	Encoding string        // of a CSV, "" to find out
-	Dates    csv.DateOrder // of a CSV
+	Encoding string      // of a CSV, "" to find out
+	Dates    dates.Order // of a CSV
 	Body     io.Reader
 }
 

@@ -30,7 +30,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/opendivoc/divoc/internal/access"
-	"github.com/opendivoc/divoc/internal/intake/csv"
+	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -106,7 +106,7 @@ type Info struct {
 	Touched   time.Time `json:"touched" doc:"time of the last progress"`
 
 	columns []string
-	order   csv.DateOrder
+	order   dates.Order
 	by      access.Caller
 }
 
@@ -123,7 +123,7 @@ func (s *Service) info(u query.Upload) (Info, error) {
 		State: State(u.State), Problem: u.Problem, Bytes: u.Bytes, BytesRead: u.BytesRead,
 		Rows: u.RowsDone, Issued: u.RowsIssued, Wrong: u.RowsWrong, Unchanged: u.RowsDone - u.RowsIssued - u.RowsWrong,
 		Created: u.CreatedAt, Touched: u.TouchedAt,
-		columns: u.Columns, order: csv.DateOrder(u.DateOrder),
+		columns: u.Columns, order: dates.Order(u.DateOrder),
 		by: access.Caller{Actor: u.Actor, Role: access.Role(u.Role), Source: u.Source},
 	}, nil
 }

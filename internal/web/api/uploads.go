@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/opendivoc/divoc/internal/intake/csv"
+	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
@@ -56,7 +57,7 @@ func (in *uploadInput) file(body io.Reader) (upload.File, error) {
 	default:
 		return f, vaccination.Errorf(vaccination.Invalid, "say what is sent: Content-Type: text/csv, application/json or application/x-ndjson")
 	}
-	if f.Dates, err = csv.ParseDateOrder(in.DateFormat); err != nil {
+	if f.Dates, err = dates.ParseOrder(in.DateFormat); err != nil {
 		return f, err
 	}
 	if in.Encoding == "" {

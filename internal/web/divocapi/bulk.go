@@ -11,6 +11,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake/csv"
+	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
@@ -38,7 +39,7 @@ func (h *handler) bulkCertify(w http.ResponseWriter, r *http.Request, by access.
 		return noFile
 	}
 	q := r.URL.Query()
-	dates, err := csv.ParseDateOrder(q.Get("dateFormat"))
+	order, err := dates.ParseOrder(q.Get("dateFormat"))
 	if err != nil {
 		return err
 	}
@@ -54,7 +55,7 @@ func (h *handler) bulkCertify(w http.ResponseWriter, r *http.Request, by access.
 		if part.FormName() != "file" {
 			continue
 		}
-		u, err := h.Uploads.Receive(r.Context(), by, upload.File{Name: part.FileName(), Format: upload.CSV, Encoding: encoding, Dates: dates, Body: part})
+		u, err := h.Uploads.Receive(r.Context(), by, upload.File{Name: part.FileName(), Format: upload.CSV, Encoding: encoding, Dates: order, Body: part})
 		var header *csv.HeaderError
 		if errors.As(err, &header) {
 			h.invalidTemplate(w, header)

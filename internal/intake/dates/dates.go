@@ -1,4 +1,7 @@
-package csv
+// Package dates reads dates as people and systems write them in tables and
+// fields. A text that can be two days is one only where the order of its parts
+// was declared: nothing is guessed.
+package dates
 
 import (
 	"strings"
@@ -7,20 +10,20 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// DateOrder is the order in which a file writes day, month and year as numbers.
-type DateOrder string
+// Order is the order in which a file writes day, month and year as numbers.
+type Order string
 
 // The orders. Undeclared reads only dates that can mean one day.
 const (
-	Undeclared DateOrder = ""
-	DMY        DateOrder = "DMY"
-	MDY        DateOrder = "MDY"
-	YMD        DateOrder = "YMD"
+	Undeclared Order = ""
+	DMY        Order = "DMY"
+	MDY        Order = "MDY"
+	YMD        Order = "YMD"
 )
 
-// ParseDateOrder reads the name of an order.
-func ParseDateOrder(s string) (DateOrder, error) {
-	switch o := DateOrder(strings.ToUpper(s)); o {
+// ParseOrder reads the name of an order.
+func ParseOrder(s string) (Order, error) {
+	switch o := Order(strings.ToUpper(s)); o {
 	case Undeclared, DMY, MDY, YMD:
 		return o, nil
 	}
@@ -28,15 +31,17 @@ func ParseDateOrder(s string) (DateOrder, error) {
 }
 
 const (
-	faultAmbiguous = "ambiguous" // a date that can mean two days
-	askOrder       = "this can be two different days: declare the order of the file's dates (dateFormat=DMY, MDY or YMD), or write YYYY-MM-DD"
-	askDate        = "this is no date: write YYYY-MM-DD, or 31-Jan-2021"
+	// Ambiguous is the code of a fault: a date that can mean two days.
+	Ambiguous = "ambiguous"
+	askOrder  = "this can be two different days: declare the order of the file's dates (DMY, MDY or YMD), or write YYYY-MM-DD"
+	askDate   = "this is no date: write YYYY-MM-DD, or 31-Jan-2021"
 )
 
-// readDate reads a date as a table has it. A time with a zone is the day it was
+// Parse reads a date as a table has it. A time with a zone is the day it was
 // in zone; zone is nil where a time of day means nothing: only midnight is
-// taken, as the day it is written as. The empty cell is the unknown date.
-func readDate(s string, order DateOrder, zone *time.Location) (d vaccination.Date, code, message string) {
+// taken, as the day it is written as. The empty text is the unknown date. What is
+// no date has the code and the message of a fault.
+func Parse(s string, order Order, zone *time.Location) (d vaccination.Date, code, message string) {
 	s = strings.TrimSpace(s)
 	if d, err := vaccination.ParseDate(s); err == nil {
 		return d, "", ""
@@ -76,7 +81,7 @@ func readDate(s string, order DateOrder, zone *time.Location) (d vaccination.Dat
 	case dmyCode != "", dmy == mdy:
 		return mdy, "", ""
 	}
-	return d, faultAmbiguous, askOrder
+	return d, Ambiguous, askOrder
 }
 
 // numbers reads three numbers with one kind of separator, of which the first or
