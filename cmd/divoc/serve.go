@@ -17,6 +17,7 @@ import (
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/internal/web"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
@@ -51,7 +52,7 @@ func (c *serveCmd) Run(s streams) error {
 	}
 	log := slog.New(slog.NewJSONHandler(s.err, &slog.HandlerOptions{Level: c.LogLevel}))
 	// Listening first: an address in use is told before anything is opened.
-	listener, err := c.listen(s.ctx)
+	listener, err := c.listen(s.ctx, log)
 	if err != nil {
 		return err
 	}
@@ -66,8 +67,8 @@ func (c *serveCmd) Run(s streams) error {
 }
 
 // listen opens the address, for https where there is a certificate.
-func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
-	secure, err := c.tls()
+func (c *serveCmd) listen(ctx context.Context, log *slog.Logger) (net.Listener, error) {
+	secure, err := c.tls(log)
 	if err != nil {
 		return nil, err
 	}
@@ -85,20 +86,20 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 }
 
 // tls reads the certificate for https, if there is to be one.
-func (c *serveCmd) tls() (*tls.Config, error) {
+func (c *serveCmd) tls(log *slog.Logger) (*tls.Config, error) {
 	if c.TLSCert == "" {
 		return nil, nil
 	}
-	pair, err := tls.LoadX509KeyPair(c.TLSCert, c.TLSKey)
-	if err != nil {
-		return nil, fmt.Errorf("the TLS certificate %s with the key %s cannot be used: %w", c.TLSCert, c.TLSKey, err)
+	pair := &certificate{cert: c.TLSCert, key: c.TLSKey, now: now, log: log}
+	if err := pair.load(); err != nil {
+		return nil, err
 	}
-	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}, nil
+	return pair.config(), nil
 }
 
 // check reads everything a first start would read and starts nothing.
 func (c *serveCmd) check(s streams) error {
-	if _, err := c.tls(); err != nil {
+	if _, err := c.tls(slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
 	if err := refuse(c.dataFlags, &c.createFlags, c.Listen); err != nil {
@@ -116,6 +117,18 @@ func (c *serveCmd) check(s streams) error {
 }
 
 func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
+	traces, err := tracing.Start(s.ctx, tracing.Options{Getenv: os.Getenv, Version: version, Log: h.log})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+		defer cancel()
+		if err := traces.Stop(ctx); err != nil {
+			h.log.Warn("sending the last traces", slog.String("error", err.Error()))
+		}
+	}()
+	h.service.Traces = traces
 	uploads := h.uploads()
 	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work())
 	if err != nil {
@@ -126,7 +139,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		return err
 	}
 	handler, err := web.Handler(web.Options{
-		Service: h.service, Tokens: h.tokens(), Printer: pages, Uploads: uploads, Log: h.log, Version: version, Demo: h.demo, Now: now,
+		Service: h.service, Tokens: h.tokens(), Printer: pages, Uploads: uploads, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces,
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -29,7 +30,9 @@ func (s *Service) Commit(ctx context.Context, by access.Caller, signed []*Signed
 
 // commit is Commit with something else to write in the same transaction, first
 // of all. What also returns ends the transaction.
-func (s *Service) commit(ctx context.Context, by access.Caller, signed []*Signed, also func(pgx.Tx, *query.Queries, []Result) error) ([]Result, error) {
+func (s *Service) commit(ctx context.Context, by access.Caller, signed []*Signed, also func(pgx.Tx, *query.Queries, []Result) error) (_ []Result, err error) {
+	ctx, span := tracing.Step(ctx, "Commit", len(signed))
+	defer func() { span.End(err) }()
 	w := newWrites(s, by)
 	for _, g := range signed {
 		if err := w.add(g); err != nil {
@@ -43,7 +46,7 @@ func (s *Service) commit(ctx context.Context, by access.Caller, signed []*Signed
 	if err := w.sealPeople(); err != nil {
 		return nil, err
 	}
-	err := s.Store.TxRaw(ctx, func(tx pgx.Tx, q *query.Queries) error {
+	err = s.Store.TxRaw(ctx, func(tx pgx.Tx, q *query.Queries) error {
 		if also != nil {
 			if err := also(tx, q, results); err != nil || w.empty() {
 				return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -44,16 +45,8 @@ func (s *Service) IssueEach(ctx context.Context, by access.Caller, action Action
 }
 
 func (s *Service) issueEachOnce(ctx context.Context, by access.Caller, action Action, events []vaccination.Event, refused []error, also Also) ([]Each, error) {
-	drafts, errs, err := s.checkEach(ctx, by, action, events)
+	drafts, errs, err := s.prepareEach(ctx, by, action, events, refused)
 	if err != nil {
-		return nil, err
-	}
-	for i, err := range refused {
-		if err != nil {
-			errs[i] = err
-		}
-	}
-	if err := s.decideEach(ctx, by, action, drafts, errs); err != nil {
 		return nil, err
 	}
 	var good []*Draft
@@ -85,4 +78,20 @@ func (s *Service) issueEachOnce(ctx context.Context, by access.Caller, action Ac
 		return also(ctx, tx, q, each)
 	})
 	return each, err
+}
+
+// prepareEach is [Service.Prepare] that leaves out what is wrong.
+func (s *Service) prepareEach(ctx context.Context, by access.Caller, action Action, events []vaccination.Event, refused []error) (drafts []*Draft, errs []error, err error) {
+	ctx, span := tracing.Step(ctx, "Prepare", len(events))
+	defer func() { span.End(err) }()
+	drafts, errs, err = s.checkEach(ctx, by, action, events)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i, err := range refused {
+		if err != nil {
+			errs[i] = err
+		}
+	}
+	return drafts, errs, s.decideEach(ctx, by, action, drafts, errs)
 }

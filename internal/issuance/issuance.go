@@ -31,10 +31,11 @@ import (
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// Options are what a Service needs; all are required except Later.
+// Options are what a Service needs; all are required except Traces and Later.
 type Options struct {
 	Store     *registry.Store
 	Box       *seal.Box
@@ -45,6 +46,7 @@ type Options struct {
 	Now       func() time.Time
 	Random    io.Reader
 	Log       *slog.Logger
+	Traces    *tracing.Tracing // of the jobs; nil makes none
 	// Later puts the publishing of a status list into the transaction that made
 	// it necessary. Nil publishes when the list is asked for next, by whichever
 	// process.

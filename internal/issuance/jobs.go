@@ -7,8 +7,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/tracing"
 )
 
 // publishList is the job that signs a status list anew after a change.
@@ -53,9 +55,10 @@ func NewQueue(store *registry.Store, s *Service, log *slog.Logger, more ...Work)
 		queues[w.Queue] = river.QueueConfig{MaxWorkers: w.Workers}
 	}
 	client, err := river.NewClient(riverpgxv5.New(store.Pool()), &river.Config{
-		Logger:  log,
-		Queues:  queues,
-		Workers: workers,
+		Logger:     log,
+		Queues:     queues,
+		Workers:    workers,
+		Middleware: s.middleware(),
 	})
 	if err != nil {
 		return nil, err
@@ -78,4 +81,24 @@ func (q *Queue) Stop(ctx context.Context) error { return q.client.Stop(ctx) }
 func (q *Queue) InsertTx(ctx context.Context, tx pgx.Tx, job river.JobArgs, o *river.InsertOpts) error {
 	_, err := q.client.InsertTx(ctx, tx, job, o)
 	return err
+}
+
+// traced makes a trace of every job.
+type traced struct {
+	river.MiddlewareDefaults
+	traces *tracing.Tracing
+}
+
+// Work does the job within its trace.
+func (m *traced) Work(ctx context.Context, job *rivertype.JobRow, do func(context.Context) error) (err error) {
+	ctx, span := m.traces.Job(ctx, job.Kind, job.Attempt)
+	defer func() { span.End(err) }()
+	return do(ctx)
+}
+
+func (s *Service) middleware() []rivertype.Middleware {
+	if !s.Traces.On() {
+		return nil
+	}
+	return []rivertype.Middleware{&traced{traces: s.Traces}}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -32,7 +33,9 @@ type Draft struct {
 
 // Prepare checks events and decides what is to become of each. Every fault of
 // an event is reported at once, in an [*ItemError] for the first wrong event.
-func (s *Service) Prepare(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) ([]*Draft, error) {
+func (s *Service) Prepare(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) (drafts []*Draft, err error) {
+	ctx, span := tracing.Step(ctx, "Prepare", len(events))
+	defer func() { span.End(err) }()
 	drafts, errs, err := s.checkEach(ctx, by, action, events)
 	if err == nil {
 		err = first(errs)

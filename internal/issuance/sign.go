@@ -13,6 +13,7 @@ import (
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -44,8 +45,10 @@ func (s *Service) ListURL(purpose string, list int32) string {
 
 // Sign signs drafts. A status position is reserved durably for each before its
 // signature exists, so that no two certificates ever share one.
-func (s *Service) Sign(ctx context.Context, drafts []*Draft) ([]*Signed, error) {
-	out := make([]*Signed, len(drafts))
+func (s *Service) Sign(ctx context.Context, drafts []*Draft) (out []*Signed, err error) {
+	ctx, span := tracing.Step(ctx, "Sign", len(drafts))
+	defer func() { span.End(err) }()
+	out = make([]*Signed, len(drafts))
 	work, ctx := errgroup.WithContext(ctx)
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for i, d := range drafts {

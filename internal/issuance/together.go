@@ -11,6 +11,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -37,7 +38,8 @@ type lane struct {
 // waiting is one request until its answer.
 type waiting struct {
 	event vaccination.Event
-	done  chan struct{} // closed when the rest is set
+	trace context.Context // of the request, for its trace only
+	done  chan struct{}   // closed when the rest is set
 	each  Each
 }
 
@@ -103,7 +105,7 @@ func (t *together) take(l lane) []*waiting {
 // issueOne issues one event, together with those of other requests of the same
 // caller. When ctx ends first, the event may be issued all the same.
 func (s *Service) issueOne(ctx context.Context, by access.Caller, action Action, e vaccination.Event) ([]Result, error) {
-	r := &waiting{event: e, done: make(chan struct{})}
+	r := &waiting{event: e, trace: ctx, done: make(chan struct{})}
 	l := lane{by, action}
 	if s.together.join(l, r) {
 		go s.write(context.WithoutCancel(ctx), l)
@@ -141,6 +143,7 @@ func (s *Service) issueGuarded(ctx context.Context, l lane, events []vaccination
 func (s *Service) writeBatch(ctx context.Context, l lane, batch []*waiting) {
 	ctx, cancel := context.WithTimeout(ctx, togetherTimeout)
 	defer cancel()
+	ctx = tracing.Below(ctx, batch[0].trace)
 	events := make([]vaccination.Event, len(batch))
 	for i, r := range batch {
 		events[i] = r.event

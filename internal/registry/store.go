@@ -29,6 +29,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/tracing"
 )
 
 //go:embed migrations/*.sql
@@ -47,6 +48,7 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		return nil, errURL()
 	}
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	cfg.ConnConfig.Tracer = tracing.Database{}
 	if cfg.MaxConns < 16 {
 		cfg.MaxConns = 16
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/internal/web/api"
 	"github.com/opendivoc/divoc/internal/web/assets"
 	"github.com/opendivoc/divoc/internal/web/divocapi"
@@ -42,6 +43,7 @@ type Options struct {
 	Version string
 	Demo    bool
 	Now     func() time.Time
+	Traces  *tracing.Tracing // nil makes none
 	// Ready says whether the server can do its work.
 	Ready func(context.Context) error
 }
@@ -93,7 +95,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage})))
 	mux.Handle("GET "+assets.Prefix, files)
 	mux.Handle("GET "+page.Prefix, frame.Theme())
-	return door.Observe(o.Log, door.NewMetrics(registry), o.Now, mux), nil
+	return door.Observe(o.Log, door.NewMetrics(registry), o.Traces, o.Now, mux), nil
 }
 
 // machines adds what operators and their machines ask for.

@@ -73,7 +73,7 @@ func TestObserveSaysNothingOfARequest(t *testing.T) {
 			panic("this panics with MARKED")
 		}
 	})
-	h := Observe(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), NewMetrics(registry), time.Now, mux)
+	h := Observe(slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})), NewMetrics(registry), nil, time.Now, mux)
 	for _, request := range []string{"GET /certificates/MARKED?q=MARKED", "GET /certificates/MARKEDPANIC", "GET /MARKED", "POST /certificates/MARKED", "MARKED /certificates/MARKED"} {
 		method, path, _ := strings.Cut(request, " ")
 		w := httptest.NewRecorder()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/opendivoc/divoc/internal/tracing"
 )
 
 // Metrics are the counts of the server. Labels are routes and status codes,
@@ -32,10 +34,14 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 // stands in a path never reaches log or metrics, and turns a panic into an
 // answer. Every answer begins with the headers that are safe for all; pages set
 // their own.
-func Observe(log *slog.Logger, m *Metrics, now func() time.Time, next http.Handler) http.Handler {
+func Observe(log *slog.Logger, m *Metrics, traces *tracing.Tracing, now func() time.Time, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := now()
 		rec := &recorder{ResponseWriter: w}
+		ctx, span := traces.Request(r.Context(), method(r))
+		if traces.On() {
+			r = r.WithContext(ctx)
+		}
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Referrer-Policy", "no-referrer")
 		defer func() {
@@ -53,6 +59,7 @@ func Observe(log *slog.Logger, m *Metrics, now func() time.Time, next http.Handl
 			if route == "" {
 				route = "unmatched"
 			}
+			span.Answered(route, rec.code())
 			took := now().Sub(start)
 			m.requests.WithLabelValues(route, strconv.Itoa(rec.code())).Observe(took.Seconds())
 			level := slog.LevelInfo
