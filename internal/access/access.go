@@ -10,11 +10,13 @@ import (
 // Role is what a caller is.
 type Role string
 
-// The roles that can hold a token.
+// The roles. A token of ours is for one of [Roles]; Recipient comes only from an
+// identity provider.
 const (
 	SystemAdmin Role = "system-admin" // runs the country's system
 	Auditor     Role = "auditor"      // reads the audit, no person's record
 	SourceRole  Role = "source"       // an API client that delivers events
+	Recipient   Role = "recipient"    // a person, by the mobile number an identity provider vouches for
 )
 
 // Permission is one kind of act.
@@ -27,6 +29,7 @@ const (
 	Revoke    Permission = "revoke"    // revoke
 	Reissue   Permission = "reissue"   // issue again what was revoked
 	Read      Permission = "read"      // see a certificate
+	ReadMine  Permission = "readMine"  // see the certificates that are reached by one's own mobile number
 	ReadAudit Permission = "readAudit" // see the audit
 )
 
@@ -45,10 +48,11 @@ func table() map[Role]map[Permission]scope {
 		SystemAdmin: {Certify: anybody, Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody, ReadAudit: anybody},
 		Auditor:     {ReadAudit: anybody},
 		SourceRole:  {Certify: own, Correct: own, Revoke: own, Read: own},
+		Recipient:   {ReadMine: own},
 	}
 }
 
-// Roles lists the roles a token can be made for.
+// Roles lists the roles a token of ours can be made for.
 func Roles() []Role { return []Role{SystemAdmin, Auditor, SourceRole} }
 
 // Caller is somebody who has been recognised. The zero Caller may do nothing.
@@ -60,6 +64,9 @@ type Caller struct {
 	// Source is the system whose events the caller delivers. For an
 	// administrator it names the door used ("admin").
 	Source string
+	// Mobile is a [Recipient]'s number as the identity provider gave it; it goes
+	// nowhere but into the search for their certificates.
+	Mobile string
 }
 
 // System is the caller for what the program does by itself, and for the CLI on

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -29,6 +30,16 @@ type Tokens struct {
 	Store  *registry.Store
 	Now    func() time.Time
 	Random io.Reader
+	Others Recogniser // of tokens that others made; nil when only ours count
+}
+
+// Recogniser recognises tokens that somebody else made.
+type Recogniser interface {
+	// Recognise returns the caller a token stands for. A token that is not to be
+	// believed is [vaccination.Unauthorized], one whose bearer has no business
+	// here [vaccination.Forbidden]; where it cannot be told just now,
+	// [vaccination.Unavailable].
+	Recognise(ctx context.Context, token string) (Caller, error)
 }
 
 // TokenInfo is what is known of a token, without its secret.
@@ -50,27 +61,38 @@ type NewToken struct {
 	For    time.Duration // how long it is good
 }
 
-// adminDoor stands where a source does for what administrators deliver. A source
+// AdminDoor stands where a source does for what administrators deliver. A source
 // of that name would own it.
-const adminDoor = "admin"
+const AdminDoor = "admin"
 
 // maxName bounds the name of a token.
 const maxName = 100
 
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
+// CheckSource says whether a source may have this name; the error is
+// [vaccination.Invalid].
+func CheckSource(name string) error {
+	if !sourceName.MatchString(name) || name == AdminDoor {
+		return vaccination.Errorf(vaccination.Invalid, "a source's name has 1 to 40 small letters, digits and hyphens, and is not %q", AdminDoor)
+	}
+	return nil
+}
+
 // Create makes a token and returns its secret, which cannot be read again.
 // A wrong role, a source where none belongs or none where one does is
 // [vaccination.Invalid].
 func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, error) {
-	if _, known := table()[n.Role]; !known {
+	if !slices.Contains(Roles(), n.Role) {
 		return "", vaccination.Errorf(vaccination.Invalid, "unknown role: use one of %s", join(Roles()))
 	}
 	if (n.Role == SourceRole) != (n.Source != "") {
 		return "", vaccination.Errorf(vaccination.Invalid, "a token of role %q needs --source NAME, and only that role has one", SourceRole)
 	}
-	if n.Source != "" && (!sourceName.MatchString(n.Source) || n.Source == adminDoor) {
-		return "", vaccination.Errorf(vaccination.Invalid, "a source's name has 1 to 40 small letters, digits and hyphens, and is not %q", adminDoor)
+	if n.Source != "" {
+		if err := CheckSource(n.Source); err != nil {
+			return "", err
+		}
 	}
 	if n.For <= 0 {
 		return "", vaccination.Errorf(vaccination.Invalid, "a token must expire: give a duration above zero")
@@ -119,6 +141,9 @@ func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, erro
 // [vaccination.Unauthorized]: unknown, expired and revoked tokens look alike.
 func (t Tokens) Authenticate(ctx context.Context, secret string) (Caller, error) {
 	refused := vaccination.Errorf(vaccination.Unauthorized, "no valid token: send the header \"Authorization: Bearer TOKEN\" with a token that has not expired")
+	if !strings.HasPrefix(secret, tokenPrefix) && t.Others != nil && secret != "" {
+		return t.Others.Recognise(ctx, secret)
+	}
 	if !strings.HasPrefix(secret, tokenPrefix) || len(secret) > 100 {
 		return Caller{}, refused
 	}
@@ -132,7 +157,7 @@ func (t Tokens) Authenticate(ctx context.Context, secret string) (Caller, error)
 	if row.RevokedAt != nil || !t.Now().Before(row.ExpiresAt) {
 		return Caller{}, refused
 	}
-	c := Caller{Actor: fmt.Sprintf("token:%d %s", row.ID, row.Name), Role: Role(row.Role), Source: adminDoor}
+	c := Caller{Actor: fmt.Sprintf("token:%d %s", row.ID, row.Name), Role: Role(row.Role), Source: AdminDoor}
 	if row.Source != nil {
 		c.Source = *row.Source
 	}
