@@ -124,7 +124,9 @@ func TestTheDescription(t *testing.T) {
 // people with marked values, and looks for the mark in everything that is not
 // an answer to somebody who may read it.
 func TestNothingOfAPersonGetsOut(t *testing.T) {
-	w := newWorld(t, "jamaica")
+	c := newCollector(t)
+	w := newTracedWorld(t, "jamaica", c.traces)
+	w.work()
 	const mark = "Zqxmarked"
 	person := []any{
 		"recipient.name", "Marcia " + mark, "recipient.identity", mark + "123", "recipient.dob", "1971-02-03", "recipient.contact", []string{"mailto:" + mark + "@example.org", "tel:8765557131"},
@@ -170,7 +172,19 @@ func TestNothingOfAPersonGetsOut(t *testing.T) {
 	w.ask(http.MethodDelete, "/divoc/api/v1/certificates/"+code+"?allDoses=true", nil).is(t, 200)
 	clean("the trust bundle", w.askAs("", http.MethodGet, "/trust/bundle.json", nil).body)
 	clean("the metrics", w.askAs("", http.MethodGet, "/metrics", nil).body)
+	upload := into[uploadInfo](t, w.askAs(w.token, http.MethodPost, "/api/v1/uploads?filename="+mark+".csv", csvFile(csvRow(mark+"-2", "1971-02-03"), csvRow(mark+"-3", mark)), "Content-Type", "text/csv").is(t, 200))
+	w.process(upload.ID)
 	clean("the log", w.log.String())
+	traces := c.stop()
+	clean("the traces", string(traces.bytes))
+	for _, code := range []string{code, first.CertificateID, w.token} {
+		if strings.Contains(string(traces.bytes), code) {
+			t.Errorf("the traces hold %s", code)
+		}
+	}
+	if len(traces.spans) < 50 {
+		t.Errorf("%d spans of all that", len(traces.spans))
+	}
 	if !strings.Contains(w.log.String(), "POST /divoc/api/v1/certify") {
 		t.Errorf("the log says nothing at all: %s", w.log)
 	}

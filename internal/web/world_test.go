@@ -26,6 +26,7 @@ import (
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/trust"
 )
 
@@ -93,6 +94,12 @@ func must[T any](v T, err error) func(testing.TB) T {
 
 func newWorld(t testing.TB, country string) *world {
 	t.Helper()
+	return newTracedWorld(t, country, nil)
+}
+
+// newTracedWorld is newWorld whose server tells what it does.
+func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *world {
+	t.Helper()
 	ctx := context.Background()
 	w := &world{t: t, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), log: &lines{}}
 	clock := func() time.Time { return w.now }
@@ -110,13 +117,13 @@ func newWorld(t testing.TB, country string) *world {
 		Identity: keyring.Identity{DID: must(trust.DIDWeb(publicURL))(t), Country: p.Country.Alpha2, Name: p.IssuerName("en")},
 	}))(t)
 	w.service = issuance.New(issuance.Options{
-		Store: store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: clock, Random: rand.Reader, Log: log,
+		Store: store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: clock, Random: rand.Reader, Log: log, Traces: traces,
 	})
 	w.uploads = upload.New(upload.Options{Store: store, Box: box, Issuance: w.service, Zone: p.TimeZone, Now: clock, Log: log})
 	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader}
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	h := must(handler(Options{
-		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Log: log, Version: "test", Now: clock, Ready: store.Ping,
+		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)
