@@ -79,6 +79,11 @@ func countries() []country {
 	}
 }
 
+// nowhere is an issuer of which nothing is known.
+func nowhere() country {
+	return country{"UG", "UGA", "-", "example.org", "-", "+999", []string{"-"}, []string{"-"}, []string{"-"}}
+}
+
 // record returns the parts of one certificate: event, credential, code.
 func (s *sampler) record(of country) [][]byte {
 	r, n := s.r, noise{s.r}
