@@ -291,7 +291,11 @@ func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
 		}
 	}
 	if len(insert.Ids) > 0 {
-		if err := q.InsertPeople(ctx, insert); err != nil {
+		n, err := q.InsertPeople(ctx, insert)
+		if err == nil && n != int64(len(insert.Ids)) {
+			err = registry.ErrChanged // their keys are wrapped by one that is being retired
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -10,11 +10,9 @@ package registry
 
 import (
 	"context"
-	"embed"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net"
 	"slices"
 	"strings"
@@ -23,17 +21,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/riverqueue/river/riverdriver/riverpgxv5"
-	"github.com/riverqueue/river/rivermigrate"
 
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/tracing"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
@@ -103,51 +94,6 @@ func (s *Store) Ping(ctx context.Context) error {
 // Reconnect gives up connections that are not in use: after the database ended
 // all of them are broken, and the next one asked for is a new one.
 func (s *Store) Reconnect() { s.pool.Reset() }
-
-// Migrate brings the schema to this program's version: ours, then the job
-// queue's. Concurrent callers wait for one another.
-func Migrate(ctx context.Context, url string) error {
-	cfg, err := pgx.ParseConfig(url)
-	if err != nil {
-		return errURL()
-	}
-	db := stdlib.OpenDB(*cfg)
-	defer db.Close()
-	conn, err := db.Conn(ctx)
-	if err != nil {
-		return unreachable(err)
-	}
-	defer conn.Close()
-	if _, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock(727362001)"); err != nil {
-		return err
-	}
-	// The lock goes with the connection; closing it is enough.
-	dir, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	goose, err := goose.NewProvider(goose.DialectPostgres, db, dir)
-	if err != nil {
-		return err
-	}
-	if _, err := goose.Up(ctx); err != nil {
-		return fmt.Errorf("migrating the database: %w", err)
-	}
-	pool, err := pgxpool.New(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	jobs, err := rivermigrate.New(riverpgxv5.New(pool), nil)
-	if err != nil {
-		return err
-	}
-	if _, err := jobs.Migrate(ctx, rivermigrate.DirectionUp, nil); err != nil {
-		return fmt.Errorf("migrating the job queue: %w", err)
-	}
-	_, err = conn.ExecContext(ctx, "SELECT pg_advisory_unlock(727362001)")
-	return err
-}
 
 // Read returns queries outside a transaction.
 func (s *Store) Read() *query.Queries { return query.New(s.pool) }

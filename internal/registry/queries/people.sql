@@ -8,10 +8,13 @@ JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@codes::bytea[]) AS 
 -- name: PersonByID :one
 SELECT bucket, id, code_index, key, sealed, updated_at, source FROM person WHERE bucket = $1 AND id = $2;
 
--- name: InsertPeople :exec
+-- name: InsertPeople :execrows
+-- Inserts nobody whose key is wrapped by a key-encryption key that is being
+-- retired: its first bytes name it.
 INSERT INTO person (bucket, id, code_index, key, sealed, updated_at, source)
 SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, @updated_at::timestamptz, k.source
-FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@codes::bytea[]) AS code_index, unnest(@keys::bytea[]) AS key, unnest(@sealeds::bytea[]) AS sealed, unnest(@sources::text[]) AS source) AS k;
+FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@codes::bytea[]) AS code_index, unnest(@keys::bytea[]) AS key, unnest(@sealeds::bytea[]) AS sealed, unnest(@sources::text[]) AS source) AS k
+WHERE NOT EXISTS (SELECT 1 FROM retired_person_key r WHERE r.prefix = substring(k.key FROM 1 FOR 5));
 
 -- name: LockPeople :exec
 -- Lets one transaction at a time change what belongs to a person. Everybody

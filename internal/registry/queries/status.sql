@@ -6,12 +6,19 @@ UPDATE bucket_group SET status_next = status_next + @n::bigint WHERE id = @id::s
 SELECT id, status_next FROM bucket_group ORDER BY id;
 
 -- name: FlaggedInList :many
--- What is not simply valid in one status list.
-SELECT status_index, status, status_at FROM certificate WHERE status_list = @list::int AND status > 0;
+-- What is not simply valid in one status list, also what a restore lost. A
+-- suspension whose time is over counts for nothing, lifted already or not.
+SELECT c.status_index, c.status, c.status_at FROM certificate c
+WHERE c.status_list = @list::int AND c.status > 0
+  AND NOT EXISTS (SELECT 1 FROM suspension s WHERE s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at AND s.until <= @now::timestamptz AND c.status = 1)
+UNION ALL
+SELECT status_index, status, noted_at FROM lost_status WHERE status_list = @list::int;
 
 -- name: Flagged :many
 -- Every certificate that is not simply valid, for the offline snapshot.
-SELECT bucket, id, status FROM certificate WHERE status > 0;
+SELECT c.bucket, c.id, c.status FROM certificate c
+WHERE c.status > 0
+  AND NOT EXISTS (SELECT 1 FROM suspension s WHERE s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at AND s.until <= @now::timestamptz AND c.status = 1);
 
 -- name: PutStatusList :exec
 INSERT INTO status_list (list, purpose, version, issued_at, credential)
@@ -21,9 +28,10 @@ ON CONFLICT (list, purpose) DO UPDATE SET version = status_list.version + 1, iss
 -- name: GetStatusList :one
 SELECT list, purpose, version, issued_at, credential FROM status_list WHERE list = @list AND purpose = @purpose;
 
--- name: StaleStatusList :exec
--- Makes whoever asks for a list next sign it anew.
-UPDATE status_list SET issued_at = 'epoch' WHERE list = @list::int;
+-- name: StaleStatusList :execrows
+-- Makes whoever asks for a list next sign it anew. Nothing is changed where
+-- somebody did so before.
+UPDATE status_list SET issued_at = 'epoch' WHERE list = @list::int AND issued_at <> 'epoch';
 
 -- name: StatusLists :many
 SELECT list, purpose, version, issued_at FROM status_list ORDER BY list, purpose;

@@ -65,10 +65,11 @@ func (q *Queries) IndexesOfPeople(ctx context.Context, arg IndexesOfPeopleParams
 	return items, nil
 }
 
-const insertPeople = `-- name: InsertPeople :exec
+const insertPeople = `-- name: InsertPeople :execrows
 INSERT INTO person (bucket, id, code_index, key, sealed, updated_at, source)
 SELECT k.bucket, k.id, k.code_index, k.key, k.sealed, $1::timestamptz, k.source
 FROM (SELECT unnest($2::smallint[]) AS bucket, unnest($3::bigint[]) AS id, unnest($4::bytea[]) AS code_index, unnest($5::bytea[]) AS key, unnest($6::bytea[]) AS sealed, unnest($7::text[]) AS source) AS k
+WHERE NOT EXISTS (SELECT 1 FROM retired_person_key r WHERE r.prefix = substring(k.key FROM 1 FOR 5))
 `
 
 type InsertPeopleParams struct {
@@ -81,8 +82,10 @@ type InsertPeopleParams struct {
 	Sources   []string
 }
 
-func (q *Queries) InsertPeople(ctx context.Context, arg InsertPeopleParams) error {
-	_, err := q.db.Exec(ctx, insertPeople,
+// Inserts nobody whose key is wrapped by a key-encryption key that is being
+// retired: its first bytes name it.
+func (q *Queries) InsertPeople(ctx context.Context, arg InsertPeopleParams) (int64, error) {
+	result, err := q.db.Exec(ctx, insertPeople,
 		arg.UpdatedAt,
 		arg.Buckets,
 		arg.Ids,
@@ -91,7 +94,10 @@ func (q *Queries) InsertPeople(ctx context.Context, arg InsertPeopleParams) erro
 		arg.Sealeds,
 		arg.Sources,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const insertPersonIndexes = `-- name: InsertPersonIndexes :exec

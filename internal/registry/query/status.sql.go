@@ -41,7 +41,9 @@ func (q *Queries) DoubleStatusPositions(ctx context.Context) ([]DoubleStatusPosi
 }
 
 const flagged = `-- name: Flagged :many
-SELECT bucket, id, status FROM certificate WHERE status > 0
+SELECT c.bucket, c.id, c.status FROM certificate c
+WHERE c.status > 0
+  AND NOT EXISTS (SELECT 1 FROM suspension s WHERE s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at AND s.until <= $1::timestamptz AND c.status = 1)
 `
 
 type FlaggedRow struct {
@@ -51,8 +53,8 @@ type FlaggedRow struct {
 }
 
 // Every certificate that is not simply valid, for the offline snapshot.
-func (q *Queries) Flagged(ctx context.Context) ([]FlaggedRow, error) {
-	rows, err := q.db.Query(ctx, flagged)
+func (q *Queries) Flagged(ctx context.Context, now time.Time) ([]FlaggedRow, error) {
+	rows, err := q.db.Query(ctx, flagged, now)
 	if err != nil {
 		return nil, err
 	}
@@ -72,8 +74,17 @@ func (q *Queries) Flagged(ctx context.Context) ([]FlaggedRow, error) {
 }
 
 const flaggedInList = `-- name: FlaggedInList :many
-SELECT status_index, status, status_at FROM certificate WHERE status_list = $1::int AND status > 0
+SELECT c.status_index, c.status, c.status_at FROM certificate c
+WHERE c.status_list = $1::int AND c.status > 0
+  AND NOT EXISTS (SELECT 1 FROM suspension s WHERE s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at AND s.until <= $2::timestamptz AND c.status = 1)
+UNION ALL
+SELECT status_index, status, noted_at FROM lost_status WHERE status_list = $1::int
 `
+
+type FlaggedInListParams struct {
+	List int32
+	Now  time.Time
+}
 
 type FlaggedInListRow struct {
 	StatusIndex int32
@@ -81,9 +92,10 @@ type FlaggedInListRow struct {
 	StatusAt    time.Time
 }
 
-// What is not simply valid in one status list.
-func (q *Queries) FlaggedInList(ctx context.Context, list int32) ([]FlaggedInListRow, error) {
-	rows, err := q.db.Query(ctx, flaggedInList, list)
+// What is not simply valid in one status list, also what a restore lost. A
+// suspension whose time is over counts for nothing, lifted already or not.
+func (q *Queries) FlaggedInList(ctx context.Context, arg FlaggedInListParams) ([]FlaggedInListRow, error) {
+	rows, err := q.db.Query(ctx, flaggedInList, arg.List, arg.Now)
 	if err != nil {
 		return nil, err
 	}
@@ -179,14 +191,18 @@ func (q *Queries) ReserveStatusPositions(ctx context.Context, arg ReserveStatusP
 	return status_next, err
 }
 
-const staleStatusList = `-- name: StaleStatusList :exec
-UPDATE status_list SET issued_at = 'epoch' WHERE list = $1::int
+const staleStatusList = `-- name: StaleStatusList :execrows
+UPDATE status_list SET issued_at = 'epoch' WHERE list = $1::int AND issued_at <> 'epoch'
 `
 
-// Makes whoever asks for a list next sign it anew.
-func (q *Queries) StaleStatusList(ctx context.Context, list int32) error {
-	_, err := q.db.Exec(ctx, staleStatusList, list)
-	return err
+// Makes whoever asks for a list next sign it anew. Nothing is changed where
+// somebody did so before.
+func (q *Queries) StaleStatusList(ctx context.Context, list int32) (int64, error) {
+	result, err := q.db.Exec(ctx, staleStatusList, list)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const statusLists = `-- name: StatusLists :many
