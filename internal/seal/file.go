@@ -1,12 +1,15 @@
 package seal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
+	"time"
 )
 
 // WriteFile writes data to path for the owner's eyes only, whole and durable
@@ -54,6 +57,41 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
+}
+
+// Lock waits for the lock of the file path, which is made where there is none:
+// alone, or shared with others that share it. It is held until unlock, or until
+// the process ends.
+func Lock(ctx context.Context, path string, shared bool) (unlock func(), err error) {
+	fail := func(err error) (func(), error) {
+		return nil, fmt.Errorf("waiting for another to release %s: %w", path, err)
+	}
+	how := syscall.LOCK_EX
+	if shared {
+		how = syscall.LOCK_SH
+	}
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fail(err)
+	}
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
+		if err == nil {
+			return func() { _ = f.Close() }, nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
+			_ = f.Close()
+			return fail(err)
+		}
+		select {
+		case <-ctx.Done():
+			_ = f.Close()
+			return fail(ctx.Err())
+		case <-again.C:
+		}
+	}
 }
 
 // Inside reports whether path is dir or lies below it, symbolic links resolved

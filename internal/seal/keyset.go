@@ -47,40 +47,45 @@ type keysetJSON struct {
 	Keysets map[string][]byte `json:"keysets"`
 }
 
-// openKeysets reads the keyset file of dir, or makes it when it is missing and
-// create is set.
-func openKeysets(sealKey []byte, dir string, create bool) (map[string]*keyset.Handle, error) {
-	path := filepath.Join(dir, KeysetFile)
-	master, err := subtle.NewAESGCM(sealKey)
-	if err != nil {
-		return nil, fmt.Errorf("use the seal key: %w", err)
-	}
-	data, err := readLimited(path, keysetSize)
-	if errors.Is(err, fs.ErrNotExist) {
-		if !create {
-			return nil, vaccination.Errorf(vaccination.Invalid, "the keyset %s is missing, without which nothing in the database can be read: put it back from a backup", path)
-		}
-		fresh, err := newKeysets(sealKey, master)
-		if err != nil {
-			return nil, err
-		}
-		// Two first starts at once: the one that comes second uses what the
-		// first one made.
-		if err := createFile(path, fresh); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("write the keyset: %w", err)
-		}
-		data, err = readLimited(path, keysetSize)
-		if err != nil {
-			return nil, fmt.Errorf("read the keyset: %w", err)
-		}
-	} else if err != nil {
-		return nil, fmt.Errorf("read the keyset: %w", err)
-	}
-	return readKeysets(data, path, sealKey, master)
+// keysetFile is the keyset in its folder, with the seal key that opens it.
+type keysetFile struct {
+	path   string
+	keyID  string // of the seal key
+	master tink.AEAD
 }
 
-func newKeysets(sealKey []byte, master tink.AEAD) ([]byte, error) {
-	out := keysetJSON{Format: keysetFormat, KeyID: keyID(sealKey), Keysets: map[string][]byte{}}
+func newKeysetFile(sealKey []byte, dir string) (keysetFile, error) {
+	master, err := subtle.NewAESGCM(sealKey)
+	if err != nil {
+		return keysetFile{}, fmt.Errorf("use the seal key: %w", err)
+	}
+	return keysetFile{filepath.Join(dir, KeysetFile), keyID(sealKey), master}, nil
+}
+
+// open reads the file, or makes it when it is missing and create is set.
+func (f keysetFile) open(create bool) (map[string]*keyset.Handle, fs.FileInfo, error) {
+	sets, info, err := f.read()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return sets, info, err
+	}
+	if !create {
+		return nil, nil, vaccination.Errorf(vaccination.Invalid, "the keyset %s is missing, without which nothing in the database can be read: put it back from a backup", f.path)
+	}
+	fresh, err := f.make()
+	if err != nil {
+		return nil, nil, err
+	}
+	// Two first starts at once: the one that comes second uses what the first
+	// one made.
+	if err := createFile(f.path, fresh); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, nil, fmt.Errorf("write the keyset: %w", err)
+	}
+	return f.read()
+}
+
+// make returns the text of a file with new keys.
+func (f keysetFile) make() ([]byte, error) {
+	sets := map[string]*keyset.Handle{}
 	for _, name := range setNames() {
 		template := prf.HMACSHA256PRFKeyTemplate()
 		if name == setPerson || name == setFile {
@@ -90,8 +95,17 @@ func newKeysets(sealKey []byte, master tink.AEAD) ([]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("make the %s keys: %w", name, err)
 		}
+		sets[name] = h
+	}
+	return f.encode(sets)
+}
+
+// encode seals keysets as the text of a file.
+func (f keysetFile) encode(sets map[string]*keyset.Handle) ([]byte, error) {
+	out := keysetJSON{Format: keysetFormat, KeyID: f.keyID, Keysets: map[string][]byte{}}
+	for _, name := range setNames() {
 		var buf bytes.Buffer
-		if err := h.WriteWithAssociatedData(keyset.NewBinaryWriter(&buf), master, keysetAAD(name)); err != nil {
+		if err := sets[name].WriteWithAssociatedData(keyset.NewBinaryWriter(&buf), f.master, keysetAAD(name)); err != nil {
 			return nil, fmt.Errorf("seal the %s keys: %w", name, err)
 		}
 		out.Keysets[name] = buf.Bytes()
@@ -103,9 +117,23 @@ func newKeysets(sealKey []byte, master tink.AEAD) ([]byte, error) {
 	return append(data, '\n'), nil
 }
 
-func readKeysets(data []byte, path string, sealKey []byte, master tink.AEAD) (map[string]*keyset.Handle, error) {
+// read reads the file; info is of the very file read. A missing one is
+// fs.ErrNotExist.
+func (f keysetFile) read() (map[string]*keyset.Handle, fs.FileInfo, error) {
+	data, info, err := readLimited(f.path, keysetSize)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the keyset: %w", err)
+	}
+	sets, err := f.decode(data)
+	return sets, info, err
+}
+
+func (f keysetFile) decode(data []byte) (map[string]*keyset.Handle, error) {
 	damaged := func(what string) error {
-		return vaccination.Errorf(vaccination.Invalid, "the keyset %s is damaged (%s): put it back from a backup", path, what)
+		return vaccination.Errorf(vaccination.Invalid, "the keyset %s is damaged (%s): put it back from a backup", f.path, what)
 	}
 	var in keysetJSON
 	dec := json.NewDecoder(bytes.NewReader(data))
@@ -119,12 +147,12 @@ func readKeysets(data []byte, path string, sealKey []byte, master tink.AEAD) (ma
 	if in.Format != keysetFormat {
 		return nil, damaged("of another format than " + keysetFormat)
 	}
-	if in.KeyID != keyID(sealKey) {
-		return nil, vaccination.Errorf(vaccination.Forbidden, "this is not the seal key of this data folder: the keyset was sealed by key %.8q, the file given holds key %q", in.KeyID, keyID(sealKey))
+	if in.KeyID != f.keyID {
+		return nil, vaccination.Errorf(vaccination.Forbidden, "this is not the seal key of this data folder: the keyset was sealed by key %.8q, the file given holds key %q", in.KeyID, f.keyID)
 	}
 	out := map[string]*keyset.Handle{}
 	for _, name := range setNames() {
-		h, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(in.Keysets[name])), master, keysetAAD(name))
+		h, err := keyset.ReadWithAssociatedData(keyset.NewBinaryReader(bytes.NewReader(in.Keysets[name])), f.master, keysetAAD(name))
 		if err != nil {
 			return nil, damaged("the " + name + " keys do not open")
 		}
@@ -136,15 +164,19 @@ func readKeysets(data []byte, path string, sealKey []byte, master tink.AEAD) (ma
 func keysetAAD(name string) []byte { return []byte(keysetFormat + " " + name) }
 
 // readLimited reads a file of at most limit bytes.
-func readLimited(path string, limit int64) ([]byte, error) {
+func readLimited(path string, limit int64) ([]byte, fs.FileInfo, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err == nil && int64(len(data)) > limit {
 		err = fmt.Errorf("%s is larger than %d bytes", path, limit)
 	}
-	return data, err
+	return data, info, err
 }

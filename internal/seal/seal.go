@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/aead/subtle"
@@ -23,12 +24,15 @@ type Options struct {
 	Create bool
 }
 
-// Box seals and unseals, and makes keyed hashes. It is safe for concurrent use.
+// Box seals and unseals, and makes keyed hashes. It is safe for concurrent use,
+// also by several processes on one keyset.
 type Box struct {
-	person, file tink.AEAD
-	indexes      [Content + 1][]byte // HMAC key of each IndexKind
-	bucket       []byte              // HMAC key
-	status       permutation
+	keys    keysetFile
+	person  atomic.Pointer[personKeys] // replaced when the keyset changed
+	file    tink.AEAD
+	indexes [Content + 1][]byte // HMAC key of each IndexKind
+	bucket  []byte              // HMAC key
+	status  permutation
 }
 
 // Open opens the keyset of dir with sealKey, the text of a seal-key file. A
@@ -45,14 +49,20 @@ func Open(sealKey []byte, dir string, o Options) (*Box, error) {
 			return nil, fmt.Errorf("make the folder of the keyset: %w", err)
 		}
 	}
-	sets, err := openKeysets(key, dir, o.Create)
+	file, err := newKeysetFile(key, dir)
 	if err != nil {
 		return nil, err
 	}
-	b := &Box{}
-	if b.person, err = aead.New(sets[setPerson]); err != nil {
-		return nil, fmt.Errorf("use the person keys: %w", err)
+	sets, info, err := file.open(o.Create)
+	if err != nil {
+		return nil, err
 	}
+	b := &Box{keys: file}
+	person, err := newPersonKeys(sets[setPerson], info)
+	if err != nil {
+		return nil, err
+	}
+	b.person.Store(person)
 	if b.file, err = aead.New(sets[setFile]); err != nil {
 		return nil, fmt.Errorf("use the file keys: %w", err)
 	}
@@ -118,8 +128,11 @@ type PersonKey struct{ aead *subtle.AESGCM }
 // of 65 bytes, which is what is stored. aad is [AAD] of the place it is stored
 // in.
 func (b *Box) NewPersonKey(aad []byte) (wrapped []byte, k *PersonKey, err error) {
+	// With the newest key-encryption key, so that what it replaces falls out of
+	// use. Where the keyset cannot be read just now, the last one goes on.
+	_ = b.refresh()
 	key := random.GetRandomBytes(keySize)
-	wrapped, err = b.person.Encrypt(key, aad)
+	wrapped, err = b.person.Load().aead.Encrypt(key, aad)
 	if err != nil {
 		return nil, nil, fmt.Errorf("wrap a person key: %w", err)
 	}
@@ -129,9 +142,9 @@ func (b *Box) NewPersonKey(aad []byte) (wrapped []byte, k *PersonKey, err error)
 
 // PersonKey unwraps a person key.
 func (b *Box) PersonKey(wrapped, aad []byte) (*PersonKey, error) {
-	key, err := b.person.Decrypt(wrapped, aad)
+	key, err := b.unwrap(wrapped, aad)
 	if err != nil {
-		return nil, errNotOpen
+		return nil, err
 	}
 	return newPersonKey(key)
 }
