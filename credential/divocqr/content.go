@@ -119,10 +119,11 @@ func (c *Credential) Age() string { return c.subject.str("age") }
 
 // identifier takes the identity document's number from the holder's id, which
 // DIVOC makes of it: as it is where it is an IRI, else behind the DID of the
-// deployment, and of the refId where there was no identity.
+// deployment, and of the refId where there was no identity. Ours is the DID
+// before the key's name.
 func (c *Credential) identifier() vaccination.Identifier {
 	id := c.subject.str("id")
-	if rest, ok := strings.CutPrefix(id, c.proof.method+":"); ok {
+	if rest, ok := strings.CutPrefix(id, controller(c.proof.method)+":"); ok {
 		if rest == c.RefID() {
 			return vaccination.Identifier{}
 		}
@@ -167,10 +168,13 @@ func instant(s string) time.Time {
 	return t.UTC().Truncate(time.Second)
 }
 
+// maxDose is the highest dose number that is read or written.
+const maxDose = 99
+
 // count reads a dose number, written as a number or as text.
 func count(s string) int {
 	n, err := strconv.Atoi(s)
-	if err != nil || n < 1 || n > 99 {
+	if err != nil || n < 1 || n > maxDose {
 		return 0
 	}
 	return n

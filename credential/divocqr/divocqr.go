@@ -1,5 +1,6 @@
-// Package divocqr reads and verifies the certificates that DIVOC issued: W3C
-// verifiable credentials of 2021 in JSON-LD, signed with RsaSignature2018 or
+// Package divocqr reads and verifies the certificates that DIVOC issued, and
+// makes such certificates for verifiers that read no other: W3C verifiable
+// credentials of 2021 in JSON-LD, signed with RsaSignature2018 or
 // Ed25519Signature2018, in a QR code as a ZIP file with one entry.
 //
 // It never expands JSON-LD in general. The certificates have one shape and two

@@ -1,6 +1,9 @@
 package divocqr
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // The kinds of failure. Errors wrap one of them; their texts name members of
 // the format, never values.
@@ -19,4 +22,18 @@ var (
 	// ErrSubjectNotSigned: the signature verifies, yet does not cover the
 	// holder's data, which anyone can have changed.
 	ErrSubjectNotSigned = errors.New("the signature does not cover the holder's data")
+	// ErrCannotCarry: what a certificate says has no place in the format, or does
+	// not fit into a code. Its text names the element.
+	ErrCannotCarry = errors.New("a DIVOC certificate cannot carry this")
 )
+
+// MissingError says which elements the format requires that a certificate does
+// not have.
+type MissingError struct {
+	Fields []string // paths in the JSON of vaccination.Certificate
+}
+
+// Error names the missing elements, no values.
+func (e *MissingError) Error() string {
+	return "a DIVOC certificate requires what is not recorded: " + strings.Join(e.Fields, ", ")
+}

@@ -89,15 +89,17 @@ func readProof(v *value, document []byte) (p proof, err error) {
 		return p, malformed("proof.jws", "not base64url")
 	}
 
-	options := sha256.Sum256(p.options())
-	content := sha256.Sum256(document)
-	// RFC 7797: the payload itself, unencoded, is the 64 bytes of both digests.
-	p.input = make([]byte, 0, len(header)+1+2*sha256.Size)
-	p.input = append(p.input, header...)
-	p.input = append(p.input, '.')
-	p.input = append(p.input, options[:]...)
-	p.input = append(p.input, content[:]...)
+	p.input = p.over(header, document)
 	return p, nil
+}
+
+// over returns what the signature is over: the encoded header and both digests
+// (RFC 7797: the payload itself, unencoded, is their 64 bytes).
+func (p *proof) over(header string, document []byte) []byte {
+	options, content := sha256.Sum256(p.options()), sha256.Sum256(document)
+	out := make([]byte, 0, len(header)+1+2*sha256.Size)
+	out = append(append(out, header...), '.')
+	return append(append(out, options[:]...), content[:]...)
 }
 
 // checkHeader accepts the one protected header of the suite. The suite decides

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -223,4 +224,29 @@ func TestZIPsRefused(t *testing.T) {
 			t.Errorf("byte %d changed, and read as something else", i)
 		}
 	}
+}
+
+// contracted returns the bytes that the code points of s stand for.
+func contracted(t testing.TB, s string) []byte {
+	t.Helper()
+	var out []byte
+	for _, r := range s {
+		if r > 0xff {
+			t.Fatalf("a code point %x", r)
+		}
+		out = append(out, byte(r))
+	}
+	return out
+}
+
+// readZIP reads the one entry with archive/zip.
+func readZIP(data []byte) ([]byte, error) {
+	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		return nil, err
+	}
+	if len(z.File) != 1 {
+		return nil, errors.New("not one entry")
+	}
+	return fs.ReadFile(z, "certificate.json")
 }

@@ -1,0 +1,374 @@
+package divocqr
+
+import (
+	"crypto"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/opendivoc/divoc/credential/jcs"
+	"github.com/opendivoc/divoc/credential/rdfc"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Context is the context of the certificates that [Issue] makes: the second
+// version of DIVOC's, with a date of birth, which DIVOC publishes with its
+// library and its verifiers hold.
+const Context = "https://cowin.gov.in/credentials/vaccination/v2"
+
+// Signer is the key that verifiers of DIVOC's format were given.
+type Signer interface {
+	// Method returns the proof's verificationMethod, an absolute IRI. DIVOC's
+	// verifiers compare it with the CERTIFICATE_DID they were built with.
+	Method() string
+	// Public returns an *rsa.PublicKey or ed25519.PublicKey; it decides the suite.
+	Public() crypto.PublicKey
+	// Sign returns the signature of input, which it hashes itself: RSASSA-PSS
+	// with SHA-256 and a salt of 32 bytes, or Ed25519.
+	Sign(input []byte) ([]byte, error)
+}
+
+// Options say what is not in a certificate.
+type Options struct {
+	// VerifyURL is the absolute IRI that the certificate's id is appended to, as
+	// DIVOC does, after a "?": where the certificate can be verified.
+	VerifyURL string
+	// Identifier puts the number of the identity document into the certificate,
+	// where everybody can read it who scans the code.
+	Identifier bool
+}
+
+// specimen begins the name in a certificate of a demonstration: the format has
+// no other member that every verifier shows.
+const specimen = "SPECIMEN "
+
+// Issue returns c as a DIVOC certificate, signed by s at the time now: a W3C
+// verifiable credential 1.1 as JSON. The issuer is c's, which must be an
+// absolute IRI. The holder's id is never relative, so the signature covers it:
+// the identity number where o asks for it, else the id of the certificate. That
+// is also the refId, so the enrolment code is not in it.
+//
+// What the format requires and c does not have is a [MissingError]; what c has
+// and the format cannot say is [ErrCannotCarry] with the path of the element.
+// Codes of product, manufacturer and disease, the programme and the next dose
+// are left out: the format has no place for them.
+func Issue(c vaccination.Certificate, o Options, s Signer, now time.Time) ([]byte, error) {
+	suite, header, err := suiteOf(s.Public())
+	if err != nil {
+		return nil, err
+	}
+	root, err := credentialOf(&c, o, s.Method())
+	if err != nil {
+		return nil, err
+	}
+	facts, err := emit(&root, v2)
+	if err != nil {
+		return nil, err
+	}
+	if facts.unsigned {
+		return nil, ErrSubjectNotSigned
+	}
+	canonical, _, err := rdfc.Canonicalize(facts.quads, rdfc.Options{URDNA2015: true})
+	if err != nil {
+		return nil, err
+	}
+	p := proof{suite: suite, method: s.Method(), created: now.UTC().Format(timeForm)}
+	signature, err := s.Sign(p.over(header, canonical))
+	if err != nil {
+		return nil, err
+	}
+	b := append(make([]byte, 0, 2048), '{')
+	b = appendMembers(b, root.members)
+	b = append(b, `,"proof":`...)
+	b = appendJSON(b, &value{kind: object, members: []member{
+		textMember("type", suite), textMember("created", p.created), textMember("verificationMethod", p.method),
+		textMember("proofPurpose", "assertionMethod"), textMember("jws", header+".."+base64.RawURLEncoding.EncodeToString(signature)),
+	}})
+	return append(b, '}'), nil
+}
+
+// timeForm is how times are written: whole seconds, UTC.
+const timeForm = "2006-01-02T15:04:05Z"
+
+// suiteOf returns the proof suite of a key and its protected header, encoded.
+func suiteOf(public crypto.PublicKey) (suite, header string, err error) {
+	alg := ""
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		if n := key.N.BitLen(); n < minRSABits || n > maxRSABits {
+			return "", "", errors.New("divocqr: an RSA key of a length that is not verified")
+		}
+		suite, alg = rsaSignature, "PS256"
+	case ed25519.PublicKey:
+		suite, alg = ed25519Signature, "EdDSA"
+	default:
+		return "", "", errors.New("divocqr: the format is signed with RSA or Ed25519")
+	}
+	return suite, base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"` + alg + `","b64":false,"crit":["b64"]}`)), nil
+}
+
+// Missing returns the paths of the elements that the format requires and c does
+// not have: what DIVOC's certification request requires and its verifiers show.
+// The dates must be known to the day, as the format has no other.
+func Missing(c vaccination.Certificate) []string {
+	v := &c.Vaccination
+	var missing []string
+	for _, r := range []struct {
+		path  string
+		there bool
+	}{
+		{"name", c.Name != ""},
+		{"birthDate", toTheDay(c.BirthDate)},
+		{"certificate.issuer", c.Info.Issuer.ID != ""},
+		{"certificate.hcid", c.Info.HCID != ""},
+		{"certificate.period.start", !c.Info.Period.Start.IsZero()},
+		{"vaccination.brand", v.Brand.Display != ""},
+		{"vaccination.manufacturer", v.Manufacturer.Display != "" || v.MAHolder.Display != ""},
+		{"vaccination.date", toTheDay(v.Date)},
+		{"vaccination.dose", v.Number > 0},
+		{"vaccination.totalDoses", v.Total > 0},
+	} {
+		if !r.there {
+			missing = append(missing, r.path)
+		}
+	}
+	return missing
+}
+
+func toTheDay(d vaccination.Date) bool {
+	return d.Precision() == vaccination.PrecisionDay && !d.Estimated
+}
+
+// credentialOf returns c as the members that DIVOC's templates have, in their
+// order, without those that are empty.
+func credentialOf(c *vaccination.Certificate, o Options, method string) (value, error) {
+	if missing := Missing(*c); len(missing) > 0 {
+		return value{}, &MissingError{missing}
+	}
+	if c.Domestic {
+		return value{}, cannotCarry("domestic") // a verifier would take it for one that is good abroad
+	}
+	if !absolute(c.Info.Issuer.ID) || !absolute(o.VerifyURL) || !absolute(method) || checkIRI(method) != nil {
+		return value{}, errors.New("divocqr: issuer, verifying page and verification method are absolute IRIs")
+	}
+	w := writer{}
+	subject, evidence := w.person(c, o, method), w.vaccination(c, o)
+	root := value{kind: object, members: make([]member, 0, 8)}
+	w.list(&root, "@context", credV1, Context)
+	w.list(&root, "type", "VerifiableCredential", vaccinationType)
+	root.members = append(root.members, member{"credentialSubject", subject})
+	w.text(&root, "issuer", "certificate.issuer", c.Info.Issuer.ID)
+	w.text(&root, "issuanceDate", "", c.Info.Period.Start.UTC().Format(timeForm))
+	if end := c.Info.Period.End; !end.IsZero() {
+		w.text(&root, "expirationDate", "", end.UTC().Format(timeForm))
+	}
+	root.members = append(root.members, member{"evidence", value{kind: list, items: []value{evidence}}})
+	w.text(&root, "nonTransferable", "", "true")
+	if w.bad != "" {
+		return value{}, cannotCarry(w.bad)
+	}
+	return root, nil
+}
+
+func cannotCarry(path string) error { return fmt.Errorf("%w: %s", ErrCannotCarry, path) }
+
+// writer makes members; bad is the path of the first element that cannot be said.
+type writer struct{ bad string }
+
+func (w *writer) refuse(path string) {
+	if w.bad == "" {
+		w.bad = path
+	}
+}
+
+func textMember(name, s string) member { return member{name, value{kind: text, text: s}} }
+
+func (w *writer) text(v *value, name, path, s string) {
+	if s == "" {
+		return
+	}
+	if !utf8.ValidString(s) {
+		w.refuse(path) // JSON would say something else than what is signed
+	}
+	v.members = append(v.members, textMember(name, s))
+}
+
+func (w *writer) list(v *value, name string, texts ...string) {
+	items := make([]value, len(texts))
+	for i, s := range texts {
+		items[i] = value{kind: text, text: s}
+	}
+	v.members = append(v.members, member{name, value{kind: list, items: items}})
+}
+
+func (w *writer) date(v *value, name, path string, d vaccination.Date) {
+	if d.Estimated {
+		w.refuse(path)
+	}
+	w.text(v, name, path, d.String())
+}
+
+func (w *writer) number(v *value, name string, n int) {
+	v.members = append(v.members, member{name, value{kind: number, text: strconv.Itoa(n)}})
+}
+
+// nested adds an object unless it is empty.
+func (w *writer) nested(v *value, name string, inner value) {
+	if len(inner.members) > 0 {
+		v.members = append(v.members, member{name, inner})
+	}
+}
+
+func (w *writer) person(c *vaccination.Certificate, o Options, method string) value {
+	v := value{kind: object, members: make([]member, 0, 8)}
+	ref := c.Info.HCID
+	if id, ok := c.ID(); ok {
+		ref = id.String()
+	}
+	name := c.Name
+	if c.Specimen {
+		name = specimen + name
+	}
+	w.text(&v, "type", "", "Person")
+	w.text(&v, "id", "identifier", w.holder(c, o, controller(method), ref))
+	w.text(&v, "refId", "certificate.hcid", ref)
+	w.text(&v, "name", "name", name)
+	w.text(&v, "gender", "sex", genderOf(c.Sex))
+	w.text(&v, "nationality", "nationality", c.Nationality)
+	w.date(&v, "dob", "birthDate", c.BirthDate)
+	return v
+}
+
+// controller is the verification method without its fragment: whose key it is.
+func controller(method string) string {
+	did, _, _ := strings.Cut(method, "#")
+	return did
+}
+
+// holder returns the id of the holder, which is absolute whatever the number is:
+// DIVOC made certificates whose holder anyone can change because it was not.
+func (w *writer) holder(c *vaccination.Certificate, o Options, did, ref string) string {
+	id := did + ":" + ref
+	if o.Identifier && !c.Identifier.IsZero() {
+		kind, number := c.Identifier.Kind, c.Identifier.Value
+		id = did + ":" + number
+		if kind != "" {
+			id = "did:" + kind + ":" + number
+		}
+		if number == "" || number == ref || strings.Trim(kind, "abcdefghijklmnopqrstuvwxyz0123456789.-") != "" || strings.HasPrefix(id, did+":") != (kind == "") {
+			w.refuse("identifier") // it would be read as another
+		}
+	}
+	if checkIRI(id) != nil || strings.TrimSpace(id) != id {
+		w.refuse("identifier")
+	}
+	return id
+}
+
+func genderOf(s vaccination.Sex) string {
+	switch s {
+	case vaccination.SexMale:
+		return "Male"
+	case vaccination.SexFemale:
+		return "Female"
+	case vaccination.SexOther:
+		return "Other"
+	case vaccination.SexUnknown:
+		return "Unknown"
+	}
+	return ""
+}
+
+func (w *writer) vaccination(c *vaccination.Certificate, o Options) value {
+	d := &c.Vaccination
+	v := value{kind: object, members: make([]member, 0, 16)}
+	w.text(&v, "id", "certificate.hcid", o.VerifyURL+"?"+c.Info.HCID)
+	w.text(&v, "certificateId", "certificate.hcid", c.Info.HCID)
+	w.list(&v, "type", "Vaccination")
+	w.text(&v, "batch", "vaccination.lot", d.Lot)
+	w.text(&v, "vaccine", "vaccination.brand", d.Brand.Display)
+	maker := d.Manufacturer.Display
+	if maker == "" { // one of the two is required, as in the WHO DDCC data set
+		maker = d.MAHolder.Display
+	}
+	w.text(&v, "manufacturer", "vaccination.manufacturer", maker)
+	if d.Vaccine.System == vaccination.SystemICD11 {
+		w.text(&v, "icd11Code", "vaccination.vaccine", d.Vaccine.Code)
+	}
+	w.text(&v, "prophylaxis", "vaccination.vaccine", d.Vaccine.Display)
+	w.date(&v, "date", "vaccination.date", d.Date)
+	w.date(&v, "effectiveStart", "vaccination.validFrom", d.ValidFrom)
+	w.date(&v, "effectiveUntil", "vaccination.validUntil", d.ValidUntil)
+	w.number(&v, "dose", d.Number)
+	w.number(&v, "totalDoses", d.Total)
+	if d.Number > maxDose || d.Total > maxDose {
+		w.refuse("vaccination.dose")
+	}
+	verifier := value{kind: object}
+	w.text(&verifier, "name", "vaccination.practitioner", d.Practitioner)
+	w.nested(&v, "verifier", verifier)
+	facility := value{kind: object}
+	w.text(&facility, "name", "vaccination.centre", d.Centre)
+	w.nested(&facility, "address", w.address(d))
+	w.nested(&v, "facility", facility)
+	return v
+}
+
+// address is the facility's. Its country is where the dose was given.
+func (w *writer) address(d *vaccination.Dose) value {
+	const at = "vaccination.centreAddress"
+	a := &d.CentreAddress
+	country := a.Country
+	switch {
+	case d.Country.Code != "":
+		country = d.Country.Code
+	case d.Country.Display != "":
+		country = d.Country.Display
+	}
+	v := value{kind: object}
+	w.text(&v, "streetAddress", at, a.Line1)
+	w.text(&v, "streetAddress2", at, a.Line2)
+	w.text(&v, "district", at, a.District)
+	w.text(&v, "addressRegion", at, a.Region)
+	w.text(&v, "addressCountry", at, country)
+	w.text(&v, "postalCode", at, a.PostCode)
+	return v
+}
+
+// appendJSON appends a value as JSON.
+func appendJSON(b []byte, v *value) []byte {
+	switch v.kind {
+	case text:
+		return jcs.AppendString(b, v.text)
+	case list:
+		b = append(b, '[')
+		for i := range v.items {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendJSON(b, &v.items[i])
+		}
+		return append(b, ']')
+	case object:
+		return append(appendMembers(append(b, '{'), v.members), '}')
+	default: // a number; nothing else is written
+		return append(b, v.text...)
+	}
+}
+
+func appendMembers(b []byte, members []member) []byte {
+	for i := range members {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), members[i].name...), `":`...)
+		b = appendJSON(b, &members[i].value)
+	}
+	return b
+}
