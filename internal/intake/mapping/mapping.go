@@ -8,6 +8,9 @@
 package mapping
 
 import (
+	"go.yaml.in/yaml/v3"
+
+	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -34,15 +37,30 @@ type Mapping struct {
 	// DateOrder is how dates of digits with slashes or dots are meant: DMY,
 	// MDY or YMD. Empty: those that can be two days are refused.
 	DateOrder string `yaml:"dateOrder"`
+
+	profile *profile.Profile
 }
 
 // Rule says how one field is found: the first of From that has a value, through
 // Codes where there are any, else Constant.
 type Rule struct {
 	From     []string          `yaml:"from"`
-	Codes    map[string]string `yaml:"codes"`    // the source's code → the value; a code that is not there is a problem
+	Codes    map[string]string `yaml:"codes"`    // the source's code → the value, "" for one that says nothing; a code that is not there is a problem
 	Constant string            `yaml:"constant"` // where none of From has a value
 	Join     string            `yaml:"join"`     // puts all of From together with this between, in place of the first
+}
+
+// UnmarshalYAML reads a rule, or in its place one name or a list of names alone.
+func (r *Rule) UnmarshalYAML(n *yaml.Node) error {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		r.From = []string{n.Value}
+		return nil
+	case yaml.SequenceNode:
+		return n.Decode(&r.From)
+	}
+	type rule Rule
+	return n.Decode((*rule)(r))
 }
 
 // Person are the rules for the fields of a person.
@@ -54,7 +72,7 @@ type Person struct {
 	GivenName   Rule            `yaml:"givenName"` // with FamilyName, where there is no Name
 	FamilyName  Rule            `yaml:"familyName"`
 	BirthDate   Rule            `yaml:"birthDate"`
-	Estimated   Rule            `yaml:"birthDateEstimated"` // "true" leaves the year of the birth date
+	Estimated   Rule            `yaml:"birthDateEstimated"` // "true" marks the birth date as judged, not known
 	Sex         Rule            `yaml:"sex"`
 	Nationality Rule            `yaml:"nationality"`
 	Phone       Rule            `yaml:"phone"`
@@ -65,8 +83,8 @@ type Person struct {
 	District    Rule            `yaml:"district"`
 	Region      Rule            `yaml:"region"`
 	PostCode    Rule            `yaml:"postCode"`
-	// Type keeps fragments apart where a source delivers several kinds of
-	// things: a case type.
+	// Types are the source's kinds of things that are people, where it delivers
+	// several: case types.
 	Types []string `yaml:"types"`
 }
 
@@ -95,11 +113,11 @@ type Stage struct {
 }
 
 // Slot is one dose kept beside the person: fields that begin with Prefix belong
-// to it, without it. It is a dose where When has a value (with the prefix).
+// to it, without it. It is a dose where When has a value.
 type Slot struct {
-	Prefix string `yaml:"prefix"`
+	Prefix string `yaml:"prefix"` // "dose1_"
 	Number int    `yaml:"number"`
-	When   string `yaml:"when"`
+	When   string `yaml:"when"` // a field of the dose, without the prefix: "date"
 }
 
 // Input is one dose to be mapped, with the person it belongs to.
@@ -107,8 +125,8 @@ type Input struct {
 	Source   string // its name
 	PersonID string // the source's id
 	Person   Fields
-	Stage    string
-	Status   string
+	Stage    string // of the dose; the prefix of a slot
+	Status   string // of the dose
 	Dose     Fields
 	Facility string // name of the place of vaccination, "" when unknown
 }
@@ -117,9 +135,13 @@ type Input struct {
 type Problem struct {
 	Class   Class  `json:"class"`
 	Field   string `json:"field"`          // in the terms of the event: "vaccination.product"
+	Rule    string `json:"rule,omitempty"` // the rule that found nothing: "dose.product"
 	From    string `json:"from,omitempty"` // the source's name of the field
-	Code    string `json:"code,omitempty"` // of a code list that lacks it; never a person's value
-	Message string `json:"message"`        // what would help
+	Message string `json:"message"`        // what would help; without a value
+	// Code is the source's text that the rule's code list lacks. It may be
+	// anything that somebody typed: it is kept sealed and shown to those alone
+	// who may see the record.
+	Code string `json:"-"`
 }
 
 // Class is why something is held.
