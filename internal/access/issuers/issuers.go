@@ -98,7 +98,7 @@ func (s *Set) recognise(ctx context.Context, token string) (by access.Caller, of
 	if of == nil {
 		return by, nil, refused("its issuer is not one of those whose tokens count here")
 	}
-	// 2. Its signature, by a key of that issuer, in the one way of that key.
+	// 2. Its signature, by a key of that issuer.
 	key, known, err := of.keys.find(ctx, header.KeyID)
 	if err != nil {
 		return by, of, vaccination.Errorf(vaccination.Unavailable, "the keys of this token's issuer cannot be had just now: send the same request again in a moment")
@@ -108,7 +108,7 @@ func (s *Set) recognise(ctx context.Context, token string) (by access.Caller, of
 	}
 	var c claims
 	var all map[string]any
-	if key.algorithm != header.Algorithm || signed.Claims(key.public, &c, &all) != nil {
+	if signed.Claims(key, &c, &all) != nil { // of the two algorithms, each kind of key has one
 		return by, of, refused("its signature is wrong")
 	}
 	// 3. What it is for, and when.

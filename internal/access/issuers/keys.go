@@ -30,12 +30,6 @@ const (
 	minRSABits   = 2048
 )
 
-// signingKey is a public key and the one algorithm it verifies.
-type signingKey struct {
-	public    any
-	algorithm string
-}
-
 // keySet is the keys of one issuer. What was read last stays when they cannot be
 // read again.
 type keySet struct {
@@ -45,14 +39,14 @@ type keySet struct {
 
 	reading sync.Mutex // one at a time; the others wait for it
 	mu      sync.Mutex
-	keys    map[string]signingKey
+	keys    map[string]any
 	tried   time.Time
 	err     error // of the last try
 }
 
 // find returns the key of an id. For one that is not known the keys are read
 // again, at most once a minute; an error says that they could not be.
-func (s *keySet) find(ctx context.Context, id string) (key signingKey, known bool, err error) {
+func (s *keySet) find(ctx context.Context, id string) (key any, known bool, err error) {
 	if key, known, _, _ = s.look(id); known {
 		return key, true, nil
 	}
@@ -67,9 +61,9 @@ func (s *keySet) find(ctx context.Context, id string) (key signingKey, known boo
 	return key, known, err
 }
 
-// look finds a key among those there are. due says that it is time to read them
+// look finds a public key among those there are. due says that it is time to read them
 // again; err is why that failed last.
-func (s *keySet) look(id string) (key signingKey, known, due bool, err error) {
+func (s *keySet) look(id string) (key any, known, due bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if key, known = s.keys[id]; known {
@@ -91,7 +85,7 @@ func (s *keySet) read(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 	defer cancel()
 	data, err := s.load(ctx)
-	var keys map[string]signingKey
+	var keys map[string]any
 	if err == nil {
 		keys, err = parseKeys(data)
 	}
@@ -110,7 +104,7 @@ func (s *keySet) read(ctx context.Context) {
 // token: RSA keys of 2048 bits or more for RS256, P-256 keys for ES256. Other
 // keys are passed over, as issuers publish some for other things; a private one
 // is refused, because it is not private any more.
-func parseKeys(data []byte) (map[string]signingKey, error) {
+func parseKeys(data []byte) (map[string]any, error) {
 	var set struct {
 		Keys []json.RawMessage `json:"keys"`
 	}
@@ -120,7 +114,7 @@ func parseKeys(data []byte) (map[string]signingKey, error) {
 	if len(set.Keys) > maxKeys {
 		return nil, fmt.Errorf("more than %d keys", maxKeys)
 	}
-	out := map[string]signingKey{}
+	out := map[string]any{}
 	for _, raw := range set.Keys {
 		var k jose.JSONWebKey
 		if k.UnmarshalJSON(raw) != nil { // of a kind that is not known
@@ -136,7 +130,7 @@ func parseKeys(data []byte) (map[string]signingKey, error) {
 		if _, twice := out[k.KeyID]; twice {
 			return nil, errors.New("two keys have one id (kid)")
 		}
-		out[k.KeyID] = signingKey{k.Key, algorithm}
+		out[k.KeyID] = k.Key
 	}
 	if len(out) == 0 {
 		return nil, errors.New("it holds no key that can verify RS256 or ES256 (RSA of 2048 bits or more, P-256; with a kid)")
