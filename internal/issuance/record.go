@@ -2,6 +2,7 @@ package issuance
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -26,6 +27,7 @@ type Record struct {
 	IssuedAt    time.Time
 	Replaces    vaccination.CertificateID // zero for a first version
 	Source      string
+	Enrolment   string // the person's code, as first received with this version
 	Certificate vaccination.Certificate
 	Document    []byte // the signed W3C credential, exactly as issued
 	Code        string // the text of the QR code
@@ -227,8 +229,14 @@ func (s *Service) openRecord(p *person, v *version) (*Record, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading certificate %s: %w", v.id(), err)
 	}
+	var said struct {
+		EnrolmentCode string `json:"enrolmentCode"`
+	}
+	if err := json.Unmarshal(parts.event, &said); err != nil {
+		return nil, fmt.Errorf("reading the event of certificate %s: %w", v.id(), err)
+	}
 	r := &Record{
-		ID: v.id(), Programme: v.row.Programme, Dose: int(v.row.Dose), Version: v.number(),
+		ID: v.id(), Enrolment: said.EnrolmentCode, Programme: v.row.Programme, Dose: int(v.row.Dose), Version: v.number(),
 		Status: v.status(), StatusAt: v.row.StatusAt, Reason: v.row.Reason, IssuedAt: v.row.IssuedAt, Source: v.row.Source,
 		Certificate: document.Certificate(), Document: parts.document, Code: code, person: p, row: v.row,
 	}
