@@ -5,12 +5,10 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry"
@@ -243,12 +241,7 @@ func (w *writes) sealPeople() error {
 	slices.SortFunc(w.order, func(a, b *person) int {
 		return cmp.Or(cmp.Compare(a.row.Bucket, b.row.Bucket), bytes.Compare(a.row.CodeIndex, b.row.CodeIndex))
 	})
-	var work errgroup.Group
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for _, p := range w.order {
-		work.Go(func() error { return w.s.sealParticulars(p, w.people[p]) })
-	}
-	return work.Wait()
+	return inParallel(len(w.order), func(i int) error { return w.s.sealParticulars(w.order[i], w.people[w.order[i]]) })
 }
 
 // lockPeople lets nobody else change the people of the stored rows that are

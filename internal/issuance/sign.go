@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -49,27 +50,42 @@ func (s *Service) Sign(ctx context.Context, drafts []*Draft) (out []*Signed, err
 	ctx, span := tracing.Step(ctx, "Sign", len(drafts))
 	defer func() { span.End(err) }()
 	out = make([]*Signed, len(drafts))
-	work, ctx := errgroup.WithContext(ctx)
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for i, d := range drafts {
-		signed := &Signed{draft: d}
-		out[i] = signed
+	err = inParallel(len(drafts), func(i int) error {
+		d := drafts[i]
+		out[i] = &Signed{draft: d}
 		if d.same != nil || d.outcome == Unchanged || d.outcome == Updated {
-			continue
+			return nil
 		}
-		work.Go(func() error {
-			err := s.sign(ctx, signed)
-			var missing *hcert.MissingError
-			if errors.As(err, &missing) {
-				err = &ItemError{Item: i, Err: vaccination.Errorf(vaccination.Invalid, "%s", missing.Error())}
-			}
-			return err
-		})
-	}
-	if err := work.Wait(); err != nil {
+		err := s.sign(ctx, out[i])
+		var missing *hcert.MissingError
+		if errors.As(err, &missing) {
+			err = &ItemError{Item: i, Err: vaccination.Errorf(vaccination.Invalid, "%s", missing.Error())}
+		}
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// inParallel calls f for 0 to n-1, as many at once as there are processors. The
+// error is one that f returned; what was not begun by then is left out.
+func inParallel(n int, f func(i int) error) error {
+	var work errgroup.Group
+	var next atomic.Int64
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		work.Go(func() error {
+			for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+				if err := f(int(i)); err != nil {
+					next.Store(int64(n))
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return work.Wait()
 }
 
 func (s *Service) sign(ctx context.Context, out *Signed) error {
