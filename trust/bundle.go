@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opendivoc/divoc/credential/jcs"
@@ -310,12 +311,12 @@ func (b *Bundle) checkProofs() error {
 }
 
 // documentKey returns the Ed25519 key of that verification method, nil when b
-// lists none.
+// lists none. Keys of DIVOC's format sign no bundles.
 func (b *Bundle) documentKey(id string) *Key {
 	for i := range b.Issuers {
 		for j := range b.Issuers[i].Keys {
 			k := &b.Issuers[i].Keys[j]
-			if _, ok := k.Public.(ed25519.PublicKey); ok && id != "" && k.ID == id {
+			if _, ok := k.Public.(ed25519.PublicKey); ok && id != "" && k.ID == id && !slices.Contains(k.Usage, DIVOC) {
 				return k
 			}
 		}

@@ -3,11 +3,13 @@ package trust
 import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/url"
 	"slices"
 	"strings"
@@ -123,7 +125,7 @@ func (m didMethod) key() (Key, error) {
 
 // DIDDocument returns i as a DID document (DID Core 1.0, in JCS form), for
 // /.well-known/did.json: Ed25519 keys as Multikey, the others as JsonWebKey2020
-// with their certificates. Retired keys stay assertion methods, so that what
+// with their certificates, those of DIVOC's format among them. Retired keys stay assertion methods, so that what
 // they signed still verifies.
 func (i Issuer) DIDDocument() ([]byte, error) {
 	if i.ID == "" {
@@ -154,6 +156,11 @@ func (i Issuer) DIDDocument() ([]byte, error) {
 				j["x5c"] = x5c
 			}
 			m["id"], m["type"], m["publicKeyJwk"] = k.ID, "JsonWebKey2020", j
+		case *rsa.PublicKey:
+			m["id"], m["type"], m["publicKeyJwk"] = k.ID, "JsonWebKey2020", map[string]any{
+				"kty": "RSA", "n": base64.RawURLEncoding.EncodeToString(public.N.Bytes()),
+				"e": base64.RawURLEncoding.EncodeToString(big.NewInt(int64(public.E)).Bytes()),
+			}
 		default:
 			continue
 		}

@@ -55,7 +55,7 @@ type Key struct {
 	Retired time.Time
 }
 
-// Usage is a kind of health certificate.
+// Usage is a kind of health certificate, or a format.
 type Usage string
 
 // The usages of the HCERT specification's extended key usages.
@@ -64,6 +64,10 @@ const (
 	Test        Usage = "test"
 	Recovery    Usage = "recovery"
 )
+
+// DIVOC is the usage of a key that signs vaccination certificates in DIVOC's
+// format and nothing else.
+const DIVOC Usage = "divoc"
 
 // Allows reports whether k may sign certificates of kind u.
 func (k Key) Allows(u Usage) bool { return len(k.Usage) == 0 || slices.Contains(k.Usage, u) }

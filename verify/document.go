@@ -80,7 +80,7 @@ func (c *check) divoc(data []byte) {
 	}
 	content := cred.Certificate()
 	p := content.Info.Period
-	if !c.signedBy(by, claim{issued: cred.Created(), until: p.End}) {
+	if !c.signedBy(by, claim{format: trust.DIVOC, issued: cred.Created(), until: p.End}) {
 		return
 	}
 	weak := cred.Weaknesses()

@@ -69,7 +69,7 @@ func (r *Ring) Import(ctx context.Context, data []byte) error {
 			return err
 		}
 		for _, other := range c.keys {
-			if other.state == StateCurrent && other.kind != KindDocument {
+			if other.state == StateCurrent && (other.kind == KindQR || other.kind == KindAuthority) {
 				other.retire(now)
 			}
 		}

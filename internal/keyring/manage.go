@@ -32,9 +32,10 @@ func (r *Ring) List() []Info {
 	return out
 }
 
-// Rotate makes new keys current and retires those before: set "signing" both
-// kinds, set "document" the key of documents alone. Retired keys still verify
-// what they signed. A signer certificate of another authority than our own is
+// Rotate makes new keys current and retires those before: set "signing" those of
+// codes and documents, set "document" the key of documents alone, set "divoc"
+// that of DIVOC's format, which is never rotated by itself because verifiers are
+// built with it. Retired keys still verify what they signed. A signer certificate of another authority than our own is
 // not ours to renew: [vaccination.Conflict], and nothing changes.
 func (r *Ring) Rotate(ctx context.Context, set string) error {
 	return r.update(ctx, func(c *contents) error { return r.rotate(c, set) })
@@ -49,8 +50,10 @@ func (r *Ring) rotate(c *contents, set string) error {
 		return r.newDocument(c)
 	case "document":
 		return r.newDocument(c)
+	case "divoc":
+		return r.newDIVOC(c)
 	default:
-		return vaccination.Errorf(vaccination.Invalid, "there is no set of keys %.40q: the sets are \"signing\" and \"document\"", set)
+		return vaccination.Errorf(vaccination.Invalid, "there is no set of keys %.40q: the sets are \"signing\", \"document\" and \"divoc\"", set)
 	}
 }
 
@@ -95,6 +98,12 @@ func (r *Ring) Retire(ctx context.Context, id string) error {
 				}
 			case k.kind == KindDocument:
 				if err := r.newDocument(c); err != nil {
+					return err
+				}
+			case k.kind == KindDIVOC:
+				if r.o.DIVOC == "" { // nobody asks for another
+					k.retire(r.o.Now())
+				} else if err := r.newDIVOC(c); err != nil {
 					return err
 				}
 			default: // its signer certificate goes with it

@@ -10,12 +10,12 @@ import (
 
 // Issuer returns us as verifiers are to know us: the public halves of all keys
 // that sign or have signed: current before retired ones, those of codes before
-// those of documents.
+// those of documents and of DIVOC's format.
 func (r *Ring) Issuer() trust.Issuer {
 	c := r.state()
 	iss := trust.Issuer{ID: r.o.Identity.DID, Name: r.organisation(), Country: r.o.Identity.Country, Specimen: c.demo}
 	for _, state := range []State{StateCurrent, StateRetired} {
-		for _, kind := range []Kind{KindQR, KindDocument} {
+		for _, kind := range []Kind{KindQR, KindDocument, KindDIVOC} {
 			for _, k := range c.keys {
 				if k.state == state && k.kind == kind {
 					iss.Keys = append(iss.Keys, r.publicKey(k))
@@ -30,6 +30,10 @@ func (r *Ring) publicKey(k *key) trust.Key {
 	out := trust.Key{Public: k.public, Retired: k.retired}
 	if k.kind == KindDocument {
 		out.ID, out.NotBefore = r.o.Identity.DID+"#"+k.id(), k.created.Add(-backdate)
+		return out
+	}
+	if k.kind == KindDIVOC {
+		out.ID, out.NotBefore, out.Usage = r.o.Identity.DID+"#"+k.id(), k.created.Add(-backdate), []trust.Usage{trust.DIVOC}
 		return out
 	}
 	out.KeyID = trust.CertificateKeyID(k.certs[0])

@@ -35,6 +35,9 @@ type Options struct {
 	Create bool
 	Now    func() time.Time
 	Random io.Reader // of cryptographic quality
+	// DIVOC is the kind of key that signs DIVOC's format, "" where the profile
+	// does not ask for the format. [Ring.EnsureDIVOC] makes the key.
+	DIVOC DIVOCAlgorithm
 }
 
 // Ring is the keys of one data folder. It is safe for concurrent use, also by
@@ -47,6 +50,7 @@ type Ring struct {
 	loaded  *contents
 	qr      *QRKey // the current keys of loaded
 	doc     *DocumentKey
+	divoc   *DIVOCKey   // nil where the profile never asked for one
 	info    fs.FileInfo // of the file that loaded came from
 	checked time.Time   // when the file was last looked at
 	err     error       // why a newer file could not be loaded
@@ -117,6 +121,7 @@ func (r *Ring) reload() error {
 		qr := c.current(KindQR)
 		r.qr = &QRKey{qr.private, qr.certs, trust.CertificateKeyID(qr.certs[0]), r.o.Now}
 		r.doc = r.documentKey(c.current(KindDocument))
+		r.divoc = r.divocKey(c.current(KindDIVOC))
 	}
 	return err
 }

@@ -122,5 +122,5 @@ func (r *Ring) probe() error {
 	if !ed25519.Verify(doc.Public(), probe, sig) {
 		return errors.New("the key of documents signs wrongly")
 	}
-	return nil
+	return r.DIVOC().probe(probe)
 }

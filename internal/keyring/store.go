@@ -35,6 +35,7 @@ const (
 	KindAuthority Kind = "authority" // SCA: signs signer certificates
 	KindQR        Kind = "qr"        // P-256, signs codes
 	KindDocument  Kind = "document"  // Ed25519, signs documents and trust bundles
+	KindDIVOC     Kind = "divoc"     // RSA-2048 or Ed25519, signs DIVOC's format where the profile asks
 )
 
 // State is what a key may still do.

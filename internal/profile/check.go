@@ -124,6 +124,7 @@ func (p *Profile) takePhone(doc phoneDocument, f *strictyaml.Document) {
 
 func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 	p.Programmes = map[string]*Programme{}
+	old := false // some programme is issued in DIVOC's own format
 	for _, key := range slices.Sorted(maps.Keys(doc.Programmes)) {
 		at := "programmes." + key
 		d := doc.Programmes[key]
@@ -146,9 +147,10 @@ func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 		if d.Doses < 0 || d.Doses > 99 {
 			f.At(at+".doses", "write how many doses the schedule expects, or 0 for an open one")
 		}
-		if len(d.Payloads) == 0 || slices.ContainsFunc(d.Payloads, func(s string) bool { return s != "ddcc" }) {
-			f.At(at+".payloads", "write [ddcc]")
+		if !knownPayloads(d.Payloads) {
+			f.At(at+".payloads", "write [ddcc], or [ddcc, divoc] where verifiers of DIVOC's own format are in use")
 		}
+		old = old || slices.Contains(d.Payloads, PayloadDIVOC)
 		if d.Incomplete != "refuse" && d.Incomplete != "domestic" {
 			f.At(at+".incomplete", "write refuse or domestic")
 		}
@@ -166,6 +168,11 @@ func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 			Incomplete: d.Incomplete, ValidYears: d.ValidYears, ValidFromDays: d.ValidFromDays, Layout: d.Layout,
 		}
 	}
+	if p.DIVOCKey = doc.DIVOCKey; old && p.DIVOCKey != "rsa" && p.DIVOCKey != "ed25519" {
+		f.At("divocKey", "write rsa, which every verifier of DIVOC's format reads, or ed25519")
+	} else if !old && p.DIVOCKey != "" {
+		f.At("divocKey", "leave it out, or write divoc among the payloads of a programme")
+	}
 	p.DefaultProgramme, p.SourceProgrammes = doc.Default, doc.Sources
 	if doc.Programmes[doc.Default] == nil {
 		f.At("defaultProgramme", "name one of the programmes")
@@ -175,6 +182,16 @@ func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 			f.At("sourceProgrammes."+source, "name one of the programmes")
 		}
 	}
+}
+
+// knownPayloads reports whether list is ddcc, with or without divoc, each once.
+func knownPayloads(list []string) bool {
+	for i, s := range list {
+		if s != PayloadDDCC && s != PayloadDIVOC || slices.Contains(list[:i], s) {
+			return false
+		}
+	}
+	return slices.Contains(list, PayloadDDCC)
 }
 
 // maxMessage is two SMS parts in the alphabet that Sinhala and Tamil need (67

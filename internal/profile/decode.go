@@ -14,6 +14,7 @@ type document struct {
 	Programmes   map[string]*programmeYAML `yaml:"programmes"`
 	Default      string                    `yaml:"defaultProgramme"`
 	Sources      map[string]string         `yaml:"sourceProgrammes"`
+	DIVOCKey     string                    `yaml:"divocKey"`
 	MaxStatusAge int                       `yaml:"maxStatusAgeHours"`
 	Messages     map[string]Messages       `yaml:"messages"`
 	Theme        themeDocument             `yaml:"theme"`

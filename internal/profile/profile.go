@@ -35,6 +35,7 @@ type Profile struct {
 	DefaultProgramme string
 	SourceProgrammes map[string]string   // source → the programme of its records that name none
 	Messages         map[string]Messages // by language
+	DIVOCKey         string              // of PayloadDIVOC: "rsa" or "ed25519"; "" where no programme has it
 	MaxStatusAge     time.Duration       // older knowledge of a status is "cannot tell"
 	Theme            Theme
 	Layouts          map[string][]byte // name → YAML, for internal/render
@@ -63,7 +64,10 @@ type Programme struct {
 	// not say. 0 means that the schedule is open.
 	Doses    int
 	Products []string // keys of the catalogue; empty means all against Disease
-	Payloads []string // of the QR code: "ddcc"
+	// Payloads are the forms in which a certificate can be had as a QR code:
+	// always PayloadDDCC, and PayloadDIVOC for verifiers that read no other. The
+	// first is what DIVOC's own path answers with.
+	Payloads []string
 	// Incomplete says what happens to a record that misses what the
 	// international formats require: "refuse" it, or issue a "domestic" one.
 	Incomplete string
@@ -73,6 +77,15 @@ type Programme struct {
 	ValidFromDays int
 	Layout        string // name in Profile.Layouts
 }
+
+// The payloads of a programme.
+const (
+	PayloadDDCC  = "ddcc"  // HCERT with the WHO DDCC core data set
+	PayloadDIVOC = "divoc" // DIVOC's own credential
+)
+
+// Offers reports whether the programme's certificates can be had as payload.
+func (pr *Programme) Offers(payload string) bool { return slices.Contains(pr.Payloads, payload) }
 
 // Messages are the texts sent to a person, in one language. {link} stands for
 // the address of the citizen's page. They say nothing of health.
