@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/issuers"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/render/printer"
@@ -30,6 +31,7 @@ type serveCmd struct {
 	TLSCert      string         `name:"tls-cert" type:"path" env:"DIVOC_TLS_CERT" placeholder:"FILE" help:"Certificate chain (PEM) for https."`
 	TLSKey       string         `name:"tls-key" type:"path" env:"DIVOC_TLS_KEY" placeholder:"FILE" help:"Private key (PEM) for https."`
 	TrustedProxy []netip.Prefix `name:"trusted-proxy" env:"DIVOC_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxy in front whose X-Forwarded headers count, such as 10.0.0.0/8."`
+	TokenIssuers string         `name:"token-issuers" type:"path" env:"DIVOC_TOKEN_ISSUERS" placeholder:"FILE" help:"Identity providers (Keycloak) whose tokens count beside ours; docs/divoc-api.md has the form."`
 	LogLevel     slog.Level     `name:"log-level" default:"info" env:"DIVOC_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error."`
 	Check        bool           `help:"Check profile and flags, say what is wrong, start nothing."`
 }
@@ -46,6 +48,11 @@ const (
 func (c *serveCmd) Run(s streams) error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("--tls-cert and --tls-key belong together")
+	}
+	if c.TokenIssuers != "" { // told before anything is opened
+		if err := issuers.Check(c.TokenIssuers); err != nil {
+			return err
+		}
 	}
 	if c.Check {
 		return c.check(s)
@@ -138,8 +145,17 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	if err != nil {
 		return err
 	}
+	tokens := h.tokens()
+	if c.TokenIssuers != "" {
+		others, err := issuers.Open(s.ctx, c.TokenIssuers, issuers.Options{Now: now, Client: issuers.Client(), Log: h.log})
+		if err != nil {
+			return err
+		}
+		go others.Run(s.ctx)
+		tokens.Others = others
+	}
 	handler, err := web.Handler(web.Options{
-		Service: h.service, Tokens: h.tokens(), Printer: pages, Uploads: uploads, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces,
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces,
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {
