@@ -51,6 +51,9 @@ func Main(m *testing.M) int {
 	return m.Run()
 }
 
+// Path is the program's file, for a test that starts it in its own way.
+func Path() string { return binary }
+
 // Result is how a command ended.
 type Result struct {
 	Code     int
