@@ -410,7 +410,7 @@ func TestDIVOCPathsThatDoNotExist(t *testing.T) {
 		"POST /certificate/api/certificatePDF/MARKED": 405,
 		"GET /divoc/api/v1/certificates/":             404,
 		"MARKED /divoc/api/v1/certify":                405,
-		"POST /divoc/api/v4/MARKED/certify":           404,
+		"POST /divoc/api/v4/MARKED/certify":           501,
 	} {
 		method, path, _ := strings.Cut(request, " ")
 		r := w.ask(method, path, nil)

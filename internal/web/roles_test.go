@@ -10,12 +10,27 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/web/divocapi"
 )
 
 // routes is the law of who may ask what: a status for each kind of caller. A
 // path holds {own}, {revoked}, {code} and {list} for things that exist.
 func routes() []route {
-	const ( // of a source, of another source, of an auditor, of an administrator
+	return append(fixedRoutes(), retiredRoutes()...)
+}
+
+// retiredRoutes are DIVOC's paths that are answered alike to everybody.
+func retiredRoutes() (all []route) {
+	for _, p := range divocapi.Retired() {
+		all = append(all, route{p.Pattern, "", "501", nil})
+	}
+	return all
+}
+
+func fixedRoutes() []route {
+	// Of a source, of another source, of an auditor, of an administrator; of a
+	// person, 403 where it does not say.
+	const (
 		read    = "200 404 403 200"
 		correct = "200 412 403 200"
 		deliver = "200 200 403 200"
@@ -47,10 +62,16 @@ func routes() []route {
 		{"POST /divoc/api/v3/certify", "", deliver, func(n string) any { return request("NEW-3-" + n) }},
 		{"PUT /divoc/api/v1/certificate", "", correct, func(n string) any { return request("CORRECT", "vaccination.batch", "1"+n) }},
 		{"PUT /divoc/api/v3/certificate", "", correct, func(n string) any { return request("CORRECT", "vaccination.batch", "3"+n) }},
+		{"GET /divoc/api/v1/certificates", "", "200 200 403 200 200", nil},
 		{"GET /divoc/api/v1/certificates/{preEnrollmentCode}", "/divoc/api/v1/certificates/OWN", read, nil},
 		{"DELETE /divoc/api/v1/certificates/{preEnrollmentCode}", "/divoc/api/v1/certificates/DELETE?allDoses=true", read, nil},
 		{"GET /certificate/api/certificatePDF/{preEnrollmentCode}", "/certificate/api/certificatePDF/OWN", read, nil},
 		{"GET /certificate/api/certificateQRCode/{preEnrollmentCode}", "/certificate/api/certificateQRCode/OWN", read, nil},
+		{"GET /certificate/api/certificatePDF", "/certificate/api/certificatePDF?certificateId={own}", read + " 200", nil},
+		{"GET /certificate/api/certificate/{certificateId}", "/certificate/api/certificate/{own}", read + " 200", nil},
+		{"GET /certificate/api/certificate/QRCode/{certificateId}", "/certificate/api/certificate/QRCode/{own}", read + " 200", nil},
+		{"GET /divoc/api/v1/users/me", "", "200 200 200 200 200", nil},
+		{"GET /divoc/api/v1/programs/current", "", "200 200 403 200", nil},
 
 		// What anybody may ask: one status for everybody.
 		{"POST /api/v1/verify", "", "200", func(string) any { return m{"data": "HC1:"} }},
@@ -83,19 +104,23 @@ type route struct {
 
 func TestWhoMayAskWhat(t *testing.T) {
 	w := newWorld(t, "jamaica")
-	for _, code := range []string{"OWN", "CORRECT", "DELETE", "REVOKED"} {
+	for _, code := range []string{"CORRECT", "DELETE", "REVOKED", "REVOKED AGAIN"} {
 		w.report("/api/v1/events", event(code))
 	}
+	w.report("/api/v1/events", event("OWN", "contacts", []string{"tel:8765550199"}))
 	id := func(code string) string {
 		list := into[struct{ Certificates []shown }](t, w.ask(http.MethodPost, "/api/v1/certificates/search", m{"enrolmentCode": code})).Certificates
 		return list[0].ID
 	}
-	w.ask(http.MethodPost, "/api/v1/certificates/"+id("REVOKED")+"/revocation", m{}).is(t, 200)
+	revokedOnce, revokedToo := id("REVOKED"), id("REVOKED AGAIN")
+	for _, id := range []string{revokedOnce, revokedToo} {
+		w.ask(http.MethodPost, "/api/v1/certificates/"+id+"/revocation", m{}).is(t, 200)
+	}
 	credential := into[struct {
 		CredentialStatus []struct{ StatusListCredential string }
 	}](t, w.ask(http.MethodGet, "/api/v1/certificates/"+id("OWN")+"/credential", nil))
 	_, list, _ := strings.Cut(credential.CredentialStatus[0].StatusListCredential, "/revocation/")
-	fill := strings.NewReplacer("{own}", id("OWN"), "{revoked}", id("REVOKED"), "{list}", list, "{upload}", w.uploaded())
+	fill := strings.NewReplacer("{own}", id("OWN"), "{revoked}", revokedOnce, "{list}", list, "{upload}", w.uploaded())
 
 	revoked := w.newToken(access.NewToken{Role: access.SystemAdmin, For: time.Hour})
 	w.revokeNewest()
@@ -122,6 +147,22 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"another source", "Bearer " + w.newToken(access.NewToken{Role: access.SourceRole, Source: "other", For: time.Hour})},
 		{"an auditor", "Bearer " + w.newToken(access.NewToken{Role: access.Auditor, For: time.Hour})},
 		{"an administrator", "Bearer " + w.admin()},
+	}
+	vouched := []struct {
+		name, header string
+		as           int // of known; 4 is a person
+	}{
+		{"its source, by its issuer", "Bearer " + w.vouched("facility-staff", "facility_code", "CHECK"), 0},
+		{"another source, by its issuer", "Bearer " + w.vouched("facility-staff", "facility_code", "other"), 1},
+		{"an auditor, by its issuer", "Bearer " + w.vouched("monitoring"), 2},
+		{"an administrator, by its issuer", "Bearer " + w.vouched("admin"), 3},
+		{"a person", "Bearer " + w.vouched("recipient", "preferred_username", "876-555-0199"), 4},
+		{"a role that means nothing here", "Bearer " + w.vouched("facility-print-staff"), -1},
+		{"staff without a facility", "Bearer " + w.vouched("facility-staff", "facility_code", nil), -1},
+	}
+	for _, name := range []string{"an expired token of an issuer", "a token of an issuer for another audience"} {
+		change := map[bool][]any{true: {"exp", w.now.Add(-time.Minute).Unix()}, false: {"aud", "account"}}[strings.Contains(name, "expired")]
+		unknown = append(unknown, struct{ name, header string }{name, "Bearer " + w.vouched("admin", change...)})
 	}
 
 	// Two tokens, as a proxy and a server may read differently.
@@ -175,7 +216,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 			if (got.header.Get("Access-Control-Allow-Origin") != "") != public {
 				t.Errorf("%s by %s: Access-Control-Allow-Origin = %q", r.pattern, name, got.header.Get("Access-Control-Allow-Origin"))
 			}
-			if len(wants) == 4 && got.header.Get("Cache-Control") != "no-store" {
+			if len(wants) >= 4 && got.header.Get("Cache-Control") != "no-store" {
 				t.Errorf("%s by %s: Cache-Control = %q", r.pattern, name, got.header.Get("Cache-Control"))
 			}
 		}
@@ -188,6 +229,17 @@ func TestWhoMayAskWhat(t *testing.T) {
 		}
 		for i, c := range known {
 			ask(c.name, c.header, wants[min(i, len(wants)-1)])
+		}
+		path = strings.Replace(path, revokedOnce, revokedToo, 1) // what was issued again is not revoked any more
+		for _, c := range vouched {
+			switch {
+			case len(wants) == 1:
+				ask(c.name, c.header, wants[0])
+			case c.as >= 0 && c.as < len(wants):
+				ask(c.name, c.header, wants[c.as])
+			default:
+				ask(c.name, c.header, "403")
+			}
 		}
 	}
 	for _, pattern := range w.patterns {

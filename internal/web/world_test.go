@@ -120,7 +120,7 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 		Store: store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: clock, Random: rand.Reader, Log: log, Traces: traces,
 	})
 	w.uploads = upload.New(upload.Options{Store: store, Box: box, Issuance: w.service, Zone: p.TimeZone, Now: clock, Log: log})
-	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader}
+	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader, Others: issuersOf(t, clock)}
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	h := must(handler(Options{
 		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,

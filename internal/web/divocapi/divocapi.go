@@ -5,7 +5,6 @@ package divocapi
 
 import (
 	"context"
-	"encoding/json"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -50,20 +49,24 @@ func Register(mux door.Mux, o Options) {
 	mux.HandleFunc("GET /divoc/api/v1/ping", func(w http.ResponseWriter, _ *http.Request) {
 		door.WriteJSON(w, http.StatusOK, "application/json", "pong")
 	})
-	mux.HandleFunc("GET /divoc/api/v1/certificates/{preEnrollmentCode}", h.caller(h.certificates))
 	mux.HandleFunc("DELETE /divoc/api/v1/certificates/{preEnrollmentCode}", h.caller(h.revoke))
 	mux.HandleFunc("POST /divoc/api/v1/certificate/revoked", h.revoked)
-	mux.HandleFunc("GET /certificate/api/certificatePDF/{preEnrollmentCode}", h.caller(h.pdf))
-	mux.HandleFunc("GET /certificate/api/certificateQRCode/{preEnrollmentCode}", h.caller(h.qr))
+	h.reads(mux)
+	h.about(mux)
 	h.bulk(mux)
+	h.retired(mux)
 	door.Missing(mux, "/divoc/", h.fail)
 	door.Missing(mux, "/certificate/", h.fail)
 }
 
-// caller lets only recognised callers through.
+// caller lets only recognised callers through. DIVOC's citizens sent their token
+// in the address, from where it gets into logs and histories: it is not read.
 func (h *handler) caller(next func(http.ResponseWriter, *http.Request, access.Caller) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		by, err := door.Bearer(r, h.Tokens)
+		if err != nil && r.Header.Get("Authorization") == "" && r.URL.Query().Has("authToken") {
+			err = vaccination.Errorf(vaccination.Unauthorized, "a token in the address is not read, because addresses are kept in logs: send the header \"Authorization: Bearer TOKEN\"")
+		}
 		if err == nil {
 			err = next(w, r, by)
 		}
@@ -167,33 +170,6 @@ func (h *handler) issue(action issuance.Action) func(http.ResponseWriter, *http.
 	}
 }
 
-// stored is a row as DIVOC's registry shows it, with our credential in place of
-// DIVOC's.
-type stored struct {
-	CertificateID     vaccination.CertificateID `json:"certificateId"`
-	PreEnrollmentCode string                    `json:"preEnrollmentCode"`
-	ProgramID         string                    `json:"programId"`
-	Name              string                    `json:"name"`
-	Dose              int                       `json:"dose"`
-	Version           int                       `json:"version"`
-	Status            vaccination.Status        `json:"status"`
-	Certificate       json.RawMessage           `json:"certificate"`
-}
-
-func (h *handler) certificates(w http.ResponseWriter, r *http.Request, by access.Caller) error {
-	code := r.PathValue("preEnrollmentCode")
-	records, err := h.Service.ByCode(r.Context(), by, r.URL.Query().Get("programId"), code, "certificates")
-	if err != nil {
-		return err
-	}
-	out := make([]stored, len(records))
-	for i, x := range records {
-		out[i] = stored{x.ID, code, x.Programme, x.Certificate.Name, x.Dose, x.Version, x.Status, x.Document}
-	}
-	door.WriteJSON(w, http.StatusOK, "application/json", out)
-	return nil
-}
-
 func (h *handler) revoke(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 	q := r.URL.Query()
 	var doses []int
@@ -251,37 +227,4 @@ func (h *handler) isRevoked(ctx context.Context, data []byte) (bool, error) {
 	}
 	status, known, err := h.Service.Status(ctx, id)
 	return known && status != vaccination.StatusValid, err
-}
-
-func (h *handler) pdf(w http.ResponseWriter, r *http.Request, by access.Caller) error {
-	doses, latest, err := h.Service.PageByCode(r.Context(), by, r.URL.Query().Get("programId"), r.PathValue("preEnrollmentCode"), "pdf")
-	if err != nil {
-		return err
-	}
-	var data []byte
-	if r.Method != http.MethodHead { // it asks whether there is one; none is made
-		if data, err = h.Printer.PDF(doses, latest, r.URL.Query()["lang"]); err != nil {
-			return err
-		}
-	}
-	w.Header().Set("Content-Type", "application/pdf")
-	w.Header().Set("Content-Disposition", `inline; filename="certificate.pdf"`)
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(data) // the client went away
-	return nil
-}
-
-func (h *handler) qr(w http.ResponseWriter, r *http.Request, by access.Caller) error {
-	doses, latest, err := h.Service.PageByCode(r.Context(), by, r.URL.Query().Get("programId"), r.PathValue("preEnrollmentCode"), "qr")
-	if err != nil {
-		return err
-	}
-	image, err := h.Printer.PNG(doses[latest])
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "image/png")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(image) // the client went away
-	return nil
 }
