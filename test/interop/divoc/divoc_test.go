@@ -31,18 +31,21 @@ import (
 // job and answer are what signer.js reads and writes.
 type job struct {
 	KeyType          string           `json:"keyType"`
+	DID              string           `json:"did,omitempty"`
 	PublicKeyPEM     string           `json:"publicKeyPem,omitempty"`
 	PrivateKeyPEM    string           `json:"privateKeyPem,omitempty"`
 	PublicKeyBase58  string           `json:"publicKeyBase58,omitempty"`
 	PrivateKeyBase58 string           `json:"privateKeyBase58,omitempty"`
 	Sign             []map[string]any `json:"sign,omitempty"`
 	Verify           []map[string]any `json:"verify,omitempty"`
+	Open             []string         `json:"open,omitempty"`
 	Rounds           int              `json:"rounds,omitempty"`
 }
 
 type answer struct {
 	Signed   []json.RawMessage
 	Verified []bool
+	Opened   []json.RawMessage
 	Codes    []struct {
 		Size          int
 		Modules, Text string
@@ -88,6 +91,11 @@ func rsaKey(t testing.TB) (job, crypto.PublicKey) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return rsaJob(t, key), key.Public()
+}
+
+func rsaJob(t testing.TB, key *rsa.PrivateKey) job {
+	t.Helper()
 	pub, err := x509.MarshalPKIXPublicKey(key.Public())
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +104,7 @@ func rsaKey(t testing.TB) (job, crypto.PublicKey) {
 		KeyType:       "RSA",
 		PublicKeyPEM:  string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pub})),
 		PrivateKeyPEM: string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})),
-	}, key.Public()
+	}
 }
 
 func ed25519Key(t testing.TB) (job, crypto.PublicKey) {
@@ -331,6 +339,12 @@ func scan(t testing.TB, size int, modules string) string {
 			}
 		}
 	}
+	return read(t, img)
+}
+
+// read is what a scanner reads in an image.
+func read(t testing.TB, img image.Image) string {
+	t.Helper()
 	bitmap, err := gozxing.NewBinaryBitmapFromImage(img)
 	if err != nil {
 		t.Fatal(err)
@@ -340,21 +354,4 @@ func scan(t testing.TB, size int, modules string) string {
 		t.Fatalf("reading the code: %v", err)
 	}
 	return result.GetText()
-}
-
-// BenchmarkTable_DIVOCSigner measures DIVOC's signer and verifier, per core.
-func BenchmarkTable_DIVOCSigner(b *testing.B) {
-	for name, newKey := range map[string]func(testing.TB) (job, crypto.PublicKey){"RSA": rsaKey, "Ed25519": ed25519Key} {
-		b.Run(name, func(b *testing.B) {
-			j, _ := newKey(b)
-			j.Sign, j.Rounds = []map[string]any{credential("v2")}, 200
-			var a answer
-			for b.Loop() {
-				a = run(b, j)
-			}
-			b.ReportMetric(a.SignPerSecond, "sign/s")
-			b.ReportMetric(a.VerifyPerSecond, "verify/s")
-			b.ReportMetric(0, "ns/op")
-		})
-	}
 }
