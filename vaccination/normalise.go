@@ -10,7 +10,8 @@ import (
 // a package that may depend on more than the standard library brings texts into
 // Unicode normal form C. e itself is left as it is.
 func (e Event) MapText(f func(string) string) Event {
-	for _, t := range e.texts() {
+	var room [allTexts]text
+	for _, t := range e.texts(room[:0]) {
 		if *t.value != "" {
 			*t.value = f(*t.value)
 		}
@@ -77,7 +78,7 @@ func isCountryCode(s string) bool {
 // fields in which a and b differ. It names fields, never their values.
 func Diff(a, b Event) []string {
 	var out []string
-	ta, tb := a.texts(), b.texts()
+	ta, tb := a.texts(nil), b.texts(nil)
 	for i, t := range ta {
 		if *t.value != *tb[i].value {
 			out = append(out, t.path())

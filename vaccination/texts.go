@@ -22,9 +22,12 @@ const (
 	MaxContact  = 254 // bytes of one contact, scheme included
 )
 
-func (e *Event) texts() []text {
+// allTexts is how many texts an Event has, and a few more.
+const allTexts = 48
+
+// texts appends the texts of e to out.
+func (e *Event) texts(out []text) []text {
 	p, v := &e.Person, &e.Vaccination
-	out := make([]text, 0, 48)
 	out = append(out,
 		text{"", "programme", &e.Programme, MaxCode, false},
 		text{"", "enrolmentCode", &e.EnrolmentCode, MaxCode, true},

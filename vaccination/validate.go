@@ -46,7 +46,8 @@ func (e Event) Validate(today Date) []Fault {
 	add := func(path, code, message string) {
 		faults = append(faults, Fault{Path: path, Code: code, Message: message})
 	}
-	for _, t := range e.texts() {
+	var room [allTexts]text
+	for _, t := range e.texts(room[:0]) {
 		checkText(t, add)
 	}
 	if e.Person.Name != "" && !strings.ContainsFunc(e.Person.Name, unicode.IsLetter) {

@@ -21,6 +21,8 @@ import (
 const (
 	maxParts = 16
 	maxSize  = 1 << 20 // of all parts together
+
+	usualSize = 6 << 10 // more than nearly every certificate has
 )
 
 // The first byte of what [Pack] returned says how it was made.
@@ -71,7 +73,8 @@ func Pack(parts ...[]byte) ([]byte, error) {
 	if len(parts) > maxParts || size > maxSize {
 		return nil, errors.New("too much for one certificate")
 	}
-	plain := make([]byte, 0, size+4*len(parts)+1)
+	var room [2][usualSize]byte // on the stack, as most are small
+	plain := room[0][:0]
 	plain = append(plain, byte(len(parts)))
 	for _, p := range parts {
 		plain = binary.AppendUvarint(plain, uint64(len(p)))
@@ -79,10 +82,8 @@ func Pack(parts ...[]byte) ([]byte, error) {
 	for _, p := range parts {
 		plain = append(plain, p...)
 	}
-	out := make([]byte, 1+s2.MaxEncodedLen(len(plain)))
-	block := codec().two.Encode(out[1:], plain)
-	out[0] = versionTwo
-	return out[:1+len(block)], nil
+	block := codec().two.Encode(room[1][:0], plain)
+	return append(append(make([]byte, 0, 1+len(block)), versionTwo), block...), nil
 }
 
 // Unpack returns the parts that [Pack] was given. The error is [ErrMalformed].
