@@ -59,12 +59,6 @@ type Fragment struct {
 	Facility string `json:"facility,omitempty"`
 	// Fields are the values by the source's names.
 	Fields mapping.Fields `json:"fields,omitempty"`
-	// Partial says that Fields, Status and the rest hold only what changed at
-	// Version, as a submitted form does: what it leaves out stays as it is known.
-	Partial bool `json:"partial,omitempty"`
-	// Times are, of a thing put together from partial states, when each field
-	// was last changed; a field without is as old as Version says.
-	Times map[string]time.Time `json:"times,omitempty"`
 }
 
 // Facility is a place of vaccination as a source knows it. A certificate keeps
@@ -112,5 +106,5 @@ type Reader interface {
 type Reading struct {
 	Fragments  []Fragment
 	Facilities []Facility
-	Needs      []string // ids to fetch: a form stub's cases
+	Needs      []string // ids to fetch: the cases of a form stub, or that a form changed
 }

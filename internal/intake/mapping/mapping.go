@@ -27,10 +27,10 @@ type Mapping struct {
 	Stages map[string]Stage `yaml:"stages"`
 	// Ignore are stages that are never doses: a certificate's own, reports of
 	// side effects.
-	Ignore []string `yaml:"ignore"`
+	Ignore Names `yaml:"ignore"`
 	// Statuses are the source's states of a dose that count as given. Empty:
 	// every state.
-	Statuses []string `yaml:"statuses"`
+	Statuses Names `yaml:"statuses"`
 	// Slots are doses that the source keeps beside the person: one case with
 	// dose1_date, dose2_date.
 	Slots []Slot `yaml:"slots"`
@@ -44,7 +44,7 @@ type Mapping struct {
 // Rule says how one field is found: the first of From that has a value, through
 // Codes where there are any, else Constant.
 type Rule struct {
-	From     []string          `yaml:"from"`
+	From     Names             `yaml:"from"`
 	Codes    map[string]string `yaml:"codes"`    // the source's code → the value, "" for one that says nothing; a code that is not there is a problem
 	Constant string            `yaml:"constant"` // where none of From has a value
 	Join     string            `yaml:"join"`     // puts all of From together with this between, in place of the first
@@ -52,15 +52,23 @@ type Rule struct {
 
 // UnmarshalYAML reads a rule, or in its place one name or a list of names alone.
 func (r *Rule) UnmarshalYAML(n *yaml.Node) error {
-	switch n.Kind {
-	case yaml.ScalarNode:
-		r.From = []string{n.Value}
-		return nil
-	case yaml.SequenceNode:
+	if n.Kind != yaml.MappingNode {
 		return n.Decode(&r.From)
 	}
 	type rule Rule
 	return n.Decode((*rule)(r))
+}
+
+// Names are names of a source, in order of preference.
+type Names []string
+
+// UnmarshalYAML reads a list of names, or one name alone.
+func (names *Names) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		*names = Names{n.Value}
+		return nil
+	}
+	return n.Decode((*[]string)(names))
 }
 
 // Person are the rules for the fields of a person.
@@ -85,7 +93,7 @@ type Person struct {
 	PostCode    Rule            `yaml:"postCode"`
 	// Types are the source's kinds of things that are people, where it delivers
 	// several: case types.
-	Types []string `yaml:"types"`
+	Types Names `yaml:"types"`
 }
 
 // Dose are the rules for the fields of a dose. A dose's rules see the fields of
