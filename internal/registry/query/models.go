@@ -8,6 +8,19 @@ import (
 	"time"
 )
 
+type Arrival struct {
+	ID         int64
+	Source     string
+	Channel    string
+	State      string
+	Times      int32
+	Size       int32
+	ReceivedAt time.Time
+	LatestAt   time.Time
+	Hash       []byte
+	Sealed     []byte
+}
+
 type Audit struct {
 	Chain  int16
 	Seq    int64
@@ -38,6 +51,52 @@ type Certificate struct {
 	Sealed      []byte
 }
 
+type Facility struct {
+	Source string
+	ID     string
+	Code   string
+	Name   string
+	Path   string
+}
+
+type Fragment struct {
+	Bucket      int16
+	Key         []byte
+	Source      string
+	Kind        string
+	Person      []byte
+	Version     time.Time
+	Arrival     int64
+	Hash        []byte
+	Deleted     bool
+	Settled     bool
+	Facility    string
+	Record      []byte
+	Content     []byte
+	Certificate []byte
+	Sealed      []byte
+}
+
+type Item struct {
+	Bucket      int16
+	ID          int64
+	Source      string
+	Arrival     int64
+	Fragment    []byte
+	State       string
+	Class       string
+	Field       string
+	Problems    string
+	Facility    string
+	Code        []byte
+	Sealed      []byte
+	Certificate []byte
+	ReceivedAt  time.Time
+	DecidedAt   *time.Time
+	DecidedBy   string
+	Note        string
+}
+
 type Person struct {
 	Bucket    int16
 	ID        int64
@@ -48,12 +107,64 @@ type Person struct {
 	Source    string
 }
 
+type Setting struct {
+	Name  string
+	Value string
+}
+
+type Source struct {
+	Name           string
+	Programme      string
+	CreatedAt      time.Time
+	Authoritative  bool
+	Kind           string
+	State          string
+	Problem        string
+	Config         []byte
+	MappingVersion int32
+	Position       string
+	HourlyLimit    int32
+	Scope          []string
+	ContactAt      time.Time
+	OkAt           time.Time
+	LagSeconds     int64
+	Turn           int64
+	HourAt         time.Time
+	HourIssued     int32
+	DeletionsAt    time.Time
+	Deletions      int32
+	Breaker        bool
+}
+
 type StatusList struct {
 	List       int32
 	Purpose    string
 	Version    int64
 	IssuedAt   time.Time
 	Credential []byte
+}
+
+type Suspension struct {
+	Bucket     int16
+	ID         []byte
+	StatusList int32
+	Since      time.Time
+	Until      time.Time
+}
+
+type Tally struct {
+	Source string
+	State  string
+	N      int64
+}
+
+type Told struct {
+	Bucket    int16
+	PersonID  int64
+	Dose      int16
+	Programme string
+	AsOf      time.Time
+	Content   []byte
 }
 
 type Upload struct {
@@ -75,4 +186,5 @@ type Upload struct {
 	RowsWrong  int64
 	CreatedAt  time.Time
 	TouchedAt  time.Time
+	ClearedAt  *time.Time
 }
