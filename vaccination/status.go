@@ -32,8 +32,9 @@ func moves() map[Status]map[Act]Status {
 			ActRevoke:    StatusRevoked,
 		},
 		StatusSuspended: {
-			ActLift:   StatusValid,
-			ActRevoke: StatusRevoked,
+			ActSuspend: StatusSuspended, // for another time, or another reason
+			ActLift:    StatusValid,
+			ActRevoke:  StatusRevoked,
 		},
 		StatusSuperseded: {},
 		StatusRevoked:    {},

@@ -128,7 +128,7 @@ func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, erro
 			return err
 		}
 		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{
-			Chain: registry.AdminChain, Act: "token.create", Object: fmt.Sprint(id), Detail: strings.TrimSpace(string(n.Role) + " " + n.Source),
+			Chain: registry.AdminChain, Act: "token.create", Object: fmt.Sprint(id), Detail: strings.TrimSpace(string(n.Role)+" "+n.Source) + registry.MarkUntil + now.Add(n.For).Format(time.RFC3339),
 		})
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -25,10 +26,12 @@ func checkReason(reason string) error {
 	return nil
 }
 
-// Change revokes, suspends or lifts one certificate. reason is kept with it and
-// must hold nothing personal: one line of at most 200 characters. The error is [vaccination.NotFound] for a
-// certificate that is not the caller's, [vaccination.Conflict] for a move that
-// the table of moves does not have. Revoking what is revoked changes nothing.
+// Change revokes, suspends or lifts one certificate; a suspension of it has no
+// end, see [Service.Suspend] for one that has. reason is kept with it and must
+// hold nothing personal: one line of at most 200 characters. The error is
+// [vaccination.NotFound] for a certificate that is not the caller's,
+// [vaccination.Conflict] for a move that the table of moves does not have.
+// Revoking what is revoked changes nothing.
 func (s *Service) Change(ctx context.Context, by access.Caller, id vaccination.CertificateID, act vaccination.Act, reason string) (vaccination.Status, error) {
 	if err := checkReason(reason); err != nil {
 		return "", err
@@ -49,7 +52,7 @@ func (s *Service) Change(ctx context.Context, by access.Caller, id vaccination.C
 		if after, err = v.status().After(act); err != nil {
 			return err
 		}
-		return s.change(ctx, by, p, []*version{v}, act, reason)
+		return s.change(ctx, by, p, []*version{v}, act, time.Time{}, reason)
 	})
 	if err != nil {
 		return "", err
@@ -108,7 +111,7 @@ func (s *Service) revokeDoses(ctx context.Context, by access.Caller, programme, 
 			stand = append(stand, v)
 		}
 	}
-	return ids, s.change(ctx, by, p, stand, vaccination.ActRevoke, reason)
+	return ids, s.change(ctx, by, p, stand, vaccination.ActRevoke, time.Time{}, reason)
 }
 
 // revocable checks DIVOC's rule for the doses of one call. Both are sorted.
@@ -127,8 +130,9 @@ func revocable(doses, certified []int) error {
 	return nil
 }
 
-// change moves versions of one person in one transaction.
-func (s *Service) change(ctx context.Context, by access.Caller, p *person, versions []*version, act vaccination.Act, reason string) error {
+// change moves versions of one person in one transaction. until is the end of a
+// suspension, zero for none.
+func (s *Service) change(ctx context.Context, by access.Caller, p *person, versions []*version, act vaccination.Act, until time.Time, reason string) error {
 	if len(versions) == 0 {
 		return nil
 	}
@@ -141,6 +145,10 @@ func (s *Service) change(ctx context.Context, by access.Caller, p *person, versi
 			return err
 		}
 		w.record(p.row.Bucket, string(act), v.id(), reason)
+		if !until.IsZero() {
+			w.flags[len(w.flags)-1].until = until
+			w.record(p.row.Bucket, actUntil, v.id(), until.Format(time.RFC3339))
+		}
 	}
 	if err := s.Store.TxRaw(ctx, w.run(ctx)); err != nil {
 		return err
@@ -149,9 +157,16 @@ func (s *Service) change(ctx context.Context, by access.Caller, p *person, versi
 	return nil
 }
 
+// actReissue is how the audit says why a certificate was issued again: the entry
+// of the revoked one.
+const actReissue = "reissue"
+
 // ReissueByID issues a revoked certificate again, with the same content, as a
-// new version.
-func (s *Service) ReissueByID(ctx context.Context, by access.Caller, id vaccination.CertificateID) (Result, error) {
+// new version. reason stands in the audit, as for [Service.Change].
+func (s *Service) ReissueByID(ctx context.Context, by access.Caller, id vaccination.CertificateID, reason string) (Result, error) {
+	if err := checkReason(reason); err != nil {
+		return Result{}, err
+	}
 	p, v, err := s.find(ctx, by, access.Reissue, id)
 	if err != nil {
 		return Result{}, err
@@ -165,9 +180,9 @@ func (s *Service) ReissueByID(ctx context.Context, by access.Caller, id vaccinat
 		return Result{}, fmt.Errorf("reading the event of certificate %s: %w", id, err)
 	}
 	by.Source = v.row.Source
-	results, err := s.Issue(ctx, by, Reissue, []vaccination.Event{e})
+	each, err := s.issueEach(ctx, request{by: by, action: Reissue, events: []vaccination.Event{e}, reason: reason}, nil)
 	if err != nil {
 		return Result{}, err
 	}
-	return results[0], nil
+	return each[0].Result, each[0].Err
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
@@ -20,6 +21,7 @@ type trail struct {
 	detail  uint64 // of its issue
 	reason  uint64 // of the last move
 	moved   int64  // when, in microseconds; 0 for none
+	until   int64  // when its suspension ends, in seconds; 0 for no end
 	touched touch  // when its person's row was last written with it
 }
 
@@ -35,8 +37,11 @@ func textHash(s string) uint64 {
 }
 
 // differs says what of a certificate is not as the audit has it.
-func (t trail) differs(c query.Certificate) error {
-	reason, moved := textHash(c.Reason), c.StatusAt.UnixMicro()
+func (t trail) differs(c query.Certificate, s query.Suspension) error {
+	reason, moved, until := textHash(c.Reason), c.StatusAt.UnixMicro(), int64(0)
+	if s.ID != nil {
+		until = s.Until.Unix()
+	}
 	if t.moved == 0 { // as it was issued
 		t.reason, t.moved = textHash(""), c.IssuedAt.UnixMicro()
 	}
@@ -49,6 +54,10 @@ func (t trail) differs(c query.Certificate) error {
 		return errors.New("its reason is not what the audit says")
 	case t.moved != moved:
 		return errors.New("its state is of another time than the audit says")
+	case t.until != until:
+		return errors.New("its suspension ends at another time than the audit says")
+	case s.ID != nil && s.StatusList != c.StatusList:
+		return errors.New("its suspension is of another status list")
 	default:
 		return nil
 	}
@@ -68,7 +77,7 @@ func (ts trails) follow(e query.Audit) error {
 		if err != nil {
 			return fmt.Errorf("%s of certificate %s, which is %q by then", act, id, t.status)
 		}
-		t.status, t.reason, t.moved = to, textHash(reason), at
+		t.status, t.reason, t.moved, t.until = to, textHash(reason), at, 0
 		ts[id] = t
 		return nil
 	}
@@ -86,8 +95,15 @@ func (ts trails) follow(e query.Audit) error {
 			}
 			return move(old, vaccination.ActSupersede, reasonCorrected)
 		}
-	case string(vaccination.ActSuspend), string(vaccination.ActLift), string(vaccination.ActRevoke):
+	case string(vaccination.ActSuspend), string(vaccination.ActLift), string(vaccination.ActRevoke), string(vaccination.ActSupersede):
 		return move(id, vaccination.Act(e.Act), e.Detail)
+	case actUntil:
+		until, err := time.Parse(time.RFC3339, e.Detail)
+		if err != nil || t.status != vaccination.StatusSuspended {
+			return fmt.Errorf("the end of a suspension of certificate %s, which is %q by then", id, t.status)
+		}
+		t.until = until.Unix()
+		ts[id] = t
 	case actContact:
 		t.touched = touch{e.Seq, at}
 		ts[id] = t
@@ -95,15 +111,14 @@ func (ts trails) follow(e query.Audit) error {
 	return nil
 }
 
-// chain walks one audit chain and returns what it says of each certificate.
-func (c *checking) chain(ctx context.Context, chain int16) (trails, error) {
-	out := trails{}
+// chain walks one audit chain and hands each entry to follow.
+func (c *checking) chain(ctx context.Context, chain int16, follow func(query.Audit) error) error {
 	hash := make([]byte, sha256.Size)
 	var seq int64
 	for {
 		entries, err := c.q.AuditAfter(ctx, query.AuditAfterParams{Chain: chain, Seq: seq, MaxRows: checkPage})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, e := range entries {
 			c.AuditEntries++
@@ -117,7 +132,7 @@ func (c *checking) chain(ctx context.Context, chain int16) (trails, error) {
 				c.problem("audit chain %d: entry %d was changed", chain, e.Seq)
 			}
 			hash = e.Hash
-			if err := out.follow(e); err != nil {
+			if err := follow(e); err != nil {
 				c.problem("audit chain %d: entry %d: %v", chain, e.Seq, err)
 			}
 		}
@@ -127,13 +142,13 @@ func (c *checking) chain(ctx context.Context, chain int16) (trails, error) {
 	}
 	heads, err := c.q.AuditHeads(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, h := range heads {
 		if h.ID == chain && h.AuditSeq == seq && bytes.Equal(h.AuditHead, hash) {
-			return out, nil
+			return nil
 		}
 	}
 	c.problem("audit chain %d: it does not end where its head says", chain)
-	return out, nil
+	return nil
 }

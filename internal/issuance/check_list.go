@@ -57,7 +57,7 @@ func (c *checking) lists(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		flagged, err := c.q.FlaggedInList(ctx, row.List)
+		flagged, err := c.q.FlaggedInList(ctx, query.FlaggedInListParams{List: row.List, Now: c.Now().UTC()})
 		if err != nil {
 			return err
 		}

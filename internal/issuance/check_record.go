@@ -2,6 +2,7 @@ package issuance
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -121,4 +122,25 @@ func verifyCode(m *hcert.Message, keys *trust.List) error {
 		}
 	}
 	return errors.New("its code does not verify")
+}
+
+// suspensions are the suspensions with an end in a group of buckets.
+func (c *checking) suspensions(ctx context.Context, group int16) (map[vaccination.CertificateID]query.Suspension, error) {
+	rows, err := c.q.SuspensionsBetween(ctx, query.SuspensionsBetweenParams{First: group << 6, Last: group<<6 | 63})
+	out := make(map[vaccination.CertificateID]query.Suspension, len(rows))
+	for _, row := range rows {
+		out[vaccination.CertificateID(row.ID)] = row
+	}
+	return out, err
+}
+
+// told checks that what sources told last was certified.
+func (c *checking) told(ctx context.Context, group int16) error {
+	rows, err := c.q.ToldBetween(ctx, query.ToldBetweenParams{First: group << 6, Last: group<<6 | 63})
+	for _, row := range rows {
+		if !row.Held {
+			c.problem("person %d of bucket %d: what its source told last of %s dose %d is in no certificate", row.PersonID, row.Bucket, row.Programme, row.Dose)
+		}
+	}
+	return err
 }

@@ -105,9 +105,11 @@ type writes struct {
 	order   []*person
 	rows    []query.Certificate
 	flags   []flag
-	updates []query.UpdateContactParams
+	updates query.UpdateContactsParams
+	told    []*Draft // whose records' sources told a newer state
 	audit   []registry.Entry
 	now     time.Time // of everything in the transaction
+	held    bool      // also while the service is on hold
 }
 
 // flag is a move of a stored certificate from one state to another.
@@ -115,13 +117,14 @@ type flag struct {
 	row    query.Certificate
 	to     vaccination.Status
 	reason string
+	until  time.Time // the end of a suspension, zero for none
 }
 
 func newWrites(s *Service, by access.Caller) *writes {
 	return &writes{s: s, by: by, people: map[*person]vaccination.Event{}}
 }
 
-func (w *writes) empty() bool { return len(w.rows)+len(w.flags)+len(w.updates) == 0 }
+func (w *writes) empty() bool { return len(w.rows)+len(w.flags)+len(w.updates.Ids)+len(w.told) == 0 }
 
 // touch has the person's row written as d says. Who a person is and how to reach
 // them is for the source to say that said it first: another that certifies a dose
@@ -142,6 +145,9 @@ func (w *writes) touch(d *Draft) {
 
 func (w *writes) add(g *Signed) error {
 	d := g.draft
+	if d.same == nil && d.tell != nil {
+		w.told = append(w.told, d)
+	}
 	if d.same != nil || d.outcome == Unchanged {
 		return nil
 	}
@@ -156,6 +162,9 @@ func (w *writes) add(g *Signed) error {
 	}
 	w.rows = append(w.rows, g.row())
 	w.record(d.person.row.Bucket, string(d.outcome), g.id, issueDetail(g.row()))
+	if d.reason != "" {
+		w.record(d.person.row.Bucket, actReissue, d.previous.id(), d.reason)
+	}
 	return nil
 }
 
@@ -191,9 +200,9 @@ func (w *writes) updateContact(d *Draft) error {
 	if err != nil {
 		return err
 	}
-	w.updates = append(w.updates, query.UpdateContactParams{
-		Bucket: v.row.Bucket, ID: v.row.ID, Before: v.row.Content, Content: v.contents(d.content), Sealed: sealed,
-	})
+	u := &w.updates
+	u.Buckets, u.Ids = append(u.Buckets, v.row.Bucket), append(u.Ids, v.row.ID)
+	u.Befores, u.Contents, u.Sealeds = append(u.Befores, v.row.Content), append(u.Contents, v.contents(d.content)), append(u.Sealeds, sealed)
 	w.record(v.row.Bucket, actContact, v.id(), "by "+d.source)
 	return nil
 }
@@ -204,7 +213,7 @@ func (w *writes) move(row query.Certificate, act vaccination.Act, reason string)
 	if err != nil {
 		return err
 	}
-	w.flags = append(w.flags, flag{row, to, reason})
+	w.flags = append(w.flags, flag{row: row, to: to, reason: reason})
 	return nil
 }
 
@@ -216,6 +225,11 @@ func (w *writes) record(bucket int16, act string, id vaccination.CertificateID, 
 // shortest time, and when it fails nothing of the act remains.
 func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 	return func(tx pgx.Tx, q *query.Queries) error {
+		if !w.held {
+			if err := w.s.notHeld(ctx, q); err != nil {
+				return err
+			}
+		}
 		w.now = w.s.Now().UTC()
 		steps := []func() error{
 			func() error { return w.lockPeople(ctx, q) },
@@ -223,6 +237,7 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 			func() error { return w.writeFlags(ctx, q) },
 			func() error { return w.writeCertificates(ctx, q) },
 			func() error { return w.writeUpdates(ctx, q) },
+			func() error { return w.writeTold(ctx, q) },
 			func() error { return w.publishLater(ctx, tx, q) },
 			func() error { return registry.Audit(ctx, q, w.now, w.by.Actor, w.audit...) },
 		}
@@ -256,6 +271,11 @@ func (w *writes) lockPeople(ctx context.Context, q *query.Queries) error {
 	}
 	for _, f := range w.flags {
 		add(f.row.Bucket, f.row.PersonID)
+	}
+	for _, d := range w.told {
+		if !d.person.fresh {
+			add(d.person.row.Bucket, d.person.row.ID)
+		}
 	}
 	if len(p.Ids) == 0 {
 		return nil
@@ -313,13 +333,35 @@ func (w *writes) writeFlags(ctx context.Context, q *query.Queries) error {
 	p := query.SetStatusParams{StatusAt: w.now, Reason: w.flags[0].reason}
 	for _, f := range w.flags {
 		p.Buckets, p.Ids = append(p.Buckets, f.row.Bucket), append(p.Ids, f.row.ID)
-		p.Befores, p.Statuses = append(p.Befores, f.row.Status), append(p.Statuses, statusNumber(f.to))
+		p.Befores, p.Since, p.Statuses = append(p.Befores, f.row.Status), append(p.Since, f.row.StatusAt), append(p.Statuses, statusNumber(f.to))
 	}
 	n, err := q.SetStatus(ctx, p)
 	if err == nil && n != int64(len(w.flags)) {
 		err = registry.ErrChanged
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return w.writeSuspensions(ctx, q)
+}
+
+// writeSuspensions keeps when suspensions end.
+func (w *writes) writeSuspensions(ctx context.Context, q *query.Queries) error {
+	var over query.DeleteSuspensionsParams
+	for _, f := range w.flags {
+		if !f.until.IsZero() {
+			err := q.PutSuspension(ctx, query.PutSuspensionParams{Bucket: f.row.Bucket, ID: f.row.ID, StatusList: f.row.StatusList, Since: w.now, Until: f.until})
+			if err != nil {
+				return err
+			}
+		} else if statusOf(f.row.Status) == vaccination.StatusSuspended {
+			over.Buckets, over.Ids = append(over.Buckets, f.row.Bucket), append(over.Ids, f.row.ID)
+		}
+	}
+	if len(over.Ids) == 0 {
+		return nil
+	}
+	return q.DeleteSuspensions(ctx, over)
 }
 
 func (w *writes) writeCertificates(ctx context.Context, q *query.Queries) error {
@@ -338,20 +380,23 @@ func (w *writes) writeCertificates(ctx context.Context, q *query.Queries) error 
 }
 
 func (w *writes) writeUpdates(ctx context.Context, q *query.Queries) error {
-	for _, u := range w.updates {
-		n, err := q.UpdateContact(ctx, u)
-		if err != nil {
-			return err
-		}
-		if n != 1 {
-			return registry.ErrChanged
-		}
+	if len(w.updates.Ids) == 0 {
+		return nil
 	}
-	return nil
+	n, err := q.UpdateContacts(ctx, w.updates)
+	if err == nil && n != int64(len(w.updates.Ids)) {
+		err = registry.ErrChanged
+	}
+	return err
 }
 
-// publishLater queues each status list that a move made stale; without a queue
-// it is signed when somebody asks for it next.
+// publishLater marks each status list that a move made stale, so that whoever
+// asks for it signs it anew, and queues a job for it where none waits: whoever
+// marks a list that was not marked adds the job.
+//
+// Nothing is lost in between. A publisher holds the list's lock from before it
+// reads the states until its list, unmarked, is durable; so do we from here to
+// our commit. Either it sees what we write, or it is through and we mark anew.
 func (w *writes) publishLater(ctx context.Context, tx pgx.Tx, q *query.Queries) error {
 	var lists []int32
 	for _, f := range w.flags {
@@ -359,13 +404,12 @@ func (w *writes) publishLater(ctx context.Context, tx pgx.Tx, q *query.Queries) 
 	}
 	slices.Sort(lists)
 	for _, list := range slices.Compact(lists) {
-		var err error
-		if w.s.Later != nil {
+		if err := q.LockStatusList(ctx, query.LockStatusListParams{Class: lockStatusLists, List: list}); err != nil {
+			return err
+		}
+		marked, err := q.StaleStatusList(ctx, list)
+		if err == nil && marked > 0 && w.s.Later != nil {
 			err = w.s.Later(ctx, tx, list)
-		} else if err = q.LockStatusList(ctx, query.LockStatusListParams{Class: lockStatusLists, List: list}); err == nil {
-			// A publisher that read before this transaction ends has put its list
-			// now, or waits.
-			err = q.StaleStatusList(ctx, list)
 		}
 		if err != nil {
 			return err

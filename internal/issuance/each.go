@@ -3,6 +3,7 @@ package issuance
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -29,11 +30,24 @@ type Also func(ctx context.Context, tx pgx.Tx, q *query.Queries, each []Each) er
 // also writes. The error is one that concerns them all; then nothing was
 // written.
 func (s *Service) IssueEach(ctx context.Context, by access.Caller, action Action, events []vaccination.Event, also Also) ([]Each, error) {
-	refused := make([]error, len(events)) // when they were to be signed
+	return s.issueEach(ctx, request{by: by, action: action, events: events}, also)
+}
+
+// request is what is asked for events.
+type request struct {
+	by     access.Caller
+	action Action
+	events []vaccination.Event
+	asOf   []time.Time // of each event, see [Service.Settle]; nil for none
+	reason string      // why a certificate is issued again
+}
+
+func (s *Service) issueEach(ctx context.Context, r request, also Also) ([]Each, error) {
+	refused := make([]error, len(r.events)) // when they were to be signed
 	var each []Each
 	for {
 		err := s.retry(ctx, func() (err error) {
-			each, err = s.issueEachOnce(ctx, by, action, events, refused, also)
+			each, err = s.issueEachOnce(ctx, r, refused, also)
 			return err
 		})
 		var item *ItemError
@@ -44,8 +58,8 @@ func (s *Service) IssueEach(ctx context.Context, by access.Caller, action Action
 	}
 }
 
-func (s *Service) issueEachOnce(ctx context.Context, by access.Caller, action Action, events []vaccination.Event, refused []error, also Also) ([]Each, error) {
-	drafts, errs, err := s.prepareEach(ctx, by, action, events, refused)
+func (s *Service) issueEachOnce(ctx context.Context, r request, refused []error, also Also) ([]Each, error) {
+	drafts, errs, err := s.prepareEach(ctx, r, refused)
 	if err != nil {
 		return nil, err
 	}
@@ -64,11 +78,11 @@ func (s *Service) issueEachOnce(ctx context.Context, by access.Caller, action Ac
 		}
 		return nil, err
 	}
-	each := make([]Each, len(events))
+	each := make([]Each, len(r.events))
 	for i, err := range errs {
 		each[i].Err = err
 	}
-	_, err = s.commit(ctx, by, signed, func(tx pgx.Tx, q *query.Queries, results []Result) error {
+	_, err = s.commit(ctx, r.by, signed, func(tx pgx.Tx, q *query.Queries, results []Result) error {
 		for i, r := range results {
 			each[places[i]].Result = r
 		}
@@ -81,10 +95,10 @@ func (s *Service) issueEachOnce(ctx context.Context, by access.Caller, action Ac
 }
 
 // prepareEach is [Service.Prepare] that leaves out what is wrong.
-func (s *Service) prepareEach(ctx context.Context, by access.Caller, action Action, events []vaccination.Event, refused []error) (drafts []*Draft, errs []error, err error) {
-	ctx, span := tracing.Step(ctx, "Prepare", len(events))
+func (s *Service) prepareEach(ctx context.Context, r request, refused []error) (drafts []*Draft, errs []error, err error) {
+	ctx, span := tracing.Step(ctx, "Prepare", len(r.events))
 	defer func() { span.End(err) }()
-	drafts, errs, err = s.checkEach(ctx, by, action, events)
+	drafts, errs, err = s.checkEach(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -93,5 +107,5 @@ func (s *Service) prepareEach(ctx context.Context, by access.Caller, action Acti
 			errs[i] = err
 		}
 	}
-	return drafts, errs, s.decideEach(ctx, by, action, drafts, errs)
+	return drafts, errs, s.decideEach(ctx, r, drafts, errs)
 }

@@ -89,6 +89,10 @@ func (w *world) source(name string) access.Caller {
 	return access.Caller{Actor: "token:1 " + name, Role: access.SourceRole, Source: name}
 }
 
+func (w *world) sources() access.Sources {
+	return access.Sources{Store: w.store, Now: func() time.Time { return w.now }}
+}
+
 // event is a record that has no fault.
 func event(code string, dose int) vaccination.Event {
 	return vaccination.Event{
@@ -242,10 +246,10 @@ func TestAfterARevocation(t *testing.T) {
 	if _, err := w.Change(w.ctx, w.by, second.ID, vaccination.ActRevoke, ""); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.ReissueByID(w.ctx, w.by, second.ID); vaccination.ErrorCode(err) != vaccination.Forbidden {
+	if _, err := w.ReissueByID(w.ctx, w.by, second.ID, ""); vaccination.ErrorCode(err) != vaccination.Forbidden {
 		t.Errorf("a source issues again: %v", err)
 	}
-	third, err := w.ReissueByID(w.ctx, access.System("test"), second.ID)
+	third, err := w.ReissueByID(w.ctx, access.System("test"), second.ID, "")
 	if err != nil || third.Version != 3 || third.Replaces != second.ID {
 		t.Errorf("issued again = %+v, %v", third, err)
 	}

@@ -3,6 +3,7 @@ package issuance
 import (
 	"context"
 	"log/slog"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/tracing"
+	"github.com/opendivoc/divoc/vaccination"
 )
 
 // publishList is the job that signs a status list anew after a change.
@@ -26,9 +28,38 @@ type publishWorker struct {
 	service *Service
 }
 
-// Work publishes the list. A failure is tried again by the queue.
+// holdPause is how long waits what is not published just now.
+const holdPause = 10 * time.Second
+
+// Work publishes the list, unless somebody did who asked for it. A failure is
+// tried again by the queue.
 func (w *publishWorker) Work(ctx context.Context, job *river.Job[publishList]) error {
-	return w.service.PublishList(ctx, job.Args.List)
+	err := w.service.publish(ctx, job.Args.List, false)
+	if vaccination.ErrorCode(err) == vaccination.Unavailable {
+		return river.JobSnooze(holdPause)
+	}
+	return err
+}
+
+// liftSuspensions is the job that lifts suspensions that are over.
+type liftSuspensions struct{}
+
+// Kind names the job in the queue.
+func (liftSuspensions) Kind() string { return "lift-suspensions" }
+
+// liftEvery is how often the job looks; see [Service.Suspend] for why nothing
+// depends on it.
+const liftEvery = time.Minute
+
+type liftWorker struct {
+	river.WorkerDefaults[liftSuspensions]
+	service *Service
+}
+
+// Work lifts what is over. The next run takes up what this one leaves.
+func (w *liftWorker) Work(ctx context.Context, _ *river.Job[liftSuspensions]) error {
+	_, err := w.service.LiftEnded(ctx)
+	return err
 }
 
 // Queue runs issuance's jobs in the database that holds the certificates.
@@ -43,28 +74,51 @@ type Work struct {
 	Queue   string               // its name, apart from the others
 	Workers int                  // how many jobs of it run at once
 	Add     func(*river.Workers) // adds the kinds of jobs
+	Every   []Periodic
+}
+
+// Periodic is a job that is run at the start and then over and over, once among
+// all servers of a database.
+type Periodic struct {
+	Every time.Duration
+	Job   func() river.JobArgs
+}
+
+// jobs are the periodic jobs of w as the queue takes them. One that fails is not
+// tried again before it is due again.
+func (w Work) jobs() []*river.PeriodicJob {
+	var out []*river.PeriodicJob
+	for _, p := range w.Every {
+		out = append(out, river.NewPeriodicJob(river.PeriodicInterval(p.Every), func() (river.JobArgs, *river.InsertOpts) {
+			return p.Job(), &river.InsertOpts{Queue: w.Queue, MaxAttempts: 1}
+		}, &river.PeriodicJobOpts{RunOnStart: true}))
+	}
+	return out
 }
 
 // NewQueue returns the queue of s and of more, and makes s use it.
 func NewQueue(store *registry.Store, s *Service, log *slog.Logger, more ...Work) (*Queue, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &publishWorker{service: s})
+	river.AddWorker(workers, &liftWorker{service: s})
+	periodic := Work{Queue: river.QueueDefault, Every: []Periodic{{liftEvery, func() river.JobArgs { return liftSuspensions{} }}}}.jobs()
 	queues := map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: 4}}
 	for _, w := range more {
 		w.Add(workers)
 		queues[w.Queue] = river.QueueConfig{MaxWorkers: w.Workers}
+		periodic = append(periodic, w.jobs()...)
 	}
 	client, err := river.NewClient(riverpgxv5.New(store.Pool()), &river.Config{
-		Logger:     log,
-		Queues:     queues,
-		Workers:    workers,
-		Middleware: s.middleware(),
+		Logger:       log,
+		Queues:       queues,
+		Workers:      workers,
+		PeriodicJobs: periodic,
+		Middleware:   s.middleware(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	s.Later = func(ctx context.Context, tx pgx.Tx, list int32) error {
-		// One waiting job per list is enough: it reads what is true when it runs.
 		_, err := client.InsertTx(ctx, tx, publishList{List: list}, nil)
 		return err
 	}

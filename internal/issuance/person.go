@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/opendivoc/divoc/internal/registry/pack"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -30,7 +31,8 @@ type person struct {
 
 // version is one certificate as stored.
 type version struct {
-	row query.Certificate
+	row   query.Certificate
+	until time.Time // the end of its suspension, zero for none
 }
 
 // hashSize is the length of one keyed hash of an event.
@@ -267,13 +269,31 @@ func (s *Service) loadPeople(ctx context.Context, people map[string]*person, buc
 		byID[key{row.Bucket, row.ID}] = p
 		in.Buckets, in.People = append(in.Buckets, row.Bucket), append(in.People, row.ID)
 	}
-	certificates, err := q.CertificatesOfPeople(ctx, in)
+	versions, err := s.certificatesOf(ctx, in)
 	if err != nil {
 		return err
 	}
-	for _, c := range certificates {
-		p := byID[key{c.Bucket, c.PersonID}]
-		p.versions = append(p.versions, &version{row: c})
+	for _, v := range versions {
+		p := byID[key{v.row.Bucket, v.row.PersonID}]
+		p.versions = append(p.versions, v)
 	}
 	return nil
+}
+
+// certificatesOf returns the certificates of people, oldest first of each
+// record, after suspensions that are over were lifted.
+func (s *Service) certificatesOf(ctx context.Context, people query.CertificatesOfPeopleParams) ([]*version, error) {
+	for again := false; ; again = true {
+		rows, err := s.Store.Read().CertificatesOfPeople(ctx, people)
+		if err != nil {
+			return nil, err
+		}
+		versions := make([]*version, len(rows))
+		for i, row := range rows {
+			versions[i] = &version{row: row}
+		}
+		if lifted, err := s.ended(ctx, versions); err != nil || !lifted || again {
+			return versions, err
+		}
+	}
 }

@@ -29,6 +29,8 @@ type Draft struct {
 	domestic  bool
 	same      *Draft // an earlier draft of the same call that holds the same record
 	source    string
+	reason    string // why it is issued again
+	settling
 }
 
 // Prepare checks events and decides what is to become of each. Every fault of
@@ -36,12 +38,13 @@ type Draft struct {
 func (s *Service) Prepare(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) (drafts []*Draft, err error) {
 	ctx, span := tracing.Step(ctx, "Prepare", len(events))
 	defer func() { span.End(err) }()
-	drafts, errs, err := s.checkEach(ctx, by, action, events)
+	r := request{by: by, action: action, events: events}
+	drafts, errs, err := s.checkEach(ctx, r)
 	if err == nil {
 		err = first(errs)
 	}
 	if err == nil {
-		err = s.decideEach(ctx, by, action, drafts, errs)
+		err = s.decideEach(ctx, r, drafts, errs)
 	}
 	if err == nil {
 		err = first(errs)
@@ -64,23 +67,30 @@ func first(errs []error) error {
 
 // checkEach is what Prepare does with each event by itself. errs says what is
 // wrong with events; those have no draft.
-func (s *Service) checkEach(ctx context.Context, by access.Caller, action Action, events []vaccination.Event) (drafts []*Draft, errs []error, err error) {
+func (s *Service) checkEach(ctx context.Context, r request) (drafts []*Draft, errs []error, err error) {
 	// 1. May the caller do this at all?
-	if err := by.Can(permission(action)); err != nil {
+	if err := r.by.Can(permission(r.action)); err != nil {
 		return nil, nil, err
 	}
-	if by.Source == "" {
+	if r.by.Source == "" {
 		return nil, nil, vaccination.Errorf(vaccination.Forbidden, "this caller delivers for no source")
 	}
-	sourceProgramme, err := s.sourceProgramme(ctx, by.Source)
+	if err := s.notHeld(ctx, s.Store.Read()); err != nil {
+		return nil, nil, err
+	}
+	source, err := s.sourceOf(ctx, r.by.Source)
 	if err != nil {
 		return nil, nil, err
 	}
 	// 2. Resolve and check every event by itself.
-	drafts, errs = make([]*Draft, len(events)), make([]error, len(events))
-	for i, e := range events {
-		if drafts[i], errs[i] = s.check(e, sourceProgramme); errs[i] == nil {
-			drafts[i].source = by.Source
+	drafts, errs = make([]*Draft, len(r.events)), make([]error, len(r.events))
+	for i, e := range r.events {
+		if drafts[i], errs[i] = s.check(e, source.Programme); errs[i] != nil {
+			continue
+		}
+		drafts[i].source, drafts[i].reason, drafts[i].authoritative = r.by.Source, r.reason, source.Authoritative
+		if r.asOf != nil {
+			drafts[i].asOf = r.asOf[i].UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it
 		}
 	}
 	return drafts, errs, nil
@@ -88,10 +98,13 @@ func (s *Service) checkEach(ctx context.Context, by access.Caller, action Action
 
 // decideEach is what Prepare does with the events together. Drafts that are nil
 // are passed over; those that may not become anything get their error in errs.
-func (s *Service) decideEach(ctx context.Context, by access.Caller, action Action, drafts []*Draft, errs []error) error {
+func (s *Service) decideEach(ctx context.Context, r request, drafts []*Draft, errs []error) error {
 	// 3. Find the people and every version of their records.
 	people, err := s.findPeople(ctx, drafts)
 	if err != nil {
+		return err
+	}
+	if err := s.findTold(ctx, people, drafts); err != nil {
 		return err
 	}
 	// 4. Decide.
@@ -109,7 +122,8 @@ func (s *Service) decideEach(ctx context.Context, by access.Caller, action Actio
 			d.same = first
 			continue
 		}
-		if errs[i] = s.decide(by, action, d); errs[i] == nil {
+		if errs[i] = s.decide(r.by, r.action, d); errs[i] == nil {
+			d.note(r.by, r.action)
 			seen[key] = d
 		}
 	}
@@ -155,6 +169,13 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 		}
 	}
 	d.previous, d.number = last, last.number()+1
+	// Is it something that was heard before?
+	known := match != nil && (action == Certify || last.newest(d.content))
+	// Does what differs become a new version?
+	corrects := action == Correct
+	if action == Certify && d.authoritative && last.row.Source == by.Source {
+		known, corrects = d.heard(last, match != nil), true
+	}
 	switch {
 	case action != Certify && !mine:
 		return vaccination.Errorf(vaccination.NotFound, "there is no certificate for this enrolment code and dose: certify it first")
@@ -163,19 +184,23 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 			return vaccination.Errorf(vaccination.Conflict, "only a revoked certificate can be issued again")
 		}
 		d.outcome = Issued
-	case match != nil && last.status() == vaccination.StatusRevoked:
+	case last.status() == vaccination.StatusSuperseded && mine && !last.newest(d.content):
+		d.outcome = Issued // what superseded it was lost in a restore, and is sent again
+	case last.status() == vaccination.StatusSuperseded && mine:
+		return vaccination.Errorf(vaccination.Conflict, "this record was corrected, and the correction was lost in a restore: send the corrected record again")
+	case (match != nil || known) && last.status() == vaccination.StatusRevoked:
 		return vaccination.Errorf(vaccination.Revoked, "this record's certificate was revoked; an administrator can issue it again, and a record with corrected content becomes a new certificate")
-	case match != nil && (action == Certify || last.newest(d.content)):
+	case known:
 		d.outcome = Unchanged
 	case last.status() == vaccination.StatusRevoked && mine:
 		d.outcome = Issued
-	case action == Certify && mine:
+	case !corrects && mine:
 		before, err := s.eventOf(d.person, last)
 		if err != nil {
 			return err
 		}
 		return conflict("this record has a certificate with other content in", before, d.said)
-	case action == Certify:
+	case !corrects:
 		// Whose record it is and what it says is not for another source to learn.
 		return vaccination.Errorf(vaccination.Conflict, "this enrolment code and dose already has a certificate with other content, from another source")
 	case last.status() == vaccination.StatusSuspended:
@@ -212,15 +237,16 @@ func conflict(what string, a, b vaccination.Event) *vaccination.Error {
 	return e
 }
 
-func (s *Service) sourceProgramme(ctx context.Context, source string) (string, error) {
-	if key := s.Profile.SourceProgrammes[source]; key != "" {
-		return key, nil
-	}
-	key, err := s.Store.Read().SourceProgramme(ctx, source)
+// sourceOf is what is known of a source.
+func (s *Service) sourceOf(ctx context.Context, name string) (query.SourceByNameRow, error) {
+	source, err := s.Store.Read().SourceByName(ctx, name)
 	if registry.IsNone(err) {
-		return "", nil // an administrator's door is no source
+		source, err = query.SourceByNameRow{}, nil // an administrator's door is no source
 	}
-	return key, err
+	if key := s.Profile.SourceProgrammes[name]; key != "" {
+		source.Programme = key
+	}
+	return source, err
 }
 
 func (s *Service) codeIndex(code string) []byte { return s.Box.Index(seal.EnrolmentCode, code) }

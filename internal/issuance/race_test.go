@@ -73,7 +73,7 @@ func TestEverythingAtOnceOnOnePerson(t *testing.T) {
 					mu.Lock()
 					id := last
 					mu.Unlock()
-					r, err := w.ReissueByID(w.ctx, admin, id)
+					r, err := w.ReissueByID(w.ctx, admin, id, "")
 					allowed("reissue", err)
 					if err == nil {
 						note(r)

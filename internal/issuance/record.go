@@ -17,20 +17,22 @@ import (
 
 // Record is one stored certificate, opened for somebody who may read it.
 type Record struct {
-	ID          vaccination.CertificateID
-	Programme   string
-	Dose        int
-	Version     int
-	Status      vaccination.Status
-	StatusAt    time.Time
-	Reason      string // why the status is what it is
-	IssuedAt    time.Time
-	Replaces    vaccination.CertificateID // zero for a first version
-	Source      string
-	Enrolment   string // the person's code, as first received with this version
-	Certificate vaccination.Certificate
-	Document    []byte // the signed W3C credential, exactly as issued
-	Code        string // the text of the QR code
+	ID        vaccination.CertificateID
+	Programme string
+	Dose      int
+	Version   int
+	Status    vaccination.Status
+	StatusAt  time.Time
+	Reason    string // why the status is what it is
+	// SuspendedUntil is when a suspension ends, zero for one without an end.
+	SuspendedUntil time.Time
+	IssuedAt       time.Time
+	Replaces       vaccination.CertificateID // zero for a first version
+	Source         string
+	Enrolment      string // the person's code, as first received with this version
+	Certificate    vaccination.Certificate
+	Document       []byte // the signed W3C credential, exactly as issued
+	Code           string // the text of the QR code
 
 	person *person
 	row    query.Certificate
@@ -142,9 +144,19 @@ func (s *Service) find(ctx context.Context, by access.Caller, may access.Permiss
 		return nil, nil, err
 	}
 	q := s.Store.Read()
-	row, err := q.CertificateByID(ctx, query.CertificateByIDParams{Bucket: int16(id.Bucket()), ID: id[:]})
+	get := query.CertificateByIDParams{Bucket: int16(id.Bucket()), ID: id[:]}
+	row, err := q.CertificateByID(ctx, get)
 	if registry.IsNone(err) || err == nil && !by.Owns(may, row.Source) {
 		return nil, nil, errNoCertificate()
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	v := &version{row: row}
+	lifted, err := s.ended(ctx, []*version{v})
+	if err == nil && lifted {
+		*v = version{}
+		v.row, err = q.CertificateByID(ctx, get)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -153,7 +165,7 @@ func (s *Service) find(ctx context.Context, by access.Caller, may access.Permiss
 	if err != nil {
 		return nil, nil, err
 	}
-	return &person{row: p}, &version{row: row}, nil
+	return &person{row: p}, v, nil
 }
 
 // findByCode loads the versions of a programme of an enrolment code that the
@@ -163,10 +175,11 @@ func (s *Service) findByCode(ctx context.Context, by access.Caller, may access.P
 		return nil, nil, err
 	}
 	if programme == "" {
-		var err error
-		if programme, err = s.sourceProgramme(ctx, by.Source); err != nil {
+		source, err := s.sourceOf(ctx, by.Source)
+		if err != nil {
 			return nil, nil, err
 		}
+		programme = source.Programme
 	}
 	pr, ok := s.Profile.Programme(programme, "")
 	if !ok {
@@ -191,17 +204,11 @@ func (s *Service) findByCode(ctx context.Context, by access.Caller, may access.P
 }
 
 func (s *Service) versionsOf(ctx context.Context, by access.Caller, may access.Permission, p *person, programme string) ([]*version, error) {
-	rows, err := s.Store.Read().CertificatesOfPeople(ctx, query.CertificatesOfPeopleParams{Buckets: []int16{p.row.Bucket}, People: []int64{p.row.ID}})
+	all, err := s.certificatesOf(ctx, query.CertificatesOfPeopleParams{Buckets: []int16{p.row.Bucket}, People: []int64{p.row.ID}})
 	if err != nil {
 		return nil, err
 	}
-	var out []*version
-	for _, row := range rows {
-		if row.Programme == programme && by.Owns(may, row.Source) {
-			out = append(out, &version{row: row})
-		}
-	}
-	return out, nil
+	return slices.DeleteFunc(all, func(v *version) bool { return v.row.Programme != programme || !by.Owns(may, v.row.Source) }), nil
 }
 
 func (s *Service) openAll(p *person, versions []*version) ([]*Record, error) {
@@ -237,7 +244,7 @@ func (s *Service) openRecord(p *person, v *version) (*Record, error) {
 	}
 	r := &Record{
 		ID: v.id(), Enrolment: said.EnrolmentCode, Programme: v.row.Programme, Dose: int(v.row.Dose), Version: v.number(),
-		Status: v.status(), StatusAt: v.row.StatusAt, Reason: v.row.Reason, IssuedAt: v.row.IssuedAt, Source: v.row.Source,
+		Status: v.status(), StatusAt: v.row.StatusAt, Reason: v.row.Reason, SuspendedUntil: v.until, IssuedAt: v.row.IssuedAt, Source: v.row.Source,
 		Certificate: document.Certificate(), Document: parts.document, Code: code, person: p, row: v.row,
 	}
 	if v.row.Replaces != nil {

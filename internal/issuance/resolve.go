@@ -168,7 +168,7 @@ func (s *Service) certificate(e vaccination.Event, p *profile.Programme) vaccina
 // Faults adds to faults that a door found while reading an event those that
 // Prepare would find, so that the caller hears of all at once.
 func (s *Service) Faults(ctx context.Context, by access.Caller, e vaccination.Event, faults []vaccination.Fault) error {
-	programme, err := s.sourceProgramme(ctx, by.Source)
+	source, err := s.sourceOf(ctx, by.Source)
 	if err != nil {
 		return err
 	}
@@ -177,7 +177,7 @@ func (s *Service) Faults(ctx context.Context, by access.Caller, e vaccination.Ev
 		seen[f.Path] = true
 	}
 	var more *vaccination.Error
-	if _, err := s.check(e, programme); errors.As(err, &more) {
+	if _, err := s.check(e, source.Programme); errors.As(err, &more) {
 		for _, f := range more.Faults {
 			if !seen[f.Path] {
 				faults = append(faults, f)

@@ -3,6 +3,7 @@ package issuance
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/opendivoc/divoc/credential/vc"
@@ -34,26 +35,57 @@ func (s *Service) Status(ctx context.Context, id vaccination.CertificateID) (sta
 		row, err = s.Store.Read().CertificateStatus(ctx, get)
 	}
 	if registry.IsNone(err) {
-		return "", false, nil
+		return s.lostStatus(ctx, id)
 	}
 	if err != nil {
 		return "", false, err
 	}
-	return statusOf(row.Status), true, nil
+	status = statusOf(row.Status)
+	if status == vaccination.StatusSuspended {
+		over, err := s.overdue(ctx, id)
+		if err != nil {
+			return "", false, err
+		}
+		if over {
+			status = vaccination.StatusValid
+		}
+	}
+	if !status.Final() { // on hold, nobody knows whether it still is so
+		err = s.notHeld(ctx, s.Store.Read())
+	}
+	return status, err == nil, err
+}
+
+// lostStatus is the state of a certificate that a restore lost.
+func (s *Service) lostStatus(ctx context.Context, id vaccination.CertificateID) (vaccination.Status, bool, error) {
+	hash := trust.HashOf(id.UVCI(s.Profile.Country.Alpha2))
+	n, err := s.Store.Read().LostCertificate(ctx, hash[:])
+	if registry.IsNone(err) {
+		return "", false, s.notHeld(ctx, s.Store.Read())
+	}
+	if err != nil {
+		return "", false, err
+	}
+	return statusOf(n), true, nil
 }
 
 // StatusList returns a published status list credential, its version and when
 // it was signed. A list that was never opened is [vaccination.NotFound]. A list
-// nobody published yet, or not for a day, or that changed without a queue to
-// publish it, is signed now.
+// nobody published yet, or not for a day, or in which something changed since, is
+// signed now.
 func (s *Service) StatusList(ctx context.Context, purpose string, list int32) ([]byte, time.Time, error) {
 	if purpose != "revocation" && purpose != "suspension" {
 		return nil, time.Time{}, vaccination.Errorf(vaccination.NotFound, "there are status lists for revocation and suspension")
 	}
+	if err := s.notHeld(ctx, s.Store.Read()); err != nil {
+		return nil, time.Time{}, err
+	}
 	get := query.GetStatusListParams{List: list, Purpose: purpose}
 	row, err := s.Store.Read().GetStatusList(ctx, get)
-	if err == nil && s.fresh(row.IssuedAt) {
-		return row.Credential, row.IssuedAt, nil
+	if err == nil {
+		if current, err := s.current(ctx, s.Store.Read(), row); err != nil || current {
+			return row.Credential, row.IssuedAt, err
+		}
 	}
 	if err != nil && !registry.IsNone(err) {
 		return nil, time.Time{}, err
@@ -78,6 +110,15 @@ func (s *Service) fresh(issued time.Time) bool {
 	return age < listRefresh && age > -listSkew
 }
 
+// current reports whether a stored list says what is so now.
+func (s *Service) current(ctx context.Context, q *query.Queries, row query.StatusList) (bool, error) {
+	if !s.fresh(row.IssuedAt) {
+		return false, nil
+	}
+	outlived, err := q.ListOutlived(ctx, query.ListOutlivedParams{List: row.List, IssuedAt: row.IssuedAt, Now: s.Now().UTC()})
+	return !outlived, err
+}
+
 // listOpen reports whether positions of a list were ever handed out.
 func (s *Service) listOpen(ctx context.Context, list int32) (bool, error) {
 	groups, err := s.Store.Read().StatusNext(ctx)
@@ -99,22 +140,26 @@ func (s *Service) PublishList(ctx context.Context, list int32) error {
 	return s.publish(ctx, list, true)
 }
 
-// publish is [Service.PublishList], which again signs also what is fresh.
+// publish is [Service.PublishList], which again signs also what is current.
 func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 	return s.Store.Tx(ctx, func(q *query.Queries) error {
+		if err := s.notHeld(ctx, q); err != nil {
+			return err
+		}
 		if err := q.LockStatusList(ctx, query.LockStatusListParams{Class: lockStatusLists, List: list}); err != nil {
 			return err
 		}
 		if !again { // many asked at once, and one of them was first
 			row, err := q.GetStatusList(ctx, query.GetStatusListParams{List: list, Purpose: "revocation"})
-			if err == nil && s.fresh(row.IssuedAt) {
-				return nil
+			current := false
+			if err == nil {
+				current, err = s.current(ctx, q, row)
 			}
-			if err != nil && !registry.IsNone(err) {
+			if err != nil && !registry.IsNone(err) || current {
 				return err
 			}
 		}
-		flagged, err := q.FlaggedInList(ctx, list)
+		flagged, err := q.FlaggedInList(ctx, query.FlaggedInListParams{List: list, Now: s.Now().UTC()})
 		if err != nil {
 			return err
 		}
@@ -142,18 +187,36 @@ func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 }
 
 // snapshotCache keeps the last trust bundle for a minute, or until a status
-// changed here. What another process changed meanwhile (the command line, a
-// second server) is a minute late in it, which the bundle's "as of" says.
+// changed here, and then until the floor is reached. What another process changed
+// meanwhile (the command line, a second server) is a minute late in it, which the
+// bundle's "as of" says.
 type snapshotCache struct {
+	changes atomic.Uint64 // of status, made here
+
 	mu   sync.Mutex
 	data []byte
-	at   time.Time
+	at   time.Time     // when it was made
+	of   uint64        // changes then
+	cost time.Duration // what making it took
 }
 
-func (c *snapshotCache) drop() {
-	c.mu.Lock()
-	c.data = nil
-	c.mu.Unlock()
+// drop says that a status changed.
+func (c *snapshotCache) drop() { c.changes.Add(1) }
+
+// floor is how long a bundle is kept whatever changes: a second, and with very
+// many withdrawn certificates so long that making bundles takes a tenth of one
+// core at most.
+func (c *snapshotCache) floor() time.Duration {
+	return min(max(time.Second, 10*c.cost), snapshotKeep)
+}
+
+// good reports whether the bundle can be handed out at a time.
+func (c *snapshotCache) good(now time.Time) bool {
+	age := now.Sub(c.at)
+	if c.data == nil || age >= snapshotKeep || age <= -snapshotKeep {
+		return false
+	}
+	return c.of == c.changes.Load() || age < c.floor() && age > -c.floor()
 }
 
 // settingBundle is the setting that holds the version of the last trust bundle.
@@ -167,9 +230,11 @@ const settingBundle = "trust_bundle_version"
 func (s *Service) TrustBundle(ctx context.Context) ([]byte, error) {
 	s.snapshot.mu.Lock()
 	defer s.snapshot.mu.Unlock()
-	if age := s.Now().Sub(s.snapshot.at); s.snapshot.data != nil && age < snapshotKeep && age > -snapshotKeep {
+	now := s.Now()
+	if s.snapshot.good(now) {
 		return s.snapshot.data, nil
 	}
+	changes, began := s.snapshot.changes.Load(), time.Now()
 	var bundle *trust.Bundle
 	err := s.Store.Tx(ctx, func(q *query.Queries) (err error) {
 		bundle, err = s.makeBundle(ctx, q)
@@ -182,19 +247,22 @@ func (s *Service) TrustBundle(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.snapshot.data, s.snapshot.at = data, bundle.Issued
+	s.snapshot.data, s.snapshot.at, s.snapshot.of, s.snapshot.cost = data, now, changes, time.Since(began)
 	return data, nil
 }
 
 // makeBundle takes the version before it looks at the states: another bundle has
 // to wait for it, and sees what this one saw or more.
 func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bundle, error) {
+	if err := s.notHeld(ctx, q); err != nil {
+		return nil, err
+	}
 	version, err := q.NextVersion(ctx, query.NextVersionParams{Name: settingBundle, AtLeast: s.Now().Unix()})
 	if err != nil {
 		return nil, err
 	}
 	now := s.Now().UTC().Truncate(time.Second)
-	flagged, err := q.Flagged(ctx)
+	flagged, err := q.Flagged(ctx, s.Now().UTC())
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +270,13 @@ func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bund
 	for _, f := range flagged {
 		status := statusOf(f.Status)
 		hashes[status] = append(hashes[status], trust.HashOf(vaccination.CertificateID(f.ID).UVCI(s.Profile.Country.Alpha2)))
+	}
+	lost, err := q.LostCertificates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range lost {
+		hashes[statusOf(l.Status)] = append(hashes[statusOf(l.Status)], trust.Hash(l.Hash))
 	}
 	return &trust.Bundle{Version: version, Issued: now, Issuers: []trust.Issuer{s.Keys.Issuer()}, Status: []trust.Snapshot{{
 		Issuer: s.issuer.ID, AsOf: now, NextUpdate: now.Add(snapshotLife),

@@ -1,23 +1,27 @@
 package issuance_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
 // tables are those that Check answers for.
 func tables() []string {
-	return []string{"person", "person_index", "certificate", "bucket_group", "audit", "status_list"}
+	return []string{"person", "person_index", "certificate", "bucket_group", "audit", "status_list", "suspension", "told", "token", "source", "setting"}
 }
 
 // populated is a world with certificates in every state, published, and a copy
@@ -40,11 +44,20 @@ func populated(t *testing.T) *world {
 			t.Fatal(err)
 		}
 	}
-	second, err := w.ReissueByID(w.ctx, access.System("test"), vaccination.CertificateID(w.bytes("SELECT id FROM certificate WHERE status = 3")))
+	second, err := w.ReissueByID(w.ctx, access.System("test"), vaccination.CertificateID(w.bytes("SELECT id FROM certificate WHERE status = 3")), "")
 	if err != nil || second.Version != 2 {
 		t.Fatalf("issued again: %+v, %v", second, err)
 	}
 	if _, err := w.RevokeDoses(w.ctx, w.by, "", "E-1", nil, ""); err != nil {
+		t.Fatal(err)
+	}
+	until := w.must(issuance.Certify, event("F-1", 1)).ID
+	if err := w.Suspend(w.ctx, w.by, until, w.now.Add(time.Hour), "looked into"); err != nil {
+		t.Fatal(err)
+	}
+	w.administered()
+	told := []issuance.Told{{Event: event("G-1", 1), AsOf: w.now}, {Event: event("G-1", 2), AsOf: w.now}}
+	if _, err := w.Settle(w.ctx, w.source("feed"), told, nil); err != nil {
 		t.Fatal(err)
 	}
 	rows, err := w.store.Pool().Query(w.ctx, "SELECT DISTINCT status_list FROM certificate")
@@ -67,8 +80,38 @@ func populated(t *testing.T) *world {
 	// than here.
 	w.exec("ALTER TABLE person_index DROP CONSTRAINT person_index_bucket_person_id_fkey")
 	w.exec("ALTER TABLE certificate DROP CONSTRAINT certificate_bucket_person_id_fkey")
+	w.exec("ALTER TABLE suspension DROP CONSTRAINT suspension_bucket_id_fkey")
+	w.exec("ALTER TABLE told DROP CONSTRAINT told_bucket_person_id_fkey")
+	w.exec("ALTER TABLE token DROP CONSTRAINT token_source_fkey")
 	w.checked()
 	return w
+}
+
+// administered makes tokens, an authoritative source and a setting.
+func (w *world) administered() {
+	w.t.Helper()
+	tokens := access.Tokens{Store: w.store, Now: func() time.Time { return w.now }, Random: rand.Reader}
+	admin := access.System("test")
+	for range 2 {
+		if _, err := tokens.Create(w.ctx, admin, access.NewToken{Role: access.SourceRole, Source: "feed", For: time.Hour}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := tokens.Revoke(w.ctx, admin, 1); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.sources().SetAuthoritative(w.ctx, admin, "feed", true); err != nil {
+		w.t.Fatal(err)
+	}
+	err := w.store.Tx(w.ctx, func(q *query.Queries) error {
+		if err := q.PutSetting(w.ctx, query.PutSettingParams{Name: "mode", Value: "production"}); err != nil {
+			return err
+		}
+		return registry.Audit(w.ctx, q, w.now, admin.Actor, registry.Entry{Chain: registry.AdminChain, Act: registry.ActSetting, Object: "mode", Detail: "production"})
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
 }
 
 func (w *world) bytes(q string) (b []byte) {
@@ -82,9 +125,9 @@ func (w *world) bytes(q string) (b []byte) {
 // restore puts every table back.
 func (w *world) restore() {
 	w.t.Helper()
-	w.exec("TRUNCATE " + strings.Join(tables(), ", "))
+	w.exec("TRUNCATE " + strings.Join(tables(), ", ") + " CASCADE")
 	for _, table := range tables() {
-		w.exec("INSERT INTO " + table + " SELECT * FROM kept_" + table)
+		w.exec("INSERT INTO " + table + " OVERRIDING SYSTEM VALUE SELECT * FROM kept_" + table)
 	}
 }
 
@@ -112,7 +155,10 @@ func (w *world) tampered(statement string) (problems []string, refused error) {
 func TestCheckSeesEveryColumn(t *testing.T) {
 	w := populated(t)
 	// What says nothing that could be wrong.
-	free := map[string]bool{"status_list.version": true, "bucket_group.status_next": true}
+	free := map[string]bool{
+		"status_list.version": true, "bucket_group.status_next": true, "told.as_of": true,
+		"token.name": true, "token.hash": true, "source.programme": true, "source.created_at": true,
+	}
 	for _, table := range tables() {
 		rows, err := w.store.Pool().Query(w.ctx, "SELECT column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' AND table_name = $1 ORDER BY ordinal_position", table)
 		if err != nil {
@@ -143,6 +189,7 @@ func TestCheckSeesEveryColumn(t *testing.T) {
 				value := map[string]string{
 					"smallint": c.Name + " + 1", "integer": c.Name + " + 1", "bigint": c.Name + " + 1", "text": c.Name + " || 'x'",
 					"bytea":                    "coalesce(set_byte(" + c.Name + ", 0, get_byte(" + c.Name + ", 0) # 1), decode(repeat('07', 15), 'hex'))",
+					"boolean":                  "NOT " + c.Name,
 					"timestamp with time zone": c.Name + " + interval '1 second'",
 				}[c.Type]
 				problems, refused := w.tampered(fmt.Sprintf("UPDATE %s SET %s = %s WHERE ctid = '%s'", table, c.Name, value, place))
@@ -183,6 +230,14 @@ func TestCheckSeesWhatWasTakenAwayOrMoved(t *testing.T) {
 		"a chain's end deleted with its head":    "WITH d AS (DELETE FROM audit WHERE act = 'revoke' RETURNING *) UPDATE bucket_group g SET audit_seq = p.seq, audit_head = p.hash FROM audit p, d WHERE p.chain = d.chain AND p.seq = d.seq - 1 AND g.id = d.chain",
 		"a group's counters deleted":             "DELETE FROM bucket_group WHERE id = 3",
 		"positions handed out again":             "UPDATE bucket_group SET status_next = 0",
+		"the end of a suspension deleted":        "DELETE FROM suspension",
+		"a suspension given an end":              "INSERT INTO suspension SELECT bucket, id, status_list, status_at, now() FROM certificate WHERE status = 1 AND id NOT IN (SELECT id FROM suspension)",
+		"a token deleted":                        "DELETE FROM token WHERE id = 2",
+		"a token nobody made":                    "INSERT INTO token (name, role, hash, created_at, expires_at) VALUES ('x', 'system-admin', '\\x00', now(), now())",
+		"a revoked token made good":              "UPDATE token SET revoked_at = NULL WHERE id = 1",
+		"a source made authoritative":            "UPDATE source SET authoritative = true WHERE name = 'check'",
+		"a source deleted":                       "DELETE FROM source WHERE name = 'feed'",
+		"a setting deleted":                      "DELETE FROM setting WHERE name = 'mode'",
 		"a revoked certificate published as not": "UPDATE status_list SET credential = (SELECT credential FROM status_list WHERE purpose = 'suspension' LIMIT 1)",
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -168,6 +168,15 @@ func IsNone(err error) bool { return errors.Is(err, pgx.ErrNoRows) }
 // ErrChanged says that a row was not in the state it was read in.
 var ErrChanged = errors.New("registry: the record changed meanwhile")
 
+// Acts on the settings of the system, in whose entries the object is the name of
+// a setting or source and the detail its value; [MarkUntil] stands before the
+// time a token ends.
+const (
+	ActSetting = "setting"
+	ActSource  = "source.set"
+	MarkUntil  = ", until "
+)
+
 // AdminChain is the audit chain of acts that concern no one record.
 const AdminChain = 16
 

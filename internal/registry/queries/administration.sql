@@ -10,8 +10,18 @@ RETURNING value;
 -- name: EnsureSource :exec
 INSERT INTO source (name, programme, created_at) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING;
 
--- name: SourceProgramme :one
-SELECT programme FROM source WHERE name = $1;
+-- name: SourceByName :one
+SELECT programme, authoritative FROM source WHERE name = $1;
+
+-- name: Sources :many
+SELECT name, authoritative, created_at FROM source ORDER BY name;
+
+-- name: SetAuthoritative :execrows
+-- Nothing is changed where it is so already.
+UPDATE source SET authoritative = @authoritative WHERE name = @name AND authoritative <> @authoritative;
+
+-- name: Settings :many
+SELECT name, value FROM setting ORDER BY name;
 
 -- name: InsertToken :one
 INSERT INTO token (name, role, source, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id;

@@ -21,8 +21,8 @@ FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@doses::smallint[]) 
 -- name: SetStatus :execrows
 -- Moves certificates to a state, each only from the state it was read in.
 UPDATE certificate c SET status = k.status, status_at = @status_at::timestamptz, reason = @reason::text
-FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bytea[]) AS id, unnest(@befores::smallint[]) AS before, unnest(@statuses::smallint[]) AS status) AS k
-WHERE c.bucket = k.bucket AND c.id = k.id AND c.status = k.before;
+FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bytea[]) AS id, unnest(@befores::smallint[]) AS before, unnest(@since::timestamptz[]) AS since, unnest(@statuses::smallint[]) AS status) AS k
+WHERE c.bucket = k.bucket AND c.id = k.id AND c.status = k.before AND c.status_at = k.since;
 
 -- name: LatestCertificates :many
 -- The newest current certificates, for the demonstration's list.
@@ -44,8 +44,9 @@ LIMIT @max_rows::int;
 -- name: CountCertificates :many
 SELECT status, count(*) AS n FROM certificate GROUP BY status ORDER BY status;
 
--- name: UpdateContact :execrows
--- Stores an event that differs only in how to reach the person: the hashes of
--- all such events stay, newest first.
-UPDATE certificate SET content = @content::bytea, sealed = @sealed::bytea
-WHERE bucket = @bucket::smallint AND id = @id::bytea AND content = @before::bytea AND status < 2;
+-- name: UpdateContacts :execrows
+-- Stores events that differ only in how to reach the person: the hashes of all
+-- such events stay, newest first.
+UPDATE certificate c SET content = k.content, sealed = k.sealed
+FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bytea[]) AS id, unnest(@befores::bytea[]) AS before, unnest(@contents::bytea[]) AS content, unnest(@sealeds::bytea[]) AS sealed) AS k
+WHERE c.bucket = k.bucket AND c.id = k.id AND c.content = k.before AND c.status < 2;

@@ -48,15 +48,15 @@ FROM (SELECT unnest(@rows::bigint[]) AS row, unnest(@states::text[]) AS state, u
 UPDATE upload SET touched_at = @at::timestamptz WHERE state = 'processing' AND touched_at <= @before::timestamptz RETURNING id;
 
 -- name: UploadByID :one
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
 FROM upload WHERE id = @id AND state <> 'receiving';
 
 -- name: UploadsOfSource :many
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
 FROM upload WHERE source = @source AND state <> 'receiving' AND id < @before ORDER BY id DESC LIMIT @max_rows::int;
 
 -- name: Uploads :many
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
 FROM upload WHERE state <> 'receiving' AND id < @before ORDER BY id DESC LIMIT @max_rows::int;
 
 -- name: UploadRows :many
@@ -64,3 +64,30 @@ SELECT row, state, certificate, reasons FROM upload_row WHERE upload_id = @uploa
 
 -- name: WrongUploadRows :many
 SELECT row, state, certificate, reasons, sealed FROM upload_row WHERE upload_id = @upload_id AND row > @after AND state = 'wrong' ORDER BY row LIMIT @max_rows::int;
+
+-- name: UploadsToClear :many
+-- Uploads that ended before a time and still hold the text of refused rows.
+SELECT id FROM upload
+WHERE state IN ('done', 'failed') AND touched_at < @before::timestamptz AND rows_wrong > 0 AND cleared_at IS NULL ORDER BY id LIMIT 100;
+
+-- name: ClearUploadRows :execrows
+-- Removes the text of refused rows; the reasons stay.
+UPDATE upload_row SET sealed = NULL WHERE upload_id = @upload_id AND state = 'wrong';
+
+-- name: UploadCleared :execrows
+UPDATE upload SET cleared_at = @at::timestamptz WHERE id = @id AND cleared_at IS NULL;
+
+-- name: UploadCounts :many
+-- What was counted of each upload beside what its rows say, for the check.
+SELECT u.id, u.source, u.state, u.format, u.bytes, u.rows_done, u.rows_issued, u.rows_wrong, u.cleared_at,
+  r.n, r.last, r.issued, r.wrong, r.kept, r.lost
+FROM upload u CROSS JOIN LATERAL (
+  SELECT count(*) AS n, coalesce(max(w.row), 0)::bigint AS last,
+    count(*) FILTER (WHERE w.state IN ('issued', 'corrected', 'updated')) AS issued,
+    count(*) FILTER (WHERE w.state = 'wrong') AS wrong,
+    count(*) FILTER (WHERE w.state = 'wrong' AND w.sealed IS NOT NULL) AS kept,
+    count(*) FILTER (WHERE w.certificate IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM certificate c WHERE c.bucket = (get_byte(w.certificate, 0) << 2 | get_byte(w.certificate, 1) >> 6) AND c.id = w.certificate)) AS lost
+  FROM upload_row w WHERE w.upload_id = u.id) AS r
+WHERE u.state <> 'receiving'
+ORDER BY u.id;

@@ -175,15 +175,92 @@ func (q *Queries) RevokeToken(ctx context.Context, arg RevokeTokenParams) (int64
 	return result.RowsAffected(), nil
 }
 
-const sourceProgramme = `-- name: SourceProgramme :one
-SELECT programme FROM source WHERE name = $1
+const setAuthoritative = `-- name: SetAuthoritative :execrows
+UPDATE source SET authoritative = $1 WHERE name = $2 AND authoritative <> $1
 `
 
-func (q *Queries) SourceProgramme(ctx context.Context, name string) (string, error) {
-	row := q.db.QueryRow(ctx, sourceProgramme, name)
-	var programme string
-	err := row.Scan(&programme)
-	return programme, err
+type SetAuthoritativeParams struct {
+	Authoritative bool
+	Name          string
+}
+
+// Nothing is changed where it is so already.
+func (q *Queries) SetAuthoritative(ctx context.Context, arg SetAuthoritativeParams) (int64, error) {
+	result, err := q.db.Exec(ctx, setAuthoritative, arg.Authoritative, arg.Name)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const settings = `-- name: Settings :many
+SELECT name, value FROM setting ORDER BY name
+`
+
+func (q *Queries) Settings(ctx context.Context) ([]Setting, error) {
+	rows, err := q.db.Query(ctx, settings)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Setting
+	for rows.Next() {
+		var i Setting
+		if err := rows.Scan(&i.Name, &i.Value); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sourceByName = `-- name: SourceByName :one
+SELECT programme, authoritative FROM source WHERE name = $1
+`
+
+type SourceByNameRow struct {
+	Programme     string
+	Authoritative bool
+}
+
+func (q *Queries) SourceByName(ctx context.Context, name string) (SourceByNameRow, error) {
+	row := q.db.QueryRow(ctx, sourceByName, name)
+	var i SourceByNameRow
+	err := row.Scan(&i.Programme, &i.Authoritative)
+	return i, err
+}
+
+const sources = `-- name: Sources :many
+SELECT name, authoritative, created_at FROM source ORDER BY name
+`
+
+type SourcesRow struct {
+	Name          string
+	Authoritative bool
+	CreatedAt     time.Time
+}
+
+func (q *Queries) Sources(ctx context.Context) ([]SourcesRow, error) {
+	rows, err := q.db.Query(ctx, sources)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SourcesRow
+	for rows.Next() {
+		var i SourcesRow
+		if err := rows.Scan(&i.Name, &i.Authoritative, &i.CreatedAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const tokenByHash = `-- name: TokenByHash :one

@@ -311,8 +311,8 @@ func (q *Queries) LatestCertificates(ctx context.Context, maxRows int32) ([]Cert
 
 const setStatus = `-- name: SetStatus :execrows
 UPDATE certificate c SET status = k.status, status_at = $1::timestamptz, reason = $2::text
-FROM (SELECT unnest($3::smallint[]) AS bucket, unnest($4::bytea[]) AS id, unnest($5::smallint[]) AS before, unnest($6::smallint[]) AS status) AS k
-WHERE c.bucket = k.bucket AND c.id = k.id AND c.status = k.before
+FROM (SELECT unnest($3::smallint[]) AS bucket, unnest($4::bytea[]) AS id, unnest($5::smallint[]) AS before, unnest($6::timestamptz[]) AS since, unnest($7::smallint[]) AS status) AS k
+WHERE c.bucket = k.bucket AND c.id = k.id AND c.status = k.before AND c.status_at = k.since
 `
 
 type SetStatusParams struct {
@@ -321,6 +321,7 @@ type SetStatusParams struct {
 	Buckets  []int16
 	Ids      [][]byte
 	Befores  []int16
+	Since    []time.Time
 	Statuses []int16
 }
 
@@ -332,6 +333,7 @@ func (q *Queries) SetStatus(ctx context.Context, arg SetStatusParams) (int64, er
 		arg.Buckets,
 		arg.Ids,
 		arg.Befores,
+		arg.Since,
 		arg.Statuses,
 	)
 	if err != nil {
@@ -340,28 +342,29 @@ func (q *Queries) SetStatus(ctx context.Context, arg SetStatusParams) (int64, er
 	return result.RowsAffected(), nil
 }
 
-const updateContact = `-- name: UpdateContact :execrows
-UPDATE certificate SET content = $1::bytea, sealed = $2::bytea
-WHERE bucket = $3::smallint AND id = $4::bytea AND content = $5::bytea AND status < 2
+const updateContacts = `-- name: UpdateContacts :execrows
+UPDATE certificate c SET content = k.content, sealed = k.sealed
+FROM (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bytea[]) AS id, unnest($3::bytea[]) AS before, unnest($4::bytea[]) AS content, unnest($5::bytea[]) AS sealed) AS k
+WHERE c.bucket = k.bucket AND c.id = k.id AND c.content = k.before AND c.status < 2
 `
 
-type UpdateContactParams struct {
-	Content []byte
-	Sealed  []byte
-	Bucket  int16
-	ID      []byte
-	Before  []byte
+type UpdateContactsParams struct {
+	Buckets  []int16
+	Ids      [][]byte
+	Befores  [][]byte
+	Contents [][]byte
+	Sealeds  [][]byte
 }
 
-// Stores an event that differs only in how to reach the person: the hashes of
-// all such events stay, newest first.
-func (q *Queries) UpdateContact(ctx context.Context, arg UpdateContactParams) (int64, error) {
-	result, err := q.db.Exec(ctx, updateContact,
-		arg.Content,
-		arg.Sealed,
-		arg.Bucket,
-		arg.ID,
-		arg.Before,
+// Stores events that differ only in how to reach the person: the hashes of all
+// such events stay, newest first.
+func (q *Queries) UpdateContacts(ctx context.Context, arg UpdateContactsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updateContacts,
+		arg.Buckets,
+		arg.Ids,
+		arg.Befores,
+		arg.Contents,
+		arg.Sealeds,
 	)
 	if err != nil {
 		return 0, err

@@ -44,6 +44,19 @@ func (q *Queries) AdvanceUpload(ctx context.Context, arg AdvanceUploadParams) (i
 	return result.RowsAffected(), nil
 }
 
+const clearUploadRows = `-- name: ClearUploadRows :execrows
+UPDATE upload_row SET sealed = NULL WHERE upload_id = $1 AND state = 'wrong'
+`
+
+// Removes the text of refused rows; the reasons stay.
+func (q *Queries) ClearUploadRows(ctx context.Context, uploadID int64) (int64, error) {
+	result, err := q.db.Exec(ctx, clearUploadRows, uploadID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const deleteAbandonedUploads = `-- name: DeleteAbandonedUploads :exec
 DELETE FROM upload WHERE state = 'receiving' AND touched_at < $1::timestamptz
 `
@@ -217,7 +230,7 @@ func (q *Queries) TouchUpload(ctx context.Context, arg TouchUploadParams) error 
 }
 
 const uploadByID = `-- name: UploadByID :one
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
 FROM upload WHERE id = $1 AND state <> 'receiving'
 `
 
@@ -243,6 +256,7 @@ func (q *Queries) UploadByID(ctx context.Context, id int64) (Upload, error) {
 		&i.RowsWrong,
 		&i.CreatedAt,
 		&i.TouchedAt,
+		&i.ClearedAt,
 	)
 	return i, err
 }
@@ -261,6 +275,93 @@ func (q *Queries) UploadChunk(ctx context.Context, arg UploadChunkParams) ([]byt
 	var sealed []byte
 	err := row.Scan(&sealed)
 	return sealed, err
+}
+
+const uploadCleared = `-- name: UploadCleared :execrows
+UPDATE upload SET cleared_at = $1::timestamptz WHERE id = $2 AND cleared_at IS NULL
+`
+
+type UploadClearedParams struct {
+	At time.Time
+	ID int64
+}
+
+func (q *Queries) UploadCleared(ctx context.Context, arg UploadClearedParams) (int64, error) {
+	result, err := q.db.Exec(ctx, uploadCleared, arg.At, arg.ID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const uploadCounts = `-- name: UploadCounts :many
+SELECT u.id, u.source, u.state, u.format, u.bytes, u.rows_done, u.rows_issued, u.rows_wrong, u.cleared_at,
+  r.n, r.last, r.issued, r.wrong, r.kept, r.lost
+FROM upload u CROSS JOIN LATERAL (
+  SELECT count(*) AS n, coalesce(max(w.row), 0)::bigint AS last,
+    count(*) FILTER (WHERE w.state IN ('issued', 'corrected', 'updated')) AS issued,
+    count(*) FILTER (WHERE w.state = 'wrong') AS wrong,
+    count(*) FILTER (WHERE w.state = 'wrong' AND w.sealed IS NOT NULL) AS kept,
+    count(*) FILTER (WHERE w.certificate IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM certificate c WHERE c.bucket = (get_byte(w.certificate, 0) << 2 | get_byte(w.certificate, 1) >> 6) AND c.id = w.certificate)) AS lost
+  FROM upload_row w WHERE w.upload_id = u.id) AS r
+WHERE u.state <> 'receiving'
+ORDER BY u.id
+`
+
+type UploadCountsRow struct {
+	ID         int64
+	Source     string
+	State      string
+	Format     string
+	Bytes      int64
+	RowsDone   int64
+	RowsIssued int64
+	RowsWrong  int64
+	ClearedAt  *time.Time
+	N          int64
+	Last       int64
+	Issued     int64
+	Wrong      int64
+	Kept       int64
+	Lost       int64
+}
+
+// What was counted of each upload beside what its rows say, for the check.
+func (q *Queries) UploadCounts(ctx context.Context) ([]UploadCountsRow, error) {
+	rows, err := q.db.Query(ctx, uploadCounts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []UploadCountsRow
+	for rows.Next() {
+		var i UploadCountsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Source,
+			&i.State,
+			&i.Format,
+			&i.Bytes,
+			&i.RowsDone,
+			&i.RowsIssued,
+			&i.RowsWrong,
+			&i.ClearedAt,
+			&i.N,
+			&i.Last,
+			&i.Issued,
+			&i.Wrong,
+			&i.Kept,
+			&i.Lost,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const uploadReceived = `-- name: UploadReceived :execrows
@@ -334,7 +435,7 @@ func (q *Queries) UploadRows(ctx context.Context, arg UploadRowsParams) ([]Uploa
 }
 
 const uploads = `-- name: Uploads :many
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
 FROM upload WHERE state <> 'receiving' AND id < $1 ORDER BY id DESC LIMIT $2::int
 `
 
@@ -371,6 +472,7 @@ func (q *Queries) Uploads(ctx context.Context, arg UploadsParams) ([]Upload, err
 			&i.RowsWrong,
 			&i.CreatedAt,
 			&i.TouchedAt,
+			&i.ClearedAt,
 		); err != nil {
 			return nil, err
 		}
@@ -383,7 +485,7 @@ func (q *Queries) Uploads(ctx context.Context, arg UploadsParams) ([]Upload, err
 }
 
 const uploadsOfSource = `-- name: UploadsOfSource :many
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
 FROM upload WHERE source = $1 AND state <> 'receiving' AND id < $2 ORDER BY id DESC LIMIT $3::int
 `
 
@@ -421,10 +523,37 @@ func (q *Queries) UploadsOfSource(ctx context.Context, arg UploadsOfSourceParams
 			&i.RowsWrong,
 			&i.CreatedAt,
 			&i.TouchedAt,
+			&i.ClearedAt,
 		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const uploadsToClear = `-- name: UploadsToClear :many
+SELECT id FROM upload
+WHERE state IN ('done', 'failed') AND touched_at < $1::timestamptz AND rows_wrong > 0 AND cleared_at IS NULL ORDER BY id LIMIT 100
+`
+
+// Uploads that ended before a time and still hold the text of refused rows.
+func (q *Queries) UploadsToClear(ctx context.Context, before time.Time) ([]int64, error) {
+	rows, err := q.db.Query(ctx, uploadsToClear, before)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err
