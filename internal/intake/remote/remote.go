@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -39,6 +40,10 @@ type Client struct {
 	Header http.Header
 	// Patience are the waits before asking again when the server is not there.
 	Patience []time.Duration
+	// Refused, where set, looks first at an answer that is no success: it is
+	// the answer all the same, or an error that says more than its status; nil
+	// leaves it to the status.
+	Refused func(status int, body []byte) (answer bool, err error)
 
 	http http.Client
 }
@@ -95,9 +100,20 @@ func (c *Client) once(ctx context.Context, method, address string, body []byte, 
 		return 0, vaccination.Errorf(vaccination.Unavailable, "the answer of %s broke off", c.Name)
 	case len(data) > maxAnswer:
 		return 0, c.Strange(fmt.Sprintf("an answer has more than %d MB", maxAnswer>>20))
-	case a.StatusCode/100 != 2:
-		return retryAfter(a.Header.Get("Retry-After")), c.refusal(a.StatusCode)
-	case into != nil && json.Unmarshal(data, into) != nil:
+	}
+	if a.StatusCode/100 != 2 {
+		answer, err := false, error(nil)
+		if c.Refused != nil {
+			answer, err = c.Refused(a.StatusCode, data)
+		}
+		if err == nil && !answer {
+			err = c.refusal(a.StatusCode)
+		}
+		if err != nil {
+			return retryAfter(a.Header.Get("Retry-After")), err
+		}
+	}
+	if into != nil && json.Unmarshal(data, into) != nil {
 		return 0, c.Strange("an answer is no JSON of the kind asked for") // a proxy's page, mostly
 	}
 	return 0, nil
@@ -144,3 +160,32 @@ func (c *Client) Next(page, next string) (string, error) {
 	}
 	return to.String(), nil
 }
+
+// CheckAddress says whether text can be the address of a server: https, or http
+// on this machine, without credentials and query.
+func CheckAddress(text string) error {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil ||
+		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
+		return vaccination.Errorf(vaccination.Invalid, "the server's address, with https")
+	}
+	return nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Duration is a time.Duration written as text in settings: "90s".
+type Duration time.Duration
+
+// UnmarshalText reads a duration.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText writes a duration.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }

@@ -98,6 +98,22 @@ func TestRequest(t *testing.T) {
 	}
 }
 
+func TestRefused(t *testing.T) {
+	address, _ := scripted(t, status(403), status(409), status(404))
+	c := New("the peer", nil, nil)
+	c.Refused = func(status int, body []byte) (bool, error) {
+		if status == http.StatusForbidden && strings.Contains(string(body), "Marcia") {
+			return false, vaccination.Errorf(vaccination.Forbidden, "not this one")
+		}
+		return status == http.StatusConflict, nil
+	}
+	for _, want := range []vaccination.Code{vaccination.Forbidden, "", vaccination.NotFound} {
+		if err := c.JSON(t.Context(), http.MethodGet, address, nil, nil); vaccination.ErrorCode(err) != want {
+			t.Errorf("error %v, want %q", err, want)
+		}
+	}
+}
+
 func TestNext(t *testing.T) {
 	c := New("the peer", nil, nil)
 	const page = "https://hq.example/a/demo/api/case/v2/?limit=2"
