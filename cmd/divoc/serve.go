@@ -265,7 +265,7 @@ divoc is running: a demonstration for %s. Everything it issues is a SPECIMEN.
 
   Look around        %[2]s://%[3]s/
   Verify             %[2]s://%[3]s/verify
-  API description    %[2]s://%[3]s/openapi.json
+  API reference      %[2]s://%[3]s/docs
   API token (1 day)  %[4]s
 
 Stop with Ctrl-C. What is issued stays in %[5]s.

@@ -78,6 +78,8 @@ func fixedRoutes() []route {
 		{"POST /divoc/api/v1/certificate/revoked", "", "400", func(string) any { return m{} }},
 		{"GET /divoc/api/v1/ping", "", "200", nil},
 		{"GET /openapi.json", "", "200 public", nil},
+		{"GET /docs", "", "200", nil},
+		{"GET /docs/{name}", "/docs/divoc-api.md", "200", nil},
 		{"GET /.well-known/did.json", "", "200 public", nil},
 		{"GET /trust/bundle.json", "", "200 public", nil},
 		{"GET /contexts/vaccination/v1", "", "200 public", nil},

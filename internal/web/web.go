@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/opendivoc/divoc/credential/vc"
+	"github.com/opendivoc/divoc/docs"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -26,6 +27,7 @@ import (
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/internal/web/home"
 	"github.com/opendivoc/divoc/internal/web/page"
+	"github.com/opendivoc/divoc/internal/web/reference"
 	"github.com/opendivoc/divoc/internal/web/verifier"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
@@ -78,7 +80,8 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 
 	s.machines(mux, registry)
 	s.published(mux)
-	if err := api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Verify: s.verifyFile, Log: o.Log, Version: o.Version}); err != nil {
+	described, err := api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+	if err != nil {
 		return nil, err
 	}
 	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Log: o.Log})
@@ -93,6 +96,9 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	}
 	mux.Handle("/", foreign.Handler(home.Handler(options)))
 	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage})))
+	guide := reference.Options{Frame: frame, API: described, PublicURL: o.Service.PublicURL, Documents: docs.Files}
+	mux.Handle("GET "+reference.Path, reference.Page(guide))
+	mux.Handle("GET "+reference.Path+"/{name}", reference.Document(guide))
 	mux.Handle("GET "+assets.Prefix, files)
 	mux.Handle("GET "+page.Prefix, frame.Theme())
 	return door.Observe(o.Log, door.NewMetrics(registry), o.Traces, o.Now, mux), nil

@@ -15,7 +15,7 @@ await withBrowser(async (browser) => {
         await shot(page, `${lang}-${width}-${name}`)
       }
     }
-    for (const [name, path] of [['home', '/'], ['verify', '/verify'], ['issue', '/demo/issue'], ['missing', '/no-such-page']]) {
+    for (const [name, path] of [['home', '/'], ['verify', '/verify'], ['issue', '/demo/issue'], ['docs', '/docs'], ['missing', '/no-such-page']]) {
       await page.goto(`${setup.base}${path}?lang=${lang}`)
       assert.equal(await page.getAttribute('html', 'lang'), lang)
       assert.match(await page.innerText('body'), /SPECIMEN/)

@@ -45,8 +45,8 @@ type handler struct {
 
 const prefix = "/api/v1"
 
-// Register adds the API and its description to mux.
-func Register(mux door.Mux, o Options) error {
+// Register adds the API and its description to mux, and returns the description.
+func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	h := &handler{o, semaphore.NewWeighted(scanRoom)}
 	api := humago.New(mux, configuration(o.Version))
 	h.events(api)
@@ -56,7 +56,7 @@ func Register(mux door.Mux, o Options) error {
 	describe(api.OpenAPI())
 	description, err := api.OpenAPI().MarshalJSON()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
@@ -65,7 +65,7 @@ func Register(mux door.Mux, o Options) error {
 		_, _ = w.Write(description)                        // the client went away
 	})
 	door.Missing(mux, "/api/", func(w http.ResponseWriter, _ *http.Request, err error) { door.WriteProblem(w, o.Log, err) })
-	return nil
+	return api.OpenAPI(), nil
 }
 
 // configuration leaves out what huma would add by itself: links that name

@@ -26,6 +26,6 @@ func Missing(mux Mux, prefix string, write func(http.ResponseWriter, *http.Reque
 			write(w, r, vaccination.Errorf(vaccination.NotAllowed, "this path is not asked like this: use %s", strings.Join(allowed, " or ")))
 			return
 		}
-		write(w, r, vaccination.Errorf(vaccination.NotFound, "there is no such path: /openapi.json and docs/divoc-api.md list those that there are"))
+		write(w, r, vaccination.Errorf(vaccination.NotFound, "there is no such path: /docs lists those that there are"))
 	})
 }
