@@ -61,6 +61,8 @@ func describe(o *huma.OpenAPI) {
 		Faults: []door.Fault{{Path: "vaccination.lot", Code: "differs", Message: "differs from what is certified"}},
 	}
 	o.Paths[prefix+"/events"].Post.Responses["409"].Content["application/problem+json"].Example = conflict
+	explain(o)
+	group(o)
 	for _, s := range o.Components.Schemas.Map() {
 		slices.Sort(s.Required) // the same description from every build
 	}
