@@ -200,6 +200,11 @@ func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen 
 	if err := h.openKeys(ctx, f, stored[settingKeyset] == ""); err != nil {
 		return err
 	}
+	if c != nil { // who may make keys makes also what the profile asks for by now
+		if err := h.ensureDIVOC(ctx); err != nil {
+			return err
+		}
+	}
 	decided[settingKeyset] = "made"
 	if err := h.remember(ctx, decided); err != nil {
 		return err
@@ -362,7 +367,7 @@ func (h *house) openKeys(ctx context.Context, f dataFlags, create bool) error {
 		return err
 	}
 	h.ring, err = keyring.Open(ctx, keyring.Options{
-		Dir: dir, Box: h.box, Demo: h.demo, Create: create, Now: now, Random: rand.Reader,
+		Dir: dir, Box: h.box, Demo: h.demo, Create: create, Now: now, Random: rand.Reader, DIVOC: keyring.DIVOCAlgorithm(h.profile.DIVOCKey),
 		Identity: keyring.Identity{DID: did, Country: h.profile.Country.Alpha2, Name: h.profile.IssuerName("en")},
 	})
 	if err != nil {
@@ -372,6 +377,16 @@ func (h *house) openKeys(ctx context.Context, f dataFlags, create bool) error {
 		return errors.New("the signing keys belong to a demonstration and the folder does not, or the other way round")
 	}
 	return nil
+}
+
+// ensureDIVOC makes the key of DIVOC's format where the profile asks for it and
+// there is none yet.
+func (h *house) ensureDIVOC(ctx context.Context) error {
+	ensure := func() error { return h.ring.EnsureDIVOC(ctx) }
+	if !h.ring.NeedsDIVOC() {
+		return ensure() // it says whether the key there is fits
+	}
+	return h.audited(ctx, "keys.make", profile.PayloadDIVOC, ensure)
 }
 
 // sealKey reads the sealing key. A demonstration keeps its own in the folder.

@@ -47,6 +47,7 @@ func fixedRoutes() []route {
 		{"GET /api/v1/certificates/{id}/qr.svg", cert + "/qr.svg", read, nil},
 		{"GET /api/v1/certificates/{id}/code", cert + "/code", read, nil},
 		{"GET /api/v1/certificates/{id}/credential", cert + "/credential", read, nil},
+		{"GET /api/v1/certificates/{id}/credentials/divoc", cert + "/credentials/divoc", read, nil},
 		{"POST /api/v1/certificates/{id}/revocation", "/api/v1/certificates/{revoked}/revocation", read, func(string) any { return m{} }},
 		{"POST /api/v1/certificates/{id}/reissue", "/api/v1/certificates/{revoked}/reissue", "403 403 403 200", nil},
 		{"POST /api/v1/uploads", "", deliver, func(n string) any { return []m{event("UPLOAD-" + n)} }},
@@ -105,7 +106,7 @@ type route struct {
 }
 
 func TestWhoMayAskWhat(t *testing.T) {
-	w := newWorld(t, "jamaica")
+	w := newWorld(t, asking(t, "ddcc, divoc", "ed25519"))
 	for _, code := range []string{"CORRECT", "DELETE", "REVOKED", "REVOKED AGAIN"} {
 		w.report("/api/v1/events", event(code))
 	}

@@ -113,9 +113,12 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 	dir := t.TempDir()
 	box := must(seal.Open(must(seal.GenerateKey(rand.Reader))(t), dir, seal.Options{Create: true}))(t)
 	ring := must(keyring.Open(ctx, keyring.Options{
-		Dir: dir, Box: box, Create: true, Now: clock, Random: rand.Reader,
+		Dir: dir, Box: box, Create: true, Now: clock, Random: rand.Reader, DIVOC: keyring.DIVOCAlgorithm(p.DIVOCKey),
 		Identity: keyring.Identity{DID: must(trust.DIDWeb(publicURL))(t), Country: p.Country.Alpha2, Name: p.IssuerName("en")},
 	}))(t)
+	if err := ring.EnsureDIVOC(ctx); err != nil {
+		t.Fatal(err)
+	}
 	w.service = issuance.New(issuance.Options{
 		Store: store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: clock, Random: rand.Reader, Log: log, Traces: traces,
 	})

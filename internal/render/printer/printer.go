@@ -72,17 +72,24 @@ func (p *Printer) HTML(w io.Writer, doses []*issuance.Record, index int, languag
 }
 
 // PNG returns the QR code of a certificate as an image.
-func (p *Printer) PNG(r *issuance.Record) ([]byte, error) {
-	code, err := qr.Encode(r.Code, qr.M)
+func (p *Printer) PNG(r *issuance.Record) ([]byte, error) { return p.CodePNG(r.Code) }
+
+// SVG returns the QR code of a certificate as a drawing.
+func (p *Printer) SVG(r *issuance.Record) ([]byte, error) { return p.CodeSVG(r.Code) }
+
+// CodePNG returns the QR code of a text as an image: a certificate in another
+// format than its own.
+func (p *Printer) CodePNG(text string) ([]byte, error) {
+	code, err := qr.Encode(text, qr.M)
 	if err != nil {
 		return nil, err
 	}
 	return code.PNG(8)
 }
 
-// SVG returns the QR code of a certificate as a drawing.
-func (p *Printer) SVG(r *issuance.Record) ([]byte, error) {
-	code, err := qr.Encode(r.Code, qr.M)
+// CodeSVG is [Printer.CodePNG] as a drawing.
+func (p *Printer) CodeSVG(text string) ([]byte, error) {
+	code, err := qr.Encode(text, qr.M)
 	if err != nil {
 		return nil, err
 	}

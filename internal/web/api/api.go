@@ -51,6 +51,7 @@ func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	api := humago.New(mux, configuration(o.Version))
 	h.events(api)
 	h.certificates(api)
+	h.exports(api)
 	h.verification(api)
 	h.uploads(api)
 	describe(api.OpenAPI())

@@ -119,10 +119,10 @@ func (h *handler) certificates(w http.ResponseWriter, r *http.Request, by access
 type page struct {
 	*handler
 	purpose, contentType string
-	make                 func(r *http.Request, doses []*issuance.Record, index int) ([]byte, error)
+	make                 func(r *http.Request, by access.Caller, doses []*issuance.Record, index int) ([]byte, error)
 }
 
-func (h *handler) page(purpose, contentType string, make func(*http.Request, []*issuance.Record, int) ([]byte, error)) page {
+func (h *handler) page(purpose, contentType string, make func(*http.Request, access.Caller, []*issuance.Record, int) ([]byte, error)) page {
 	return page{h, purpose, contentType, make}
 }
 
@@ -132,7 +132,7 @@ func (p page) byCode(w http.ResponseWriter, r *http.Request, by access.Caller) e
 	if err != nil {
 		return err
 	}
-	return p.write(w, r, doses, latest)
+	return p.write(w, r, by, doses, latest)
 }
 
 func (p page) byPath(w http.ResponseWriter, r *http.Request, by access.Caller) error {
@@ -159,14 +159,14 @@ func (p page) byID(w http.ResponseWriter, r *http.Request, by access.Caller, tex
 	if err != nil {
 		return err
 	}
-	return p.write(w, r, doses, index)
+	return p.write(w, r, by, doses, index)
 }
 
-func (p page) write(w http.ResponseWriter, r *http.Request, doses []*issuance.Record, index int) error {
+func (p page) write(w http.ResponseWriter, r *http.Request, by access.Caller, doses []*issuance.Record, index int) error {
 	var data []byte
 	if r.Method != http.MethodHead { // it asks whether there is one; none is made
 		var err error
-		if data, err = p.make(r, doses, index); err != nil {
+		if data, err = p.make(r, by, doses, index); err != nil {
 			return err
 		}
 	}
@@ -179,10 +179,10 @@ func (p page) write(w http.ResponseWriter, r *http.Request, doses []*issuance.Re
 	return nil
 }
 
-func (h *handler) pdf(r *http.Request, doses []*issuance.Record, index int) ([]byte, error) {
+func (h *handler) pdf(r *http.Request, _ access.Caller, doses []*issuance.Record, index int) ([]byte, error) {
 	return h.Printer.PDF(doses, index, r.URL.Query()["lang"])
 }
 
-func (h *handler) png(_ *http.Request, doses []*issuance.Record, index int) ([]byte, error) {
-	return h.Printer.PNG(doses[index])
+func (h *handler) png(r *http.Request, by access.Caller, doses []*issuance.Record, index int) ([]byte, error) {
+	return h.code(r.Context(), by, doses[index])
 }
