@@ -63,6 +63,15 @@ func (p *Profile) take(doc *document, dir fs.FS, f *strictyaml.Document) {
 			f.At(at, "key %q is no short name of small letters, digits and dashes, or is there twice", k.Key)
 		}
 		p.translated(k.Names, at+".names", f)
+		if !slices.Contains(identityRules(), k.Rule) {
+			f.At(at+".rule", "leave it out, or write nic-lk for Sri Lanka's National Identity Card")
+		}
+	}
+	if p.OtherFactor = doc.OtherFactor; p.OtherFactor == "" {
+		p.OtherFactor = FactorDoseDate
+	}
+	if !slices.Contains([]string{FactorDoseDate, FactorLot, FactorNone}, p.OtherFactor) {
+		f.At("otherFactor", "write dose-date, lot or none, or leave it out for dose-date")
 	}
 	p.takeProgrammes(doc, f)
 	if doc.MaxStatusAge < 1 || doc.MaxStatusAge > 24*366 {

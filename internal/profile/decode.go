@@ -10,6 +10,7 @@ type document struct {
 	Languages    []string                  `yaml:"languages"`
 	Phone        phoneDocument             `yaml:"phone"`
 	Identities   []IdentityKind            `yaml:"identities"`
+	OtherFactor  string                    `yaml:"otherFactor"`
 	IdentityInQR bool                      `yaml:"identityInQr"`
 	Programmes   map[string]*programmeYAML `yaml:"programmes"`
 	Default      string                    `yaml:"defaultProgramme"`

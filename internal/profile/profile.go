@@ -30,6 +30,10 @@ type Profile struct {
 	Languages        []string // BCP 47; the first is the default
 	PhoneRules       PhoneRules
 	Identities       []IdentityKind
+	// OtherFactor is what a person who asks for a certificate must know beside
+	// the code sent to them, where the birth date proves nothing: "dose-date" (of
+	// one of their doses), "lot", or "none".
+	OtherFactor string
 	IdentityInQR     bool // the person's identity number is part of the QR code
 	Programmes       map[string]*Programme
 	DefaultProgramme string
@@ -53,6 +57,9 @@ type Issuer struct {
 type IdentityKind struct {
 	Key   string            `yaml:"key"`
 	Names map[string]string `yaml:"names"`
+	// Rule is how its numbers are written: "" for any letters and digits,
+	// "nic-lk" for Sri Lanka's card, whose number has two forms.
+	Rule string `yaml:"rule"`
 }
 
 // Programme is a vaccination campaign.
