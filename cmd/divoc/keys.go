@@ -25,7 +25,7 @@ type keysCmd struct {
 	List         keysListCmd   `cmd:"" help:"List the signing keys."`
 	Rotate       keysRotateCmd `cmd:"" help:"Make new signing keys. The old ones still verify what they signed."`
 	Retire       keysRetireCmd `cmd:"" help:"End the signing of one key."`
-	ExportPublic keysExportCmd `cmd:"" name:"export-public" help:"Write signer certificates (PEM) and DID document, for anyone."`
+	ExportPublic keysExportCmd `cmd:"" name:"export-public" help:"Write signer certificates (PEM), DID document and what DIVOC's verifiers are built with, for anyone."`
 }
 
 type keysSealCmd struct {
@@ -150,7 +150,7 @@ func (c *keysImportCmd) Run(s streams) error {
 
 type keysRotateCmd struct {
 	dataFlags
-	Set string `required:"" enum:"signing" placeholder:"SET" help:"Which keys: signing."`
+	Set string `required:"" enum:"signing,divoc" placeholder:"SET" help:"Which keys: signing."`
 }
 
 // Run rotates the keys.
@@ -179,7 +179,7 @@ func (c *keysRetireCmd) Run(s streams) error {
 
 type keysExportCmd struct {
 	dataFlags
-	Out string `short:"o" required:"" type:"path" placeholder:"DIR" help:"Folder for signers.pem and did.json."`
+	Out string `short:"o" required:"" type:"path" placeholder:"DIR" help:"Folder for signers.pem, did.json and, with DIVOC's own format, divoc-verifier.txt."`
 }
 
 // Run writes the files.
@@ -189,10 +189,18 @@ func (c *keysExportCmd) Run(s streams) error {
 		if err != nil {
 			return err
 		}
-		return errors.Join(
+		old, err := h.ring.ExportDIVOC()
+		if err != nil {
+			return err
+		}
+		err = errors.Join(
 			os.MkdirAll(c.Out, 0o755),
 			os.WriteFile(filepath.Join(c.Out, "signers.pem"), certificates, 0o644),
 			os.WriteFile(filepath.Join(c.Out, "did.json"), document, 0o644),
 		)
+		if err == nil && old != nil {
+			err = os.WriteFile(filepath.Join(c.Out, "divoc-verifier.txt"), old, 0o644)
+		}
+		return err
 	})
 }
