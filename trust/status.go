@@ -45,6 +45,9 @@ func NewHashes(hs []Hash) Hashes {
 // Len returns the number of hashes.
 func (s Hashes) Len() int { return len(s) / HashSize }
 
+// At returns the hash at i, counted from 0.
+func (s Hashes) At(i int) Hash { return Hash(s.at(i)) }
+
 func (s Hashes) at(i int) []byte { return s[i*HashSize : (i+1)*HashSize] }
 
 // Has reports whether h is in the set.

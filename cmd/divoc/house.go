@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -49,6 +48,13 @@ const (
 	settingKeyset    = "keyset" // "made" once there are keys
 )
 
+// What a data folder holds.
+const (
+	postgresFolder = "postgres"
+	keysFolder     = "keys"
+	demoSealKey    = "seal.key" // a demonstration's own
+)
+
 // house is an opened data folder: database, keys, profile, and the service on
 // top of them.
 type house struct {
@@ -82,8 +88,11 @@ const (
 // of a running server, or an embedded one of this command's own.
 func openStore(ctx context.Context, f dataFlags, log *slog.Logger, as opening) (*house, error) {
 	h := &house{dir: f.Data, log: log}
+	if fileExists(filepath.Join(f.Data, restoring)) {
+		return nil, errRestoring(f.Data)
+	}
 	if as == existing && f.Database == "" {
-		if _, err := os.Stat(filepath.Join(f.Data, "postgres")); err != nil {
+		if _, err := os.Stat(filepath.Join(f.Data, postgresFolder)); err != nil {
 			return nil, fmt.Errorf("%s holds no data of divoc: start `divoc serve --data %s` first", f.Data, f.Data)
 		}
 	}
@@ -97,7 +106,7 @@ func openStore(ctx context.Context, f dataFlags, log *slog.Logger, as opening) (
 			open = pgserver.Start // a second server on one folder is refused
 		}
 		var err error
-		if h.server, err = open(ctx, pgserver.Options{Dir: filepath.Join(f.Data, "postgres"), Logger: log}); err != nil {
+		if h.server, err = open(ctx, pgserver.Options{Dir: filepath.Join(f.Data, postgresFolder), Logger: log}); err != nil {
 			return nil, err
 		}
 		databaseURL = h.server.URL()
@@ -147,11 +156,11 @@ func openHouse(ctx context.Context, f dataFlags, c *createFlags, listen string, 
 		if inside, err := seal.Inside(f.SealKey, f.Data); err != nil {
 			return nil, err
 		} else if inside {
-			return nil, errors.New("the sealing key lies inside the data folder: whoever copies the folder could read everything; move it elsewhere")
+			return nil, errInside()
 		}
 	}
 	// What can be refused by the flags alone is refused before a folder is made.
-	if c != nil && f.Database == "" && !fileExists(filepath.Join(f.Data, "postgres")) {
+	if c != nil && f.Database == "" && !fileExists(filepath.Join(f.Data, postgresFolder)) {
 		if err := refuse(f, c, listen); err != nil {
 			return nil, err
 		}
@@ -165,6 +174,10 @@ func openHouse(ctx context.Context, f dataFlags, c *createFlags, listen string, 
 		return nil, err
 	}
 	return h, nil
+}
+
+func errInside() error {
+	return errors.New("the sealing key lies inside the data folder: whoever copies the folder could read everything; move it elsewhere")
 }
 
 // refuse says what is wrong with the flags of a first start on f.
@@ -355,7 +368,7 @@ func (h *house) openKeys(ctx context.Context, f dataFlags, create bool) error {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(h.dir, "keys")
+	dir := filepath.Join(h.dir, keysFolder)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -396,7 +409,7 @@ func (h *house) sealKey(f dataFlags, create bool) ([]byte, error) {
 		if !h.demo {
 			return nil, errors.New("give the sealing key: --seal-key FILE (divoc keys seal-key -o FILE makes one; keep it outside the data folder and never lose it)")
 		}
-		path = filepath.Join(h.dir, "seal.key")
+		path = filepath.Join(h.dir, demoSealKey)
 		if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) && create {
 			key, err := seal.GenerateKey(rand.Reader)
 			if err != nil {
@@ -407,13 +420,9 @@ func (h *house) sealKey(f dataFlags, create bool) ([]byte, error) {
 			}
 		}
 	}
-	file, err := os.Open(path)
+	key, err := readSealKey(path)
 	if errors.Is(err, os.ErrNotExist) && !create {
 		return nil, fmt.Errorf("there is no sealing key %s: put it back from a backup, or for a new folder make one with `divoc keys seal-key -o FILE`", path)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the sealing key: %w", err)
-	}
-	defer file.Close()
-	return io.ReadAll(io.LimitReader(file, 64<<10))
+	return key, err
 }

@@ -125,7 +125,7 @@ func (h *house) uploads() *upload.Service {
 	return upload.New(upload.Options{Store: h.store, Box: h.box, Issuance: h.service, Zone: h.profile.TimeZone, Now: now, Log: h.log})
 }
 
-// progressBar shows how far an upload is: a bar on a terminal, a line now and
+// progressBar shows how far something long is: a bar on a terminal, a line now and
 // then elsewhere.
 type progressBar struct {
 	out  io.Writer
@@ -134,20 +134,26 @@ type progressBar struct {
 }
 
 func (p *progressBar) show(u upload.Info) {
+	p.at(u.BytesRead, u.Bytes, u.State != upload.Processing, fmt.Sprintf("%d rows, %d issued, %d unchanged, %d wrong", u.Rows, u.Issued, u.Unchanged, u.Wrong))
+}
+
+// at shows that n of all are done; what was shown just now is not shown again,
+// unless it ended.
+func (p *progressBar) at(n, all int64, ended bool, what string) {
 	every := 10 * time.Second
 	if p.bar {
 		every = 100 * time.Millisecond
 	}
 	at := now()
-	if at.Sub(p.said) < every && u.State == upload.Processing {
+	if at.Sub(p.said) < every && !ended {
 		return
 	}
 	p.said = at
 	percent := int64(100)
-	if u.Bytes > 0 {
-		percent = 100 * u.BytesRead / u.Bytes
+	if all > 0 {
+		percent = min(100, 100*n/all)
 	}
-	line := fmt.Sprintf("%3d%%  %d rows, %d issued, %d unchanged, %d wrong", percent, u.Rows, u.Issued, u.Unchanged, u.Wrong)
+	line := fmt.Sprintf("%3d%%  %s", percent, what)
 	if !p.bar {
 		fmt.Fprintln(p.out, line)
 		return

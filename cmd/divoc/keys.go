@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/seal"
@@ -150,12 +151,15 @@ func (c *keysImportCmd) Run(s streams) error {
 
 type keysRotateCmd struct {
 	dataFlags
-	Set string `required:"" enum:"signing,divoc" placeholder:"SET" help:"Which keys: signing."`
+	Set string `required:"" enum:"signing,divoc,personal" placeholder:"SET" help:"Which keys: signing; divoc for DIVOC's own format; or personal, which wraps the key of every person."`
 }
 
 // Run rotates the keys.
 func (c *keysRotateCmd) Run(s streams) error {
 	return c.with(s, func(h *house) error {
+		if c.Set == "personal" {
+			return h.rotatePersonal(s)
+		}
 		return h.audited(s.ctx, "keys.rotate", c.Set, func() error {
 			if err := h.ring.Rotate(s.ctx, c.Set); err != nil {
 				return err
@@ -163,6 +167,23 @@ func (c *keysRotateCmd) Run(s streams) error {
 			return h.printKeys(s.out)
 		})
 	})
+}
+
+// rotatePersonal rotates the key-encryption key of people, also beside a running
+// server, and says how far it is.
+func (h *house) rotatePersonal(s streams) error {
+	began := now()
+	bar := &progressBar{out: s.err, bar: isTerminal(s.err)}
+	r, err := h.service.RotatePersonKeys(s.ctx, access.System("cli"), func(r issuance.Rotation) {
+		bar.at(r.Looked, r.People, r.Looked >= r.People, fmt.Sprintf("%d of %d people, %d wrapped anew", r.Looked, r.People, r.Rewrapped))
+	})
+	bar.end()
+	if err != nil {
+		return fmt.Errorf("%w\nnothing is lost: the same command again goes on where it stopped", err)
+	}
+	fmt.Fprintf(s.out, "the keys of %d people are wrapped by a new key, and the old one is destroyed (%v)\n", r.Rewrapped, now().Sub(began).Round(10*time.Millisecond))
+	fmt.Fprintln(s.out, "Make a backup now: those made before hold the old key.")
+	return nil
 }
 
 type keysRetireCmd struct {

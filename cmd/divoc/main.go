@@ -34,6 +34,8 @@ type cli struct {
 	Keys    keysCmd    `cmd:"" help:"Make, list, rotate, retire and import signing keys."`
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
 	Trust   trustCmd   `cmd:"" help:"Export whose signatures count, for verifiers without network."`
+	Backup  backupCmd  `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`
+	Restore restoreCmd `cmd:"" help:"Bring a backup back into an empty folder, then reconcile it with what was published since."`
 	Fsck    fsckCmd    `cmd:"" help:"Check everything stored: signatures, states, lineage, audit chains."`
 	Version versionCmd `cmd:"" help:"Print the program's version."`
 }

@@ -173,7 +173,14 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 			h.log.Error("stopping the jobs", slog.String("error", err.Error()))
 		}
 	}()
-	if h.demo {
+	hold, err := h.service.Hold(s.ctx)
+	if err != nil {
+		return err
+	}
+	if hold != nil {
+		h.log.Warn("on hold after a restore: nothing is issued or published until divoc restore --reconcile", slog.Time("backup", hold.Made))
+	}
+	if h.demo && hold == nil {
 		if err := c.welcome(s, h); err != nil {
 			return err
 		}

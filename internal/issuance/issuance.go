@@ -21,6 +21,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,6 +62,7 @@ type Service struct {
 	positions positions
 	together  together
 	snapshot  snapshotCache
+	free      atomic.Bool // there is no hold, see notHeld
 }
 
 // New returns a Service. It reads nothing yet.
@@ -214,5 +216,8 @@ func (p *positions) take(ctx context.Context, group int16) (int64, error) {
 }
 
 func (s *Service) reservePositions(ctx context.Context, group int16, n int64) (int64, error) {
+	if err := s.notHeld(ctx, s.Store.Read()); err != nil {
+		return 0, err
+	}
 	return s.Store.Read().ReserveStatusPositions(ctx, query.ReserveStatusPositionsParams{ID: group, N: n})
 }

@@ -47,8 +47,9 @@ type Versions struct {
 // Migrate brings the schema to this program's version: ours, then the job
 // queue's. Concurrent callers wait for one another.
 //
-// Each migration is one transaction. One that fails changes nothing, the error
-// names it, and a program of the version before works on. A migration only adds
+// Each migration is one transaction, or statements that can each be run again.
+// When one fails the error names it, and a program of the version before works
+// on. A migration only adds
 // (tables, columns with a default, indexes), so that the version before works
 // beside this one; one that cannot do so writes its number to the setting
 // schema_needs, and older programs then refuse to start.
@@ -163,7 +164,7 @@ func failedMigration(err error) error {
 			why = errors.New("others had the tables locked all the time; start again when there is less to do")
 		}
 	}
-	return fmt.Errorf("migrating the database: %s failed and was undone; a divoc of the version before works on: %w", path.Base(partial.Failed.Source.Path), why)
+	return fmt.Errorf("migrating the database: %s failed, and a divoc of the version before works on as it did: %w", path.Base(partial.Failed.Source.Path), why)
 }
 
 func migrateJobs(ctx context.Context, url string, to int) error {
@@ -194,8 +195,8 @@ func migrateJobs(ctx context.Context, url string, to int) error {
 	return nil
 }
 
-// Versions reads which migrations the database has.
-func (s *Store) Versions(ctx context.Context) (v Versions, err error) {
-	err = s.pool.QueryRow(ctx, "SELECT (SELECT max(version_id) FROM goose_db_version WHERE is_applied), (SELECT max(version) FROM river_migration WHERE line = 'main')").Scan(&v.Schema, &v.Jobs)
+// ReadVersions reads which migrations a database has.
+func ReadVersions(ctx context.Context, tx pgx.Tx) (v Versions, err error) {
+	err = tx.QueryRow(ctx, "SELECT (SELECT max(version_id) FROM goose_db_version WHERE is_applied), (SELECT max(version) FROM river_migration WHERE line = 'main')").Scan(&v.Schema, &v.Jobs)
 	return v, err
 }

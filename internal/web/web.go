@@ -77,6 +77,9 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	}
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "divoc_on_hold", Help: "1 while nothing is issued or published after a restore.",
+	}, s.onHold))
 
 	s.machines(mux, registry)
 	s.published(mux)
@@ -117,9 +120,27 @@ func (s *server) machines(mux door.Mux, registry *prometheus.Registry) {
 			door.WriteJSON(w, http.StatusServiceUnavailable, "application/json", map[string]string{"status": "not ready"})
 			return
 		}
+		// On hold it still reads and verifies: whoever balances loads is to send
+		// requests, and whoever watches is to see it.
+		if hold, err := s.Service.Hold(ctx); err == nil && hold != nil {
+			door.WriteJSON(w, http.StatusOK, "application/json", map[string]string{
+				"status": "on hold", "detail": "restored from a backup of " + hold.Made.UTC().Format(time.RFC3339) + "; nothing is issued or published until divoc restore --reconcile",
+			})
+			return
+		}
 		door.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ready"})
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+}
+
+// onHold is the measure of it; where the database does not say, it is not.
+func (s *server) onHold() float64 {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if hold, err := s.Service.Hold(ctx); err == nil && hold != nil {
+		return 1
+	}
+	return 0
 }
 
 // published adds what the world needs to verify: keys, states, the vocabulary.
@@ -175,8 +196,8 @@ func (s *server) verifyOptions(lang string) verify.Options {
 				return "", time.Time{}, false
 			}
 			status, known, err := s.Service.Status(ctx, id)
-			if err != nil || !known {
-				return verify.StatusUnknown, time.Time{}, err == nil
+			if err != nil || !known { // an answer too: "not published" would be none
+				return verify.StatusUnknown, time.Time{}, true
 			}
 			return status, s.Now(), true
 		},

@@ -62,3 +62,7 @@ LOCK TABLE person IN SHARE MODE;
 
 -- name: RetirePersonKey :exec
 INSERT INTO retired_person_key (prefix, retired_at) VALUES ($1, $2) ON CONFLICT DO NOTHING;
+
+-- name: LimitLockWait :exec
+-- Of this transaction: others wait behind whoever waits for a lock.
+SELECT set_config('lock_timeout', @duration::text, true);

@@ -166,6 +166,16 @@ func (q *Queries) InsertLostStatus(ctx context.Context, arg InsertLostStatusPara
 	return result.RowsAffected(), nil
 }
 
+const limitLockWait = `-- name: LimitLockWait :exec
+SELECT set_config('lock_timeout', $1::text, true)
+`
+
+// Of this transaction: others wait behind whoever waits for a lock.
+func (q *Queries) LimitLockWait(ctx context.Context, duration string) error {
+	_, err := q.db.Exec(ctx, limitLockWait, duration)
+	return err
+}
+
 const lostCertificate = `-- name: LostCertificate :one
 SELECT status FROM lost_certificate WHERE hash = $1
 `
