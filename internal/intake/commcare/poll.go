@@ -1,0 +1,312 @@
+package commcare
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"maps"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/intake/mapping"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// How a poll looks back: cases appear in the list some time after they changed,
+// and maintenance indexes them again.
+const (
+	overlap  = time.Hour
+	walkAgo  = 7 * 24 * time.Hour // between two walks through everything
+	tickSize = 5 * time.Second
+)
+
+// Intake is what this package needs of [intake.Service].
+type Intake interface {
+	Deliver(ctx context.Context, source string, d intake.Delivery) ([]string, error)
+	Known(ctx context.Context, source string, kind intake.FragmentKind, ids []string) (map[string]intake.Known, error)
+	Contact(ctx context.Context, source string, err error, stop bool) error
+	OfKind(ctx context.Context, kind intake.SourceKind) ([]intake.Source, error)
+}
+
+// Options are what a Service needs; all but Transport are required.
+type Options struct {
+	Intake    Intake
+	Transport http.RoundTripper // nil is Go's own
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Service asks the sources of kind commcare for what forwarding lost. It is safe
+// for concurrent use.
+type Service struct {
+	Options
+	mu     sync.Mutex
+	polled map[string]time.Time // by source: when it was asked last
+}
+
+// New returns a Service. It asks nobody yet.
+func New(o Options) *Service { return &Service{Options: o, polled: map[string]time.Time{}} }
+
+// Kind is how package intake reads, asks and tests such sources.
+func (s *Service) Kind() intake.Kind {
+	return intake.Kind{Reader: Reader{}, Fetcher: s, Tester: s, CheckConfig: CheckConfig}
+}
+
+func patience() []time.Duration {
+	return []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
+}
+
+// client returns the client of a source; nil where it may not be asked.
+func (s *Service) client(src intake.Source) (*Config, *Client, error) {
+	c, err := ReadConfig(src.Config)
+	if err != nil || c.URL == "" {
+		return c, nil, err
+	}
+	return c, NewClient(c, s.Transport, patience()...), nil
+}
+
+// Test implements [intake.Tester]. The API tells no metadata: a mapping cannot
+// be checked against it.
+func (s *Service) Test(ctx context.Context, src intake.Source) (mapping.Metadata, error) {
+	c, client, err := s.client(src)
+	if err != nil || client == nil {
+		return mapping.Metadata{}, err
+	}
+	for _, t := range caseTypes(c, src.Mapping) {
+		if _, err := client.First(ctx, t, time.Time{}, 1); err != nil {
+			return mapping.Metadata{}, err
+		}
+	}
+	return mapping.Metadata{}, nil
+}
+
+// Fetch implements [intake.Fetcher]: people and doses are both cases.
+func (s *Service) Fetch(ctx context.Context, src intake.Source, _ intake.FragmentKind, ids []string) ([]intake.Arrival, error) {
+	_, client, err := s.client(src)
+	if err != nil || client == nil {
+		return nil, err
+	}
+	cases, _, err := client.Fetch(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []intake.Arrival
+	for _, id := range slices.Sorted(maps.Keys(cases)) {
+		out = append(out, s.arrival(intake.Demand, cases[id]))
+	}
+	return out, nil
+}
+
+func (s *Service) arrival(channel intake.Channel, raw json.RawMessage) intake.Arrival {
+	return intake.Arrival{Channel: channel, ContentType: "application/json", Body: raw, Received: s.Now()}
+}
+
+// caseTypes are the types to ask for: people first, so that few doses wait for
+// theirs.
+func caseTypes(c *Config, m *mapping.Mapping) []string {
+	if len(c.CaseTypes) > 0 {
+		return c.CaseTypes
+	}
+	types := slices.Clone([]string(m.Person.Types))
+	for _, stage := range slices.Sorted(maps.Keys(m.Stages)) {
+		if !slices.Contains(types, stage) {
+			types = append(types, stage)
+		}
+	}
+	return types
+}
+
+// progress is how far a source was read: its cursor.
+type progress struct {
+	Until  map[string]time.Time `json:"until,omitempty"` // by case type: indexed up to
+	Walked time.Time            `json:"walked,omitzero"` // when the last walk through everything ended
+	Walk   map[string]time.Time `json:"walk,omitempty"`  // of one that goes on: up to
+}
+
+// polling is one poll of one source.
+type polling struct {
+	s      *Service
+	client *Client
+	src    intake.Source
+	p      progress
+	cursor string // as it is stored
+}
+
+// Poll reads what changed at a source since the last poll, and once a week
+// everything. What it read is durable when it returns nil, and the cursor moved
+// with it. After an error the next poll begins where this one stopped.
+func (s *Service) Poll(ctx context.Context, src intake.Source) error {
+	err := s.poll(ctx, src)
+	if ctx.Err() != nil || errors.Is(err, intake.ErrMoved) {
+		return err
+	}
+	stop := vaccination.ErrorCode(err) == vaccination.Unauthorized || vaccination.ErrorCode(err) == vaccination.Invalid
+	if told := s.Intake.Contact(ctx, src.Name, err, stop); told != nil {
+		return told
+	}
+	return err
+}
+
+func (s *Service) poll(ctx context.Context, src intake.Source) error {
+	c, client, err := s.client(src)
+	if err != nil || client == nil {
+		return err
+	}
+	if src.Mapping == nil {
+		return vaccination.Errorf(vaccination.Invalid, "a CommCare source needs a mapping")
+	}
+	p := &polling{s: s, client: client, src: src, cursor: src.Cursor}
+	if src.Cursor != "" {
+		if err := json.Unmarshal([]byte(src.Cursor), &p.p); err != nil {
+			return err
+		}
+	}
+	types := caseTypes(c, src.Mapping)
+	if len(types) == 0 {
+		return vaccination.Errorf(vaccination.Invalid, "name the case types to ask for: person.types and stages in the mapping, or caseTypes in the settings")
+	}
+	if p.p.Until == nil {
+		p.p.Until = map[string]time.Time{}
+		p.p.Walked = s.Now() // the first poll reads everything
+	}
+	for _, t := range types {
+		since := p.p.Until[t]
+		if !since.IsZero() {
+			since = since.Add(-overlap)
+		}
+		if err := p.list(ctx, t, since, p.p.Until); err != nil {
+			return err
+		}
+	}
+	if s.Now().Sub(p.p.Walked) < walkAgo {
+		return nil
+	}
+	if p.p.Walk == nil {
+		p.p.Walk = map[string]time.Time{}
+	}
+	for _, t := range types {
+		if err := p.list(ctx, t, p.p.Walk[t], p.p.Walk); err != nil {
+			return err
+		}
+	}
+	p.p.Walk, p.p.Walked = nil, s.Now()
+	return p.store(ctx, nil)
+}
+
+// list reads a list of cases to its end, page by page, and stores of each what is
+// not known yet; upTo is moved with each page.
+func (p *polling) list(ctx context.Context, caseType string, since time.Time, upTo map[string]time.Time) error {
+	page, err := p.client.First(ctx, caseType, since, pageSize)
+	for {
+		if err != nil {
+			return err
+		}
+		news, err := p.news(ctx, page.Cases)
+		if err != nil {
+			return err
+		}
+		if n := len(page.Cases); n > 0 && page.Cases[n-1].Indexed.After(upTo[caseType]) {
+			upTo[caseType] = page.Cases[n-1].Indexed
+		}
+		if err := p.store(ctx, news); err != nil {
+			return err
+		}
+		if page.Next == "" {
+			return nil
+		}
+		page, err = p.client.Page(ctx, page.Next)
+	}
+}
+
+// news are the cases whose newest state is not stored.
+func (p *polling) news(ctx context.Context, cases []Listed) ([]intake.Arrival, error) {
+	ids := make([]string, len(cases))
+	for i, c := range cases {
+		ids[i] = c.ID
+	}
+	known := map[string]intake.Known{}
+	for _, kind := range []intake.FragmentKind{intake.PersonFragment, intake.DoseFragment} {
+		some, err := p.s.Intake.Known(ctx, p.src.Name, kind, ids)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(known, some)
+	}
+	var out []intake.Arrival
+	for _, c := range cases {
+		if k, ok := known[c.ID]; !ok || k.Version.Before(c.Changed) || c.Changed.IsZero() {
+			out = append(out, p.s.arrival(intake.Poll, c.Raw))
+		}
+	}
+	return out, nil
+}
+
+// store stores arrivals and, in the same transaction, how far the source was
+// read.
+func (p *polling) store(ctx context.Context, arrivals []intake.Arrival) error {
+	b, err := json.Marshal(p.p)
+	if err != nil {
+		return err
+	}
+	next := string(b)
+	if next == p.cursor && len(arrivals) == 0 {
+		return nil
+	}
+	if _, err := p.s.Intake.Deliver(ctx, p.src.Name, intake.Delivery{Arrivals: arrivals, Cursor: &next, From: p.cursor}); err != nil {
+		return err
+	}
+	p.cursor = next
+	return nil
+}
+
+// Run polls every active source when it is due, until ctx ends.
+func (s *Service) Run(ctx context.Context) {
+	tick := time.NewTicker(tickSize)
+	defer tick.Stop()
+	for {
+		if err := s.round(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Error("polling CommCare", slog.String("error", err.Error()))
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// round polls the sources that are due.
+func (s *Service) round(ctx context.Context) error {
+	sources, err := s.Intake.OfKind(ctx, intake.CommCare)
+	if err != nil {
+		return err
+	}
+	for _, src := range sources {
+		c, err := ReadConfig(src.Config)
+		if err != nil {
+			err = s.Intake.Contact(ctx, src.Name, err, true)
+		} else if c.URL != "" && s.due(src.Name, time.Duration(c.Every)) {
+			err = s.Poll(ctx, src)
+		}
+		if err != nil && ctx.Err() == nil {
+			s.Log.Warn("a CommCare source", slog.String("source", src.Name), slog.String("error", err.Error()))
+		}
+	}
+	return nil
+}
+
+// due reports whether a source was not asked for so long, and takes it as asked.
+func (s *Service) due(source string, every time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.Now()
+	if last, ok := s.polled[source]; ok && now.Sub(last) < every {
+		return false
+	}
+	s.polled[source] = now
+	return true
+}
