@@ -219,7 +219,7 @@ func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen 
 		}
 	}
 	decided[settingKeyset] = "made"
-	if err := h.remember(ctx, decided); err != nil {
+	if err := h.remember(ctx, stored, decided); err != nil {
 		return err
 	}
 	h.service = issuance.New(issuance.Options{
@@ -243,9 +243,20 @@ func (h *house) settings(ctx context.Context) (map[string]string, error) {
 }
 
 // remember writes what was decided. All but the profile, which the next version
-// of it replaces, is decided for ever.
-func (h *house) remember(ctx context.Context, decided map[string]string) error {
+// of it replaces, is decided for ever. What is new is told to the audit.
+func (h *house) remember(ctx context.Context, stored, decided map[string]string) error {
 	return h.store.Tx(ctx, func(q *query.Queries) error {
+		var news []registry.Entry
+		for _, name := range slices.Sorted(maps.Keys(decided)) {
+			if stored[name] != decided[name] {
+				news = append(news, registry.Entry{Chain: registry.AdminChain, Act: registry.ActSetting, Object: name, Detail: decided[name]})
+			}
+		}
+		if len(news) > 0 {
+			if err := registry.Audit(ctx, q, now().UTC(), access.System("start").Actor, news...); err != nil {
+				return err
+			}
+		}
 		for _, name := range slices.Sorted(maps.Keys(decided)) {
 			if name == settingProfile {
 				if err := q.PutSetting(ctx, query.PutSettingParams{Name: name, Value: decided[name]}); err != nil {

@@ -49,6 +49,8 @@ func fixedRoutes() []route {
 		{"GET /api/v1/certificates/{id}/credential", cert + "/credential", read, nil},
 		{"GET /api/v1/certificates/{id}/credentials/divoc", cert + "/credentials/divoc", read, nil},
 		{"POST /api/v1/certificates/{id}/revocation", "/api/v1/certificates/{revoked}/revocation", read, func(string) any { return m{} }},
+		{"POST /api/v1/certificates/{id}/suspension", cert + "/suspension", read, func(string) any { return m{} }},
+		{"POST /api/v1/certificates/{id}/suspension/lift", "/api/v1/certificates/{revoked}/suspension/lift", "409 404 403 409", func(string) any { return m{} }},
 		{"POST /api/v1/certificates/{id}/reissue", "/api/v1/certificates/{revoked}/reissue", "403 403 403 200", nil},
 		{"POST /api/v1/uploads", "", deliver, func(n string) any { return []m{event("UPLOAD-" + n)} }},
 		{"GET /api/v1/uploads", "", "200 200 403 200", nil},

@@ -21,6 +21,7 @@ type issuedCertificate struct {
 	Version   int                     `json:"version"`
 	Status    vaccination.Status      `json:"status" enum:"valid,suspended,superseded,revoked"`
 	StatusAt  time.Time               `json:"statusAt"`
+	Until     *time.Time              `json:"suspendedUntil,omitempty" doc:"when a suspension ends by itself; without it, when it is lifted"`
 	Reason    string                  `json:"reason,omitempty"`
 	IssuedAt  time.Time               `json:"issuedAt"`
 	Replaces  string                  `json:"replaces,omitempty"`
@@ -31,7 +32,7 @@ type issuedCertificate struct {
 func issuedOf(r *issuance.Record) issuedCertificate {
 	return issuedCertificate{
 		ID: r.ID.String(), HCID: r.Certificate.Info.HCID, Programme: r.Programme, Dose: r.Dose, Version: r.Version,
-		Status: r.Status, StatusAt: r.StatusAt, Reason: r.Reason, IssuedAt: r.IssuedAt, Replaces: idOrNone(r.Replaces), Source: r.Source, Content: r.Certificate,
+		Status: r.Status, StatusAt: r.StatusAt, Until: timeOrNone(r.SuspendedUntil), Reason: r.Reason, IssuedAt: r.IssuedAt, Replaces: idOrNone(r.Replaces), Source: r.Source, Content: r.Certificate,
 	}
 }
 
@@ -56,19 +57,6 @@ type searchInput struct {
 type listOutput struct {
 	Body struct {
 		Certificates []issuedCertificate `json:"certificates"`
-	}
-}
-
-type changeInput struct {
-	OneInput
-	Body struct {
-		Reason string `json:"reason,omitempty" maxLength:"200" doc:"kept with the certificate; say nothing of the person"`
-	}
-}
-
-type statusOutput struct {
-	Body struct {
-		Status vaccination.Status `json:"status" enum:"valid,suspended,superseded,revoked"`
 	}
 }
 
@@ -175,34 +163,4 @@ func (h *handler) files(api huma.API) {
 			return &file{ContentType: f.contentType, Body: data}, h.problem(err)
 		})
 	}
-}
-
-// changes adds the operations that change a certificate's state.
-func (h *handler) changes(api huma.API) {
-	huma.Register(api, h.body(h.operation("revoke", http.MethodPost, "/certificates/{id}/revocation", "Revoke a certificate, for ever", 404, 409)),
-		func(ctx context.Context, in *changeInput) (*statusOutput, error) {
-			id, err := h.named(in.OneInput)
-			if err != nil {
-				return nil, err
-			}
-			status, err := h.Service.Change(ctx, caller(ctx), id, vaccination.ActRevoke, in.Body.Reason)
-			if err != nil {
-				return nil, h.problem(err)
-			}
-			out := &statusOutput{}
-			out.Body.Status = status
-			return out, nil
-		})
-	huma.Register(api, h.operation("reissue", http.MethodPost, "/certificates/{id}/reissue", "Issue a revoked certificate again, with the same content", 404, 409),
-		func(ctx context.Context, in *OneInput) (*struct{ Body result }, error) {
-			id, err := h.named(*in)
-			if err != nil {
-				return nil, err
-			}
-			r, err := h.Service.ReissueByID(ctx, caller(ctx), id)
-			if err != nil {
-				return nil, h.problem(err)
-			}
-			return &struct{ Body result }{resultOf(r)}, nil
-		})
 }

@@ -55,6 +55,9 @@ func describe(o *huma.OpenAPI) {
 	example("/corrections", exampleEvents)
 	example("/certificates/search", `{"enrolmentCode": "EXAMPLE-1", "programme": "covid-19"}`)
 	example("/certificates/{id}/revocation", `{"reason": "issued in error"}`)
+	example("/certificates/{id}/suspension", `{"reason": "being looked into", "until": "2031-01-31T12:00:00Z"}`)
+	example("/certificates/{id}/suspension/lift", `{"reason": "all is well"}`)
+	example("/certificates/{id}/reissue", `{"reason": "revoked by mistake"}`)
 	conflict := &door.Problem{
 		Type: "about:blank", Title: "Conflict", Status: 409, Code: string(vaccination.Conflict), Item: new(int),
 		Detail: "this record has a certificate with other content in vaccination.lot; send a correction to change it",
