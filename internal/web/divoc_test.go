@@ -437,9 +437,12 @@ func TestDIVOCsPageIsWhole(t *testing.T) {
 			continue
 		}
 		path = strings.Replace(path, "{preEnrollmentCode}", "{code}", 1)
-		if !strings.Contains(page, "`"+method+" "+path) && !strings.Contains(page, "`"+strings.TrimPrefix(path, "/divoc/api")+"`") {
+		if !strings.Contains(page, "`"+method+" "+path+"`") && !strings.Contains(page, "`"+method+" "+path+"?") && !strings.Contains(page, "`"+strings.TrimPrefix(path, "/divoc/api")+"`") {
 			t.Errorf("%s is not there", r.pattern)
 		}
+	}
+	if !strings.Contains(page, "| 501 | `NOT_SUPPORTED` |") {
+		t.Error("NOT_SUPPORTED is not there")
 	}
 	for _, code := range []vaccination.Code{
 		vaccination.Invalid, vaccination.Conflict, vaccination.NotFound, vaccination.Unauthorized, vaccination.Forbidden,

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -224,6 +225,26 @@ func TestTheFileOfIssuers(t *testing.T) {
 	}
 	if err := Check(write("big.yaml", make([]byte, maxFile+1))); err == nil || !strings.Contains(err.Error(), "larger") {
 		t.Errorf("a large file: %v", err)
+	}
+}
+
+// TestThePageExplainsEveryKey compares the file's keys with docs/divoc-api.md,
+// whose example must be good.
+func TestThePageExplainsEveryKey(t *testing.T) {
+	page := string(must(os.ReadFile("../../../docs/divoc-api.md")))
+	for field := range reflect.TypeFor[issuerDocument]().Fields() {
+		if key := field.Tag.Get("yaml"); !strings.Contains(page, "\n| `"+key+"` |") {
+			t.Errorf("%s is not explained", key)
+		}
+	}
+	_, example, _ := strings.Cut(page, "```yaml\n")
+	example, _, ok := strings.Cut(example, "```")
+	path := filepath.Join(t.TempDir(), "example.yaml")
+	if err := os.WriteFile(path, []byte(example), 0o600); err != nil || !ok {
+		t.Fatal(err)
+	}
+	if err := Check(path); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,6 +3,7 @@ package divocapi
 import (
 	"cmp"
 	"net/http"
+	"slices"
 
 	"github.com/opendivoc/divoc/catalogue"
 	"github.com/opendivoc/divoc/internal/access"
@@ -67,19 +68,20 @@ func (h *handler) inEnglish(names map[string]string) string {
 	return cmp.Or(names["en"], names[h.Service.Profile.Languages[0]])
 }
 
-// products are those of a programme: the ones the profile names, or all against
-// its disease.
+// products are those a record of a programme can name: the ones the profile
+// lists, or all against its disease. Where incomplete records are refused, those
+// without a product are not among them.
 func products(p *profile.Profile, of *profile.Programme) []catalogue.Product {
-	if len(of.Products) == 0 {
-		return p.Catalogue.Products(of.Disease)
-	}
-	var out []catalogue.Product
-	for _, key := range of.Products {
-		if product, ok := p.Catalogue.Product(key); ok {
-			out = append(out, product)
+	all := p.Catalogue.Products(of.Disease)
+	if len(of.Products) > 0 {
+		all = nil
+		for _, key := range of.Products {
+			if product, ok := p.Catalogue.Product(key); ok {
+				all = append(all, product)
+			}
 		}
 	}
-	return out
+	return slices.DeleteFunc(all, func(product catalogue.Product) bool { return product.Generic && of.Incomplete == "refuse" })
 }
 
 // retired adds DIVOC's paths that have no meaning here. Each says why, and what
