@@ -22,18 +22,18 @@ import (
 
 // Profile is a country's configuration, checked and immutable.
 type Profile struct {
-	Name             string // of the folder: "jamaica"
-	Country          catalogue.Country
-	Issuer           Issuer
-	PublicURL        string // "https://certificates.jamaica.example"; --public-url replaces it
-	TimeZone         *time.Location
-	Languages        []string // BCP 47; the first is the default
-	PhoneRules       PhoneRules
-	Identities       []IdentityKind
+	Name       string // of the folder: "jamaica"
+	Country    catalogue.Country
+	Issuer     Issuer
+	PublicURL  string // "https://certificates.jamaica.example"; --public-url replaces it
+	TimeZone   *time.Location
+	Languages  []string // BCP 47; the first is the default
+	PhoneRules PhoneRules
+	Identities []IdentityKind
 	// OtherFactor is what a person who asks for a certificate must know beside
 	// the code sent to them, where the birth date proves nothing: "dose-date" (of
 	// one of their doses), "lot", or "none".
-	OtherFactor string
+	OtherFactor      string
 	IdentityInQR     bool // the person's identity number is part of the QR code
 	Programmes       map[string]*Programme
 	DefaultProgramme string

@@ -92,6 +92,7 @@ type Item struct {
 	Sealed      []byte
 	Certificate []byte
 	ReceivedAt  time.Time
+	AskedAt     *time.Time
 	DecidedAt   *time.Time
 	DecidedBy   string
 	Note        string
