@@ -303,7 +303,7 @@ FROM upload u CROSS JOIN LATERAL (
     count(*) FILTER (WHERE w.state = 'wrong') AS wrong,
     count(*) FILTER (WHERE w.state = 'wrong' AND w.sealed IS NOT NULL) AS kept,
     count(*) FILTER (WHERE w.certificate IS NOT NULL AND NOT EXISTS (
-      SELECT 1 FROM certificate c WHERE c.bucket = (get_byte(w.certificate, 0) << 2 | get_byte(w.certificate, 1) >> 6) AND c.id = w.certificate)) AS lost
+      SELECT 1 FROM certificate c WHERE c.bucket = ((get_byte(w.certificate, 0) << 2) | (get_byte(w.certificate, 1) >> 6)) AND c.id = w.certificate)) AS lost
   FROM upload_row w WHERE w.upload_id = u.id) AS r
 WHERE u.state <> 'receiving'
 ORDER BY u.id
