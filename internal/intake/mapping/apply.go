@@ -65,9 +65,52 @@ func (m *Mapping) Event(in Input) Outcome {
 		return Outcome{Skip: skip}
 	}
 	a := &applying{m: m, in: in}
-	p, d := &m.Person, &m.Dose
+	d := &m.Dose
+	e := a.who()
+	e.Programme = a.code("dose.programme", "programme", &d.Programme)
+	e.Vaccination = vaccination.Dose{
+		Product:      a.code("dose.product", "vaccination.product", &d.Product),
+		Manufacturer: vaccination.Coding{Display: a.code("dose.manufacturer", "vaccination.manufacturer", &d.Manufacturer)},
+		Lot:          a.text(&d.Lot),
+		Date:         a.date("dose.date", "vaccination.date", &d.Date, m.profile.TimeZone),
+		ValidFrom:    a.date("dose.validFrom", "vaccination.validFrom", &d.ValidFrom, m.profile.TimeZone),
+		ValidUntil:   a.date("dose.validUntil", "vaccination.validUntil", &d.ValidUntil, m.profile.TimeZone),
+		NextDose:     a.date("dose.nextDose", "vaccination.nextDose", &d.NextDose, m.profile.TimeZone),
+		Number:       a.number("dose.number", "vaccination.dose", &d.Number),
+		Total:        a.number("dose.totalDoses", "vaccination.totalDoses", &d.Total),
+		Country:      vaccination.Coding{Code: a.code("dose.country", "vaccination.country", &d.Country)},
+		Centre:       a.code("dose.centre", "vaccination.centre", &d.Centre),
+		Practitioner: a.text(&d.Practitioner),
+	}
+	if stage.Programme != "" {
+		e.Programme = stage.Programme
+	}
+	if stage.Number > 0 {
+		e.Vaccination.Number = stage.Number
+	}
+	if e.Vaccination.Centre == "" {
+		e.Vaccination.Centre = in.Facility
+	}
+	a.need(e.Person.Name == "", "person.name", "person.name", "the source has no name for this person")
+	a.need(e.Vaccination.Date.IsZero(), "vaccination.date", "dose.date", "the source does not say when this dose was given")
+	a.need(e.Vaccination.Number == 0, "vaccination.dose", "dose.number", "the source does not say which dose this is: the first, the second")
+	if len(a.problems) > 0 {
+		return Outcome{Problems: a.problems}
+	}
+	return Outcome{Event: e}
+}
+
+// Who maps what the source says of a person, without a dose: who they are and
+// how to reach them. What it cannot tell is left out; it is for finding and
+// reaching people, and nothing is issued from it.
+func (m *Mapping) Who(in Input) vaccination.Event {
+	return (&applying{m: m, in: in}).who()
+}
+
+// who is the part of an event that is about the person.
+func (a *applying) who() vaccination.Event {
+	p := &a.m.Person
 	e := vaccination.Event{
-		Programme:     a.code("dose.programme", "programme", &d.Programme),
 		EnrolmentCode: a.text(&p.Code),
 		Person: vaccination.Person{
 			Name:        a.name(),
@@ -82,43 +125,14 @@ func (m *Mapping) Event(in Input) Outcome {
 			District: a.code("person.district", "address.district", &p.District),
 			Region:   a.code("person.region", "address.region", &p.Region),
 		},
-		Vaccination: vaccination.Dose{
-			Product:      a.code("dose.product", "vaccination.product", &d.Product),
-			Manufacturer: vaccination.Coding{Display: a.code("dose.manufacturer", "vaccination.manufacturer", &d.Manufacturer)},
-			Lot:          a.text(&d.Lot),
-			Date:         a.date("dose.date", "vaccination.date", &d.Date, m.profile.TimeZone),
-			ValidFrom:    a.date("dose.validFrom", "vaccination.validFrom", &d.ValidFrom, m.profile.TimeZone),
-			ValidUntil:   a.date("dose.validUntil", "vaccination.validUntil", &d.ValidUntil, m.profile.TimeZone),
-			NextDose:     a.date("dose.nextDose", "vaccination.nextDose", &d.NextDose, m.profile.TimeZone),
-			Number:       a.number("dose.number", "vaccination.dose", &d.Number),
-			Total:        a.number("dose.totalDoses", "vaccination.totalDoses", &d.Total),
-			Country:      vaccination.Coding{Code: a.code("dose.country", "vaccination.country", &d.Country)},
-			Centre:       a.code("dose.centre", "vaccination.centre", &d.Centre),
-			Practitioner: a.text(&d.Practitioner),
-		},
 	}
 	if e.EnrolmentCode == "" {
-		e.EnrolmentCode = in.Source + ":" + in.PersonID
-	}
-	if stage.Programme != "" {
-		e.Programme = stage.Programme
-	}
-	if stage.Number > 0 {
-		e.Vaccination.Number = stage.Number
-	}
-	if e.Vaccination.Centre == "" {
-		e.Vaccination.Centre = in.Facility
+		e.EnrolmentCode = a.in.Source + ":" + a.in.PersonID
 	}
 	if !e.Person.BirthDate.IsZero() {
 		e.Person.BirthDate.Estimated = e.Person.BirthDate.Estimated || a.flag("person.birthDateEstimated", "person.birthDate", &p.Estimated)
 	}
-	a.need(e.Person.Name == "", "person.name", "person.name", "the source has no name for this person")
-	a.need(e.Vaccination.Date.IsZero(), "vaccination.date", "dose.date", "the source does not say when this dose was given")
-	a.need(e.Vaccination.Number == 0, "vaccination.dose", "dose.number", "the source does not say which dose this is: the first, the second")
-	if len(a.problems) > 0 {
-		return Outcome{Problems: a.problems}
-	}
-	return Outcome{Event: e}
+	return e
 }
 
 // stage returns what is fixed for the dose, or why it is none that counts.
