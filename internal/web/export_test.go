@@ -102,6 +102,10 @@ func TestACertificateInDIVOCsFormat(t *testing.T) {
 				}
 			}
 			w.ask(http.MethodGet, path+"?format=pdf", nil).is(t, 422)
+			code := w.ask(http.MethodGet, path+"?format=code", nil).is(t, 200).body
+			if s := into[verify.Statement](t, w.askAs("", http.MethodPost, "/api/v1/verify", m{"data": code}).is(t, 200)); s.Verdict != verify.CannotTell || codes(s.Reasons) != verify.FieldsNotBound || s.Status != vaccination.StatusValid {
+				t.Errorf("the server says %s %s %s", s.Verdict, codes(s.Reasons), s.Status)
+			}
 
 			// DIVOC's verifiers ask with the credential; so does the question reach it.
 			revoked := func(want int) {
@@ -168,7 +172,7 @@ func TestDIVOCsPathGivesTheCodeThatVerifiersRead(t *testing.T) {
 	}
 }
 
-// TestExportsOfOnePersonSayTheSame: what is exported twice differs in nothing
+// TestExportsSayTheSame: what is exported twice differs in nothing
 // but the proof.
 func TestExportsSayTheSame(t *testing.T) {
 	w := newWorld(t, asking(t, "ddcc, divoc", "rsa"))

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/opendivoc/divoc/profiles"
+	"github.com/opendivoc/divoc/test/program"
+)
+
+// asking is a profile that asks for DIVOC's own format.
+func asking(t *testing.T) string {
+	t.Helper()
+	all := t.TempDir()
+	if err := os.CopyFS(all, profiles.FS); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(all, "jamaica", "profile.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := strings.NewReplacer("payloads: [ddcc]", "payloads: [ddcc, divoc]", "maxStatusAgeHours", "divocKey: rsa\nmaxStatusAgeHours").Replace(string(text))
+	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Dir(file)
+}
+
+// TestExport takes a certificate in DIVOC's own format from a folder that was
+// started before its profile asked for it.
+func TestExport(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(t.TempDir(), "data")
+	s := program.Start(t, data, "--profile", "jamaica", "--demo")
+	c := certify(t, s, s.Token("check"), "E-1")
+	refusal{[]string{"export", "--data", data, c.id}, failed, []string{"its profile does not ask for it"}}.check(t)
+	refusal{[]string{"keys", "rotate", "--data", data, "--set", "divoc"}, failed, []string{"there is no key for it"}}.check(t)
+	s.Stop()
+
+	profile := asking(t)
+	s = program.Start(t, data, "--profile", profile, "--demo")
+	if keys := program.Must(t, "keys", "list", "--data", data); strings.Count(keys, " divoc ") != 1 {
+		t.Errorf("keys:\n%s", keys)
+	}
+	trust := bundle(t, data)
+	for _, form := range []string{"json", "png", "code"} {
+		file := filepath.Join(t.TempDir(), "certificate."+form)
+		program.Must(t, "export", "--data", data, "--form", form, "-o", file, c.id)
+		if r := program.Run(t, "verify", "--trust", trust, file); r.Code != 2 || !strings.Contains(r.Out, "signature is genuine") || !strings.Contains(r.Out, "SPECIMEN") {
+			t.Errorf("%s: exit %d %s%s", form, r.Code, r.Out, r.Err)
+		}
+	}
+	if drawing := program.Must(t, "export", "--data", data, "--form", "svg", c.id); !strings.HasPrefix(drawing, "<svg") {
+		t.Errorf("a drawing: %.60q", drawing)
+	}
+	out := t.TempDir()
+	program.Must(t, "keys", "export-public", "--data", data, "-o", out)
+	if text, err := os.ReadFile(filepath.Join(out, "divoc-verifier.txt")); err != nil || !strings.HasPrefix(string(text), "did:web:") || !strings.Contains(string(text), "BEGIN PUBLIC KEY") {
+		t.Errorf("for verifiers: %s, %v", text, err)
+	}
+	program.Must(t, "keys", "rotate", "--data", data, "--set", "divoc")
+	refusal{[]string{"export", "--data", data, "not-an-id"}, 64, []string{"not a certificate id"}}.check(t)
+	program.Must(t, "fsck", "--data", data)
+	s.Stop()
+
+	// Another kind of key would leave every verifier behind.
+	file := filepath.Join(profile, "profile.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "divocKey: rsa", "divocKey: ed25519", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refusal{[]string{"serve", "--data", data, "--demo", "--listen", "127.0.0.1:0"}, failed, []string{"keys rotate --set divoc"}}.check(t)
+	program.Must(t, "keys", "rotate", "--data", data, "--set", "divoc")
+	program.Start(t, data, "--demo").Stop()
+}
