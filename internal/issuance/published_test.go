@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/trust"
@@ -239,4 +241,140 @@ func TestAFullListIsFollowedByTheNext(t *testing.T) {
 		t.Errorf("%d in the first list, %d in the second; want 5 and 7", first, second)
 	}
 	w.checked()
+}
+
+// TestOneJobWaitsForAList changes certificates of one list many times before the
+// queue runs.
+func TestOneJobWaitsForAList(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	if _, err := issuance.NewQueue(w.store, w.Service, slog.New(slog.DiscardHandler)); err != nil { // it is not started
+		t.Fatal(err)
+	}
+	var ids []vaccination.CertificateID
+	for dose := 1; dose <= 5; dose++ {
+		ids = append(ids, w.must(issuance.Certify, event("A-1", dose)).ID)
+	}
+	const jobs = "SELECT count(*) FROM river_job WHERE kind = 'publish-status-list'"
+	revoke := func(id vaccination.CertificateID) {
+		t.Helper()
+		if _, err := w.Change(w.ctx, w.by, id, vaccination.ActRevoke, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	revoke(ids[0])
+	if n := w.count(jobs); n != 0 {
+		t.Errorf("%d jobs for a list that nobody has asked for", n)
+	}
+	w.flagged(ids[0], "revocation")
+	for _, id := range ids[1:4] {
+		revoke(id)
+	}
+	if n := w.count(jobs); n != 1 {
+		t.Errorf("%d jobs wait, want 1", n)
+	}
+	w.flagged(ids[0], "revocation") // publishes
+	revoke(ids[4])
+	if n := w.count(jobs); n != 2 {
+		t.Errorf("%d jobs wait after the list was published and changed again, want 2", n)
+	}
+}
+
+// TestNoChangeIsLostToAPublisher changes certificates of one list while
+// publishers read it, each change by a service of its own so that nothing but
+// the database holds them together. When the last job has run, everything is
+// published, without anybody asking.
+func TestNoChangeIsLostToAPublisher(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	queue, err := issuance.NewQueue(w.store, w.Service, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := queue.Start(w.ctx); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := queue.Stop(w.ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	const workers, each = 6, 12
+	var events []vaccination.Event
+	for dose := range workers * each {
+		events = append(events, event("A-1", dose+1))
+	}
+	results, err := w.issue(issuance.Certify, events...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.flagged(results[0].ID, "revocation")
+	var wg sync.WaitGroup
+	for i := range workers {
+		s := issuance.New(w.Options) // with the queue's Later
+		wg.Go(func() {
+			for _, r := range results[i*each : (i+1)*each] {
+				if _, err := s.Change(w.ctx, w.by, r.ID, vaccination.ActRevoke, ""); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	const waiting = "SELECT count(*) FROM river_job WHERE kind = 'publish-status-list' AND state <> 'completed'"
+	for start := time.Now(); w.count(waiting) > 0; time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > 20*time.Second {
+			t.Fatal("jobs are left over")
+		}
+	}
+	var data []byte
+	if err := w.store.Pool().QueryRow(w.ctx, "SELECT credential FROM status_list WHERE purpose = 'revocation' AND issued_at > 'epoch'").Scan(&data); err != nil {
+		t.Fatal("the published list is stale: ", err)
+	}
+	list, err := vc.ParseStatusList(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := w.store.Pool().Query(w.ctx, "SELECT status_index FROM certificate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	indexes, err := pgx.CollectRows(rows, pgx.RowTo[int32])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, index := range indexes {
+		if on, err := list.Lookup(vc.StatusEntry{Purpose: "revocation", List: list.URL, Index: uint32(index)}); err != nil || !on {
+			t.Errorf("a revocation is not published: %v", err)
+		}
+	}
+	t.Logf("%d revocations, %d jobs", len(indexes), w.count("SELECT count(*) FROM river_job WHERE kind = 'publish-status-list'"))
+}
+
+// TestABundleIsGoodForASecond revokes again and again: a bundle is made once a
+// second at most, and none is older than that.
+func TestABundleIsGoodForASecond(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	var events []vaccination.Event
+	for dose := 1; dose <= 6; dose++ {
+		events = append(events, event("A-1", dose))
+	}
+	results, err := w.issue(issuance.Certify, events...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.bundle()
+	for i, r := range results {
+		w.now = w.now.Add(400 * time.Millisecond)
+		if _, err := w.Change(w.ctx, w.by, r.ID, vaccination.ActRevoke, ""); err != nil {
+			t.Fatal(err)
+		}
+		made := w.bundle()
+		if want := (i + 1) / 3 * 3; made.Status[0].Revoked.Len() != want { // at 0, 1.2 and 2.4 s
+			t.Errorf("after %v the bundle names %d revoked, want %d", time.Duration(i+1)*400*time.Millisecond, made.Status[0].Revoked.Len(), want)
+		}
+	}
+	// With the clock gone back, a bundle is not kept for longer.
+	w.now = w.now.Add(-10 * time.Second)
+	if made := w.bundle(); made.Status[0].Revoked.Len() != len(results) {
+		t.Errorf("with the clock gone back it names %d revoked", made.Status[0].Revoked.Len())
+	}
 }
