@@ -85,12 +85,8 @@ func migrate(ctx context.Context, url string, dir fs.FS, to Versions) (err error
 		return unreachable(err)
 	}
 	defer conn.Close()
-	// Another that migrates is waited for as long as it takes. The lock goes with
-	// the connection.
-	for _, statement := range []string{"SET lock_timeout = 0", fmt.Sprintf("SELECT pg_advisory_lock(%d)", migrationLock)} {
-		if _, err := conn.ExecContext(ctx, statement); err != nil {
-			return err
-		}
+	if err := awaitLock(ctx, conn); err != nil {
+		return err
 	}
 	defer func() {
 		_, unlock := conn.ExecContext(context.WithoutCancel(ctx), fmt.Sprintf("SELECT pg_advisory_unlock(%d)", migrationLock))
@@ -100,6 +96,23 @@ func migrate(ctx context.Context, url string, dir fs.FS, to Versions) (err error
 		return err
 	}
 	return migrateJobs(ctx, url, to.Jobs)
+}
+
+// awaitLock waits for another that migrates, for as long as it takes. It asks
+// again and again: a statement that waits has a snapshot, for whose end an index
+// that is built beside writers waits in turn. The lock goes with the connection.
+func awaitLock(ctx context.Context, conn *sql.Conn) error {
+	for {
+		var got bool
+		if err := conn.QueryRowContext(ctx, fmt.Sprintf("SELECT pg_try_advisory_lock(%d)", migrationLock)).Scan(&got); err != nil || got {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(migrationPause / 5):
+		}
+	}
 }
 
 func migrateOurs(ctx context.Context, db *sql.DB, conn *sql.Conn, dir fs.FS, to int64) error {
@@ -161,7 +174,7 @@ func failedMigration(err error) error {
 	if errors.As(err, &pg) {
 		why = pg
 		if pg.Code == "55P03" {
-			why = errors.New("others had the tables locked all the time; start again when there is less to do")
+			why = errors.New("others used the tables all the time, a backup perhaps; start again when that is over")
 		}
 	}
 	return fmt.Errorf("migrating the database: %s failed, and a divoc of the version before works on as it did: %w", path.Base(partial.Failed.Source.Path), why)
