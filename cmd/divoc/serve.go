@@ -34,6 +34,8 @@ type serveCmd struct {
 	TokenIssuers string         `name:"token-issuers" type:"path" env:"DIVOC_TOKEN_ISSUERS" placeholder:"FILE" help:"Identity providers (Keycloak) whose tokens count beside ours; docs/divoc-api.md has the form."`
 	LogLevel     slog.Level     `name:"log-level" default:"info" env:"DIVOC_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error."`
 	Check        bool           `help:"Check profile and flags, say what is wrong, start nothing."`
+
+	tlsPair *certificate // of https, nil without
 }
 
 // How long a client may take, so that slow ones cannot hold the server.
@@ -97,11 +99,19 @@ func (c *serveCmd) tls(log *slog.Logger) (*tls.Config, error) {
 	if c.TLSCert == "" {
 		return nil, nil
 	}
-	pair := &certificate{cert: c.TLSCert, key: c.TLSKey, now: now, log: log}
-	if err := pair.load(); err != nil {
+	c.tlsPair = &certificate{cert: c.TLSCert, key: c.TLSKey, now: now, log: log}
+	if err := c.tlsPair.load(); err != nil {
 		return nil, err
 	}
-	return pair.config(), nil
+	return c.tlsPair.config(), nil
+}
+
+// tlsEnd says when the served certificate ends; nil where none is served.
+func (c *serveCmd) tlsEnd() func() time.Time {
+	if c.tlsPair == nil {
+		return nil
+	}
+	return c.tlsPair.end
 }
 
 // check reads everything a first start would read and starts nothing.
@@ -155,7 +165,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		tokens.Others = others
 	}
 	handler, err := web.Handler(web.Options{
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces,
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {

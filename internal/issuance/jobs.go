@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
@@ -65,6 +66,7 @@ func (w *liftWorker) Work(ctx context.Context, _ *river.Job[liftSuspensions]) er
 // Queue runs issuance's jobs in the database that holds the certificates.
 type Queue struct {
 	client *river.Client[pgx.Tx]
+	pool   *pgxpool.Pool
 }
 
 // Work is jobs of another room that the same queue runs: one client of the
@@ -122,7 +124,7 @@ func NewQueue(store *registry.Store, s *Service, log *slog.Logger, more ...Work)
 		_, err := client.InsertTx(ctx, tx, publishList{List: list}, nil)
 		return err
 	}
-	return &Queue{client: client}, nil
+	return &Queue{client: client, pool: store.Pool()}, nil
 }
 
 // Start begins working until Stop.

@@ -46,6 +46,10 @@ type Options struct {
 	Demo    bool
 	Now     func() time.Time
 	Traces  *tracing.Tracing // nil makes none
+	// Backlog is what waits in the queue, TLSEnd when the TLS certificate ends;
+	// both for the measures, and nil for none.
+	Backlog func(context.Context) (issuance.Backlog, error)
+	TLSEnd  func() time.Time
 	// Ready says whether the server can do its work.
 	Ready func(context.Context) error
 }
@@ -76,7 +80,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 		return nil, err
 	}
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), measures{s})
 	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "divoc_on_hold", Help: "1 while nothing is issued or published after a restore.",
 	}, s.onHold))
