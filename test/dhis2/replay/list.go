@@ -108,6 +108,11 @@ func (f filter) matches(value string) bool {
 
 func (s *Server) listEntities(w http.ResponseWriter, r *http.Request) {
 	a, wrong := s.asked(r, false)
+	for _, f := range a.filters {
+		if wrong == "" && !s.hasAttribute(f.attribute) {
+			wrong = "attribute in filter does not exist: " + f.attribute
+		}
+	}
 	if wrong != "" {
 		refuse(w, http.StatusBadRequest, "", wrong)
 		return
@@ -166,6 +171,14 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
 		rows = append(rows, project(s.eventJSON(v), f).(map[string]any))
 	}
 	s.page(w, r, "events", rows)
+}
+
+func (s *Server) hasAttribute(id string) bool {
+	list, _ := s.program["programTrackedEntityAttributes"].([]any)
+	return slices.ContainsFunc(list, func(x any) bool {
+		a, _ := x.(map[string]any)["trackedEntityAttribute"].(map[string]any)
+		return a["id"] == id
+	})
 }
 
 // drift moves a row to the end of its order before a second page is made.

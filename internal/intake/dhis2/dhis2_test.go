@@ -1,0 +1,605 @@
+package dhis2
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/intake/mapping"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/profiles"
+	"github.com/opendivoc/divoc/test/dhis2/replay"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// clock is a time that tests move.
+type clock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+// store stands for package intake: it keeps the newest state of everything and
+// moves the cursor with it.
+type store struct {
+	t       *testing.T
+	mapping *mapping.Mapping
+
+	mu        sync.Mutex
+	config    json.RawMessage
+	cursor    string
+	state     intake.State
+	problem   error
+	contacts  int
+	fragments map[string]intake.Fragment // kind + id
+	units     []intake.Facility
+	arrivals  int
+	last      []intake.Arrival
+	fail      error // of the next delivery
+	failAfter int
+}
+
+func (s *store) Deliver(_ context.Context, _ string, d intake.Delivery) ([]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fail != nil {
+		if s.failAfter--; s.failAfter < 0 {
+			return nil, s.fail
+		}
+	}
+	if d.Cursor != nil && d.From != s.cursor {
+		return nil, intake.ErrMoved
+	}
+	for _, a := range d.Arrivals {
+		r, err := Reader{}.Read(a, s.mapping)
+		if err != nil {
+			s.t.Errorf("an arrival cannot be read: %v", err)
+			continue
+		}
+		for _, f := range r.Fragments {
+			old, known := s.fragments[string(f.Kind)+f.ID]
+			if !known || !f.Version.Before(old.Version) {
+				s.fragments[string(f.Kind)+f.ID] = f
+			}
+		}
+		s.arrivals++
+	}
+	if len(d.Arrivals) > 0 {
+		s.last = d.Arrivals
+	}
+	if d.Cursor != nil {
+		s.cursor = *d.Cursor
+	}
+	return make([]string, len(d.Arrivals)), nil
+}
+
+func (s *store) Known(_ context.Context, _ string, kind intake.FragmentKind, ids []string) (map[string]intake.Known, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[string]intake.Known{}
+	for _, id := range ids {
+		if f, ok := s.fragments[string(kind)+id]; ok {
+			out[id] = intake.Known{Version: f.Version, Deleted: f.Deleted}
+		}
+	}
+	return out, nil
+}
+
+func (s *store) Contact(_ context.Context, _ string, err error, stop bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problem = err
+	s.contacts++
+	if stop {
+		s.state = intake.Stopped
+	}
+	return nil
+}
+
+func (s *store) PutFacilities(_ context.Context, _ string, list []intake.Facility) error {
+	s.units = list
+	return nil
+}
+
+func (s *store) Source(context.Context, string) (intake.Source, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return intake.Source{Name: "dhis2", Kind: intake.DHIS2, State: s.state, Config: s.config, Mapping: s.mapping, Cursor: s.cursor}, nil
+}
+
+func (s *store) OfKind(ctx context.Context, _ intake.SourceKind) ([]intake.Source, error) {
+	src, err := s.Source(ctx, "")
+	if s.state != intake.Active {
+		return nil, err
+	}
+	return []intake.Source{src}, err
+}
+
+// doses are the ids of doses that are not deleted.
+func (s *store) doses() []string {
+	var out []string
+	for _, f := range s.fragments {
+		if f.Kind == intake.DoseFragment && !f.Deleted {
+			out = append(out, f.ID)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// world is a replayed server, read by the real code.
+type world struct {
+	t       *testing.T
+	clock   *clock
+	replay  *replay.Server
+	service *Service
+	store   *store
+	client  *Client
+}
+
+func newWorld(t *testing.T, o replay.Options) *world {
+	t.Helper()
+	w := &world{t: t, clock: &clock{t: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}}
+	o.Now, o.Token = w.clock.now, "d2pat_test"
+	var err error
+	if w.replay, err = replay.New(o); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(w.replay)
+	t.Cleanup(server.Close)
+	w.store = &store{t: t, state: intake.Active, fragments: map[string]intake.Fragment{}, mapping: covac(t)}
+	w.store.config, _ = json.Marshal(Config{URL: server.URL, Token: "d2pat_test", Program: replay.Program})
+	w.service = New(Options{Intake: w.store, Now: w.clock.now, Log: slog.New(slog.DiscardHandler)})
+	src, _ := w.store.Source(context.Background(), "")
+	opened, err := w.service.open(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened.poll.remote.Patience = []time.Duration{time.Millisecond, time.Millisecond}
+	w.client = opened.poll
+	w.clock.pass(time.Hour) // what the replay made has settled
+	return w
+}
+
+// covac is the shipped mapping.
+func covac(t testing.TB) *mapping.Mapping {
+	t.Helper()
+	text, err := profiles.FS.ReadFile("sri-lanka/sources/dhis2-covac.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := profile.Open("sri-lanka")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := mapping.Parse("dhis2-covac.yaml", text, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// fixtures is the folder of recorded answers, or skips the test.
+func fixtures(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("DIVOC_FIXTURES")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "..", "shared", "fixtures")
+	}
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("no fixtures: set DIVOC_FIXTURES to the folder of recorded answers")
+	}
+	return dir
+}
+
+func (w *world) poll() error {
+	src, _ := w.store.Source(context.Background(), "")
+	return w.service.Poll(context.Background(), src)
+}
+
+func (w *world) polled() {
+	w.t.Helper()
+	if err := w.poll(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// complete fails the test when a dose of the server is not known here as it is
+// there.
+func (w *world) complete() {
+	w.t.Helper()
+	var want []string
+	for _, p := range w.replay.People() {
+		want = append(want, p.Events...)
+	}
+	slices.Sort(want)
+	if got := w.store.doses(); !slices.Equal(got, want) {
+		w.t.Errorf("%d doses arrived, the server has %d; missing %v, too many %v", len(got), len(want), minus(want, got), minus(got, want))
+	}
+}
+
+func minus(a, b []string) []string {
+	return slices.DeleteFunc(slices.Clone(a), func(x string) bool { return slices.Contains(b, x) })
+}
+
+func TestEveryVersionIsRead(t *testing.T) {
+	for _, version := range []string{"2.35.14", "2.38.4", "2.40.4", "2.41.0", "2.42.1"} {
+		t.Run(version, func(t *testing.T) {
+			w := newWorld(t, replay.Options{Version: version, People: 300})
+			w.polled()
+			w.complete()
+			if len(w.store.units) < 5 {
+				t.Errorf("%d facilities", len(w.store.units))
+			}
+			// what changes later comes with the next poll
+			person := w.replay.People()[3].ID
+			w.replay.Vaccinate(person, 2, "2021-11-20")
+			w.clock.pass(5 * time.Minute)
+			w.polled()
+			w.complete()
+		})
+	}
+}
+
+func TestNothingIsLost(t *testing.T) {
+	steps := []struct {
+		name   string
+		faults replay.Faults
+		fails  bool // the poll ends with an error, and the next one goes on
+	}{
+		{"nothing wrong", replay.Faults{}, false},
+		{"rows that move while pages are read", replay.Faults{Drift: true}, false},
+		{"rows twice", replay.Faults{Duplicate: true}, false},
+		{"rows in any order", replay.Faults{Reorder: true}, false},
+		{"a clock that is an hour ahead", replay.Faults{Clock: time.Hour}, false},
+		{"a clock that is an hour behind", replay.Faults{Clock: -time.Hour}, false},
+		{"one answer that breaks off", replay.Faults{Drop: true, Times: 1}, false},
+		{"answers that all break off", replay.Faults{Drop: true, Times: -1}, true},
+		{"two answers with status 502", replay.Faults{Status: 502, Times: 2}, false},
+		{"status 503 for long", replay.Faults{Status: 503, Times: -1}, true},
+		{"a limit lower than our page", replay.Faults{Status: 409, Times: 1}, true},
+		{"slow answers", replay.Faults{Delay: 20 * time.Millisecond}, false},
+		{"events that do not move their person (DHIS2-11761)", replay.Faults{NoBump: true}, false},
+	}
+	for _, version := range []string{"2.35.14", "2.40.4", "2.41.0"} {
+		for _, step := range steps {
+			t.Run(version+" "+step.name, func(t *testing.T) {
+				w := newWorld(t, replay.Options{Version: version, People: 30})
+				w.polled()
+				w.replay.SetFaults(step.faults)
+				for i, p := range w.replay.People()[:12] {
+					switch i % 4 {
+					case 0:
+						w.replay.Vaccinate(p.ID, 4, "2021-12-01")
+					case 1:
+						w.replay.Delete(p.Events[0])
+					case 2:
+						w.replay.SetValue(p.Events[0], replay.Batch, "CHANGED")
+					case 3:
+						w.replay.SetAttribute(p.ID, replay.GivenName, "Changed")
+					}
+				}
+				w.clock.pass(4 * time.Minute)
+				if err := w.poll(); (err != nil) != step.fails {
+					t.Fatalf("the poll: %v", err)
+				}
+				w.replay.SetFaults(replay.Faults{})
+				for range 20 { // the clock that was ahead is right again after an hour
+					w.clock.pass(4 * time.Minute)
+					w.polled()
+				}
+				w.complete()
+				for i, p := range w.replay.People()[:12] {
+					person := w.store.fragments["person"+p.ID]
+					if i%4 == 3 && person.Fields[replay.GivenName] != "Changed" {
+						t.Errorf("%s: a changed name did not arrive", p.ID)
+					}
+					if i%4 == 2 && w.store.fragments["dose"+p.Events[0]].Fields[replay.Batch] != "CHANGED" {
+						t.Errorf("%s: a changed batch did not arrive", p.ID)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestManyRowsInOneSecondAreAllRead(t *testing.T) {
+	// 700 people made within 0.8 s: more than a page in the smallest window.
+	w := newWorld(t, replay.Options{People: 700})
+	w.replay.SetFaults(replay.Faults{Drift: true})
+	w.polled()
+	for range 3 {
+		w.clock.pass(5 * time.Minute)
+		w.polled()
+	}
+	w.complete()
+}
+
+func TestTombstonesArrive(t *testing.T) {
+	w := newWorld(t, replay.Options{People: 250})
+	w.polled()
+	before := len(w.store.doses())
+	people := w.replay.People()
+	for _, p := range people[:120] {
+		w.replay.Delete(p.ID)
+	}
+	w.clock.pass(5 * time.Minute)
+	w.polled()
+	w.complete()
+	deleted := 0
+	for _, f := range w.store.fragments {
+		if f.Deleted {
+			deleted++
+		}
+	}
+	if after := len(w.store.doses()); after >= before || deleted < 120 {
+		t.Errorf("%d of %d doses stand, %d things are deleted", after, before, deleted)
+	}
+}
+
+func TestRefusedCredentialsStopTheSource(t *testing.T) {
+	w := newWorld(t, replay.Options{People: 3})
+	w.polled()
+	w.replay.SetToken("d2pat_another")
+	asked := total(w.replay.Requests())
+	if err := w.service.round(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.clock.pass(time.Hour)
+	for range 5 {
+		if err := w.service.round(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := total(w.replay.Requests()) - asked; n != 1 {
+		t.Errorf("%d requests with credentials that were refused", n)
+	}
+	if w.store.state != intake.Stopped || vaccination.ErrorCode(w.store.problem) != vaccination.Unauthorized {
+		t.Errorf("the source is %s: %v", w.store.state, w.store.problem)
+	}
+}
+
+func total(m map[string]int) (n int) {
+	for v := range maps.Values(m) {
+		n += v
+	}
+	return n
+}
+
+func TestATokenThatDiesIsTold(t *testing.T) {
+	w := newWorld(t, replay.Options{})
+	var c map[string]any
+	_ = json.Unmarshal(w.store.config, &c)
+	c["tokenExpires"] = "2026-11-26"
+	w.store.config, _ = json.Marshal(c)
+	w.polled()
+	if w.store.problem == nil || !strings.Contains(w.store.problem.Error(), "2026-11-26") || w.store.state != intake.Active {
+		t.Errorf("%s: %v", w.store.state, w.store.problem)
+	}
+}
+
+func TestWhoMayNotBeSeenIsNotForgotten(t *testing.T) {
+	for _, version := range []string{"2.38.4", "2.41.0"} {
+		w := newWorld(t, replay.Options{Version: version, People: 5})
+		w.polled()
+		p := w.replay.People()[0]
+		w.replay.SetFaults(replay.Faults{NoBump: true})
+		added := w.replay.Vaccinate(p.ID, 3, "2021-12-24")
+		w.clock.pass(5 * time.Minute)
+		// The list of events still has it; the person is closed before we ask.
+		src, _ := w.store.Source(context.Background(), "")
+		o, _ := w.service.open(src)
+		info, _ := o.poll.Info(context.Background())
+		polling := &polling{s: w.service, o: o, src: src, info: info, cursor: src.Cursor}
+		polling.p, _ = readProgress(src.Cursor)
+		w.replay.Protect(p.ID, true)
+		if err := polling.take(context.Background(), []row{{entity: p.ID, event: added, stage: replay.VaccinationStage}}, info.Now); err != nil {
+			t.Fatal(err)
+		}
+		w.polled()
+		if vaccination.ErrorCode(w.store.problem) != vaccination.Forbidden || w.store.state != intake.Active {
+			t.Errorf("%s: %s, %v", version, w.store.state, w.store.problem)
+		}
+		w.replay.Protect(p.ID, false)
+		w.clock.pass(time.Hour)
+		w.polled()
+		w.complete()
+		if w.store.problem != nil {
+			t.Errorf("%s: still told: %v", version, w.store.problem)
+		}
+	}
+}
+
+func TestAPollThatIsCutShortIsTakenUp(t *testing.T) {
+	for after := range 6 {
+		w := newWorld(t, replay.Options{People: 900})
+		w.store.fail, w.store.failAfter = fmt.Errorf("killed"), after
+		if err := w.poll(); err == nil {
+			t.Fatalf("after %d: the poll ended well", after)
+		}
+		got := len(w.store.doses())
+		w.store.fail = nil
+		w.polled()
+		w.complete()
+		if after > 2 && got == 0 {
+			t.Errorf("after %d deliveries nothing was kept", after)
+		}
+	}
+}
+
+func TestThePeopleReturnedAreThoseAsked(t *testing.T) {
+	for _, version := range []string{"2.35.14", "2.40.4", "2.41.0"} {
+		w := newWorld(t, replay.Options{Version: version, People: 40})
+		ctx := context.Background()
+		people := w.replay.People()
+		if got, err := w.client.Entities(ctx, []string{people[0].ID, people[5].ID}); err != nil || len(got) != 2 {
+			t.Errorf("%s: %d people, %v", version, len(got), err)
+		}
+		w.replay.SetFaults(replay.Faults{Leak: true})
+		if got, err := w.client.Entities(ctx, []string{people[5].ID}); err == nil || got != nil {
+			t.Errorf("%s: %d people who were not asked for were taken", version, len(got))
+		}
+	}
+	// The words of another version are ignored by this one.
+	w := newWorld(t, replay.Options{Version: "2.41.0", People: 40})
+	w.client.api = words(40)
+	if got, err := w.client.Entities(context.Background(), []string{w.replay.People()[0].ID}); err == nil {
+		t.Errorf("%d people who were not asked for were taken", len(got))
+	}
+}
+
+func TestTheServersWindowIsChecked(t *testing.T) {
+	w := newWorld(t, replay.Options{Version: "2.41.0", People: 3})
+	a := *words(41)
+	a.after, a.before = "lastUpdatedStartDate", "lastUpdatedEndDate" // ignored by this version
+	w.client.api = &a
+	from := w.clock.now().Add(-time.Minute)
+	if rows, err := w.client.changed(context.Background(), true, from, from, 1, 50, false); err == nil {
+		t.Errorf("%d rows of another time were taken", len(rows))
+	}
+}
+
+func TestAMappingThatDoesNotFitStopsTheSource(t *testing.T) {
+	w := newWorld(t, replay.Options{})
+	text, _ := profiles.FS.ReadFile("sri-lanka/sources/dhis2-covac.yaml")
+	changed := strings.ReplaceAll(string(text), "bbnyNYD1wgS", "zzzzzzzzzzz")
+	p, _ := profile.Open("sri-lanka")
+	m, err := mapping.Parse("changed", []byte(changed), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.store.mapping = m
+	if err := w.poll(); err == nil || !strings.Contains(err.Error(), "zzzzzzzzzzz") || w.store.state != intake.Stopped || w.store.arrivals != 0 {
+		t.Errorf("state %s, %d arrivals: %v", w.store.state, w.store.arrivals, err)
+	}
+	meta, err := w.client.Metadata(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codes []string
+	for _, u := range covac(t).Against(meta).Unmapped {
+		codes = append(codes, u.Code)
+	}
+	if want := []string{"BOOSTER", "another_vaccine"}; !slices.Equal(codes, want) {
+		t.Errorf("codes without a word: %v, want %v", codes, want)
+	}
+}
+
+func TestQuietHours(t *testing.T) {
+	w := newWorld(t, replay.Options{People: 3})
+	var c map[string]any
+	_ = json.Unmarshal(w.store.config, &c)
+	c["quiet"] = []string{"15:00-16:00"} // in Colombo, where it is 15:30
+	w.store.config, _ = json.Marshal(c)
+	w.polled()
+	if w.store.arrivals != 0 {
+		t.Errorf("%d arrivals in quiet hours", w.store.arrivals)
+	}
+	w.clock.pass(time.Hour)
+	w.polled()
+	w.complete()
+}
+
+func TestHints(t *testing.T) {
+	w := newWorld(t, replay.Options{People: 3})
+	w.polled()
+	p := w.replay.People()[1]
+	w.replay.Vaccinate(p.ID, 3, "2021-12-24")
+	if err := w.service.Hint("dhis2", "no id"); err == nil {
+		t.Error("a hint that is no id was taken")
+	}
+	for range 3 {
+		if err := w.service.Hint("dhis2", p.ID); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// at once, although it has not settled and no poll is due
+	if err := w.service.round(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.complete()
+}
+
+func TestOwnWritesAreNoChanges(t *testing.T) {
+	w := newWorld(t, replay.Options{People: 3})
+	var c map[string]any
+	_ = json.Unmarshal(w.store.config, &c)
+	c["certificates"] = WriteBack{Stage: replay.CertificateStage, ID: "DvcCertId01", Version: "DvcCertVer1", Status: "DvcCertSta1", Issued: "DvcCertIss1", Link: "DvcCertLnk1"}
+	w.store.config, _ = json.Marshal(c)
+	p := w.replay.People()[0]
+	list := issuedList{{Seq: 1, Person: p.ID, ID: "URN:UVCI:01:LKA:A", Version: 1, Status: "valid", Issued: w.clock.now(), Link: "https://c.example/A"},
+		{Seq: 2, Person: "goneReplay1", ID: "URN:UVCI:01:LKA:B", Version: 1, Status: "valid", Issued: w.clock.now()}}
+	w.service.Issued = list
+	w.polled()
+	written := w.replay.Written()
+	if len(written) != 1 {
+		t.Fatalf("written: %v", written)
+	}
+	for id, v := range written {
+		if !uid.MatchString(id) || v["DvcCertId01"] != "URN:UVCI:01:LKA:A" || v["DvcCertSta1"] != "valid" || v["DvcCertLnk1"] != "https://c.example/A" {
+			t.Errorf("%s: %v", id, v)
+		}
+	}
+	before := maps.Clone(w.store.fragments)
+	w.service.Issued = append(list, Certificate{Seq: 3, Person: p.ID, ID: "URN:UVCI:01:LKA:A", Version: 1, Status: "revoked", Issued: w.clock.now()})
+	for range 3 {
+		w.clock.pass(5 * time.Minute)
+		w.polled()
+	}
+	if n := len(w.replay.Written()); n != 1 {
+		t.Errorf("%d events for one certificate", n)
+	}
+	if len(before) != len(w.store.fragments) {
+		t.Errorf("%d things are known, %d before: what we wrote was read back", len(w.store.fragments), len(before))
+	}
+}
+
+type issuedList []Certificate
+
+func (l issuedList) Issued(_ context.Context, _ string, after int64, max int) ([]Certificate, error) {
+	var out []Certificate
+	for _, c := range l {
+		if c.Seq > after && len(out) < max {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func TestAFullWalkFindsWhatAPollMissed(t *testing.T) {
+	w := newWorld(t, replay.Options{People: 20})
+	w.polled()
+	p := w.replay.People()[7]
+	delete(w.store.fragments, "dose"+p.Events[0]) // lost, for whichever reason
+	w.clock.pass(time.Hour)
+	w.polled()
+	arrivals := w.store.arrivals
+	w.clock.pass(24 * time.Hour)
+	w.polled()
+	w.complete()
+	if n := w.store.arrivals - arrivals; n != 1 {
+		t.Errorf("the walk fetched %d people, of whom one differs", n)
+	}
+}
