@@ -31,6 +31,9 @@ const (
 	Read      Permission = "read"      // see a certificate
 	ReadMine  Permission = "readMine"  // see the certificates that are reached by one's own mobile number
 	ReadAudit Permission = "readAudit" // see the audit
+
+	ManageSources Permission = "manageSources" // create, test, pause and change sources
+	DecideHolds   Permission = "decideHolds"   // see what is held, and decide about it
 )
 
 // scope says whose records a permission reaches.
@@ -45,7 +48,7 @@ const (
 // table is the whole law of who may do what. What is not in it is refused.
 func table() map[Role]map[Permission]scope {
 	return map[Role]map[Permission]scope{
-		SystemAdmin: {Certify: anybody, Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody, ReadAudit: anybody},
+		SystemAdmin: {Certify: anybody, Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody, ReadAudit: anybody, ManageSources: anybody, DecideHolds: anybody},
 		Auditor:     {ReadAudit: anybody},
 		SourceRole:  {Certify: own, Correct: own, Revoke: own, Read: own},
 		Recipient:   {ReadMine: own},

@@ -20,14 +20,14 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Run(m, registry.Migrate)) }
 
 // TestTheLaw repeats the table of permissions: a change of it is meant.
 func TestTheLaw(t *testing.T) {
-	acts := []access.Permission{access.Certify, access.Correct, access.Revoke, access.Reissue, access.Read, access.ReadAudit, access.ReadMine}
+	acts := []access.Permission{access.Certify, access.Correct, access.Revoke, access.Reissue, access.Read, access.ReadAudit, access.ReadMine, access.ManageSources, access.DecideHolds}
 	law := map[access.Role]string{ // for each act: own records, those of others
-		access.SystemAdmin: "yy yy yy yy yy yy nn",
-		access.SourceRole:  "yn yn yn nn yn nn nn",
-		access.Auditor:     "nn nn nn nn nn yy nn",
-		access.Recipient:   "nn nn nn nn nn nn yn",
-		"":                 "nn nn nn nn nn nn nn",
-		"programme-admin":  "nn nn nn nn nn nn nn",
+		access.SystemAdmin: "yy yy yy yy yy yy nn yy yy",
+		access.SourceRole:  "yn yn yn nn yn nn nn nn nn",
+		access.Auditor:     "nn nn nn nn nn yy nn nn nn",
+		access.Recipient:   "nn nn nn nn nn nn yn nn nn",
+		"":                 "nn nn nn nn nn nn nn nn nn",
+		"programme-admin":  "nn nn nn nn nn nn nn nn nn",
 	}
 	for role, says := range law {
 		c := access.Caller{Role: role, Source: "mine"}

@@ -41,9 +41,9 @@ type Source struct {
 	Kind      SourceKind
 	Programme string
 	State     State
-	Problem   string           // why it is paused or stopped, or what failed last
-	Config    json.RawMessage  // of the kind: its URL, its credentials
-	Mapping   *mapping.Mapping // nil where the kind needs none
+	Problem   string          // why it is paused or stopped, or what failed last
+	Config    json.RawMessage // of the kind: its URL, its credentials
+	Mapping   *mapping.Mapping
 	// Cursor is how far a poll has come, in the kind's own words; "" at first.
 	Cursor      string
 	HourlyLimit int      // certificates an hour; 0 is no limit
@@ -55,6 +55,9 @@ type Kind struct {
 	Reader  Reader  // reads what was delivered; required
 	Fetcher Fetcher // nil where the source cannot be asked
 	Tester  Tester  // nil where there is nothing to test
+	// Mapping is the text of the mapping of a source that has none of its own;
+	// "" where each must have one.
+	Mapping string
 	// CheckConfig refuses settings of a source that cannot work
 	// ([vaccination.Invalid] with the settings' names, never their values). Nil
 	// takes none but "" or "{}".

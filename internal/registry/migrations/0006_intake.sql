@@ -105,6 +105,7 @@ CREATE TABLE item (
   sealed      bytea,   -- the code
   certificate bytea    CHECK (octet_length(certificate) = 15),
   received_at timestamptz NOT NULL,
+  asked_at    timestamptz, -- when the source was asked last for what is missing
   decided_at  timestamptz, -- not while it is held
   decided_by  text     NOT NULL DEFAULT '', -- where a person decided
   note        text     NOT NULL DEFAULT '',

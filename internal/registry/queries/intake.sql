@@ -142,7 +142,7 @@ ON CONFLICT (bucket, key) DO UPDATE SET person = excluded.person, version = excl
 
 -- name: OpenItems :many
 -- The held items of fragments.
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note
+SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.asked_at, i.decided_at, i.decided_by, i.note
 FROM item i JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@fragments::bytea[]) AS fragment) AS k ON i.bucket = k.bucket AND i.fragment = k.fragment
 WHERE i.state = 'held';
 
@@ -164,15 +164,15 @@ WHERE i.bucket = k.bucket AND i.id = k.id AND i.state = 'held';
 DELETE FROM item WHERE id = ANY (@ids::bigint[]) AND state = 'held' AND fragment IS NULL;
 
 -- name: ItemsOfArrival :many
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note
+SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.asked_at, i.decided_at, i.decided_by, i.note
 FROM item i WHERE i.arrival = @arrival ORDER BY i.id;
 
 -- name: ItemByID :one
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
+SELECT sqlc.embed(i), a.hash AS arrival_hash
 FROM item i JOIN arrival a ON a.id = i.arrival WHERE i.bucket = @bucket AND i.id = @id;
 
 -- name: HeldItems :many
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
+SELECT sqlc.embed(i), a.hash AS arrival_hash
 FROM item i JOIN arrival a ON a.id = i.arrival
 WHERE i.state = 'held' AND i.id > @after
   AND (@source::text = '' OR i.source = @source) AND (@class::text = '' OR i.class = @class) AND (@facility::text = '' OR i.facility = @facility) AND (@field::text = '' OR i.field = @field)
@@ -183,8 +183,18 @@ ORDER BY i.id LIMIT @max_rows::int;
 
 -- name: ItemsOfCertificate :many
 -- Which arrivals a certificate comes from.
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
+SELECT sqlc.embed(i), a.hash AS arrival_hash
 FROM item i JOIN arrival a ON a.id = i.arrival WHERE i.certificate = @certificate ORDER BY i.id;
+
+-- name: ItemsToAsk :many
+-- Held items whose source has to be asked for what is missing, those that were
+-- asked for longest ago first.
+SELECT i.bucket, i.id, i.arrival, i.fragment, i.class FROM item i
+WHERE i.source = @source AND i.state = 'held' AND i.class = ANY (@classes::text[]) AND (i.asked_at IS NULL OR i.asked_at <= @before::timestamptz)
+ORDER BY i.asked_at NULLS FIRST, i.id LIMIT @max_rows::int;
+
+-- name: ItemsAsked :exec
+UPDATE item SET asked_at = @at::timestamptz WHERE id = ANY (@ids::bigint[]) AND state = 'held';
 
 -- name: Tallies :many
 -- The ledger: items by state, and arrivals that nobody has looked at.

@@ -444,7 +444,7 @@ func (q *Queries) HeldByAge(ctx context.Context, arg HeldByAgeParams) ([]HeldByA
 }
 
 const heldItems = `-- name: HeldItems :many
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
+SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.asked_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
 FROM item i JOIN arrival a ON a.id = i.arrival
 WHERE i.state = 'held' AND i.id > $1
   AND ($2::text = '' OR i.source = $2) AND ($3::text = '' OR i.class = $3) AND ($4::text = '' OR i.facility = $4) AND ($5::text = '' OR i.field = $5)
@@ -467,23 +467,7 @@ type HeldItemsParams struct {
 }
 
 type HeldItemsRow struct {
-	Bucket      int16
-	ID          int64
-	Source      string
-	Arrival     int64
-	Fragment    []byte
-	State       string
-	Class       string
-	Field       string
-	Problems    string
-	Facility    string
-	Code        []byte
-	Sealed      []byte
-	Certificate []byte
-	ReceivedAt  time.Time
-	DecidedAt   *time.Time
-	DecidedBy   string
-	Note        string
+	Item        Item
 	ArrivalHash []byte
 }
 
@@ -507,23 +491,24 @@ func (q *Queries) HeldItems(ctx context.Context, arg HeldItemsParams) ([]HeldIte
 	for rows.Next() {
 		var i HeldItemsRow
 		if err := rows.Scan(
-			&i.Bucket,
-			&i.ID,
-			&i.Source,
-			&i.Arrival,
-			&i.Fragment,
-			&i.State,
-			&i.Class,
-			&i.Field,
-			&i.Problems,
-			&i.Facility,
-			&i.Code,
-			&i.Sealed,
-			&i.Certificate,
-			&i.ReceivedAt,
-			&i.DecidedAt,
-			&i.DecidedBy,
-			&i.Note,
+			&i.Item.Bucket,
+			&i.Item.ID,
+			&i.Item.Source,
+			&i.Item.Arrival,
+			&i.Item.Fragment,
+			&i.Item.State,
+			&i.Item.Class,
+			&i.Item.Field,
+			&i.Item.Problems,
+			&i.Item.Facility,
+			&i.Item.Code,
+			&i.Item.Sealed,
+			&i.Item.Certificate,
+			&i.Item.ReceivedAt,
+			&i.Item.AskedAt,
+			&i.Item.DecidedAt,
+			&i.Item.DecidedBy,
+			&i.Item.Note,
 			&i.ArrivalHash,
 		); err != nil {
 			return nil, err
@@ -735,7 +720,7 @@ func (q *Queries) IntakeSources(ctx context.Context) ([]Source, error) {
 }
 
 const itemByID = `-- name: ItemByID :one
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
+SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.asked_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
 FROM item i JOIN arrival a ON a.id = i.arrival WHERE i.bucket = $1 AND i.id = $2
 `
 
@@ -745,23 +730,7 @@ type ItemByIDParams struct {
 }
 
 type ItemByIDRow struct {
-	Bucket      int16
-	ID          int64
-	Source      string
-	Arrival     int64
-	Fragment    []byte
-	State       string
-	Class       string
-	Field       string
-	Problems    string
-	Facility    string
-	Code        []byte
-	Sealed      []byte
-	Certificate []byte
-	ReceivedAt  time.Time
-	DecidedAt   *time.Time
-	DecidedBy   string
-	Note        string
+	Item        Item
 	ArrivalHash []byte
 }
 
@@ -769,30 +738,45 @@ func (q *Queries) ItemByID(ctx context.Context, arg ItemByIDParams) (ItemByIDRow
 	row := q.db.QueryRow(ctx, itemByID, arg.Bucket, arg.ID)
 	var i ItemByIDRow
 	err := row.Scan(
-		&i.Bucket,
-		&i.ID,
-		&i.Source,
-		&i.Arrival,
-		&i.Fragment,
-		&i.State,
-		&i.Class,
-		&i.Field,
-		&i.Problems,
-		&i.Facility,
-		&i.Code,
-		&i.Sealed,
-		&i.Certificate,
-		&i.ReceivedAt,
-		&i.DecidedAt,
-		&i.DecidedBy,
-		&i.Note,
+		&i.Item.Bucket,
+		&i.Item.ID,
+		&i.Item.Source,
+		&i.Item.Arrival,
+		&i.Item.Fragment,
+		&i.Item.State,
+		&i.Item.Class,
+		&i.Item.Field,
+		&i.Item.Problems,
+		&i.Item.Facility,
+		&i.Item.Code,
+		&i.Item.Sealed,
+		&i.Item.Certificate,
+		&i.Item.ReceivedAt,
+		&i.Item.AskedAt,
+		&i.Item.DecidedAt,
+		&i.Item.DecidedBy,
+		&i.Item.Note,
 		&i.ArrivalHash,
 	)
 	return i, err
 }
 
+const itemsAsked = `-- name: ItemsAsked :exec
+UPDATE item SET asked_at = $1::timestamptz WHERE id = ANY ($2::bigint[]) AND state = 'held'
+`
+
+type ItemsAskedParams struct {
+	At  time.Time
+	Ids []int64
+}
+
+func (q *Queries) ItemsAsked(ctx context.Context, arg ItemsAskedParams) error {
+	_, err := q.db.Exec(ctx, itemsAsked, arg.At, arg.Ids)
+	return err
+}
+
 const itemsOfArrival = `-- name: ItemsOfArrival :many
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note
+SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.asked_at, i.decided_at, i.decided_by, i.note
 FROM item i WHERE i.arrival = $1 ORDER BY i.id
 `
 
@@ -820,6 +804,7 @@ func (q *Queries) ItemsOfArrival(ctx context.Context, arrival int64) ([]Item, er
 			&i.Sealed,
 			&i.Certificate,
 			&i.ReceivedAt,
+			&i.AskedAt,
 			&i.DecidedAt,
 			&i.DecidedBy,
 			&i.Note,
@@ -835,28 +820,12 @@ func (q *Queries) ItemsOfArrival(ctx context.Context, arrival int64) ([]Item, er
 }
 
 const itemsOfCertificate = `-- name: ItemsOfCertificate :many
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
+SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.asked_at, i.decided_at, i.decided_by, i.note, a.hash AS arrival_hash
 FROM item i JOIN arrival a ON a.id = i.arrival WHERE i.certificate = $1 ORDER BY i.id
 `
 
 type ItemsOfCertificateRow struct {
-	Bucket      int16
-	ID          int64
-	Source      string
-	Arrival     int64
-	Fragment    []byte
-	State       string
-	Class       string
-	Field       string
-	Problems    string
-	Facility    string
-	Code        []byte
-	Sealed      []byte
-	Certificate []byte
-	ReceivedAt  time.Time
-	DecidedAt   *time.Time
-	DecidedBy   string
-	Note        string
+	Item        Item
 	ArrivalHash []byte
 }
 
@@ -871,24 +840,79 @@ func (q *Queries) ItemsOfCertificate(ctx context.Context, certificate []byte) ([
 	for rows.Next() {
 		var i ItemsOfCertificateRow
 		if err := rows.Scan(
+			&i.Item.Bucket,
+			&i.Item.ID,
+			&i.Item.Source,
+			&i.Item.Arrival,
+			&i.Item.Fragment,
+			&i.Item.State,
+			&i.Item.Class,
+			&i.Item.Field,
+			&i.Item.Problems,
+			&i.Item.Facility,
+			&i.Item.Code,
+			&i.Item.Sealed,
+			&i.Item.Certificate,
+			&i.Item.ReceivedAt,
+			&i.Item.AskedAt,
+			&i.Item.DecidedAt,
+			&i.Item.DecidedBy,
+			&i.Item.Note,
+			&i.ArrivalHash,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const itemsToAsk = `-- name: ItemsToAsk :many
+SELECT i.bucket, i.id, i.arrival, i.fragment, i.class FROM item i
+WHERE i.source = $1 AND i.state = 'held' AND i.class = ANY ($2::text[]) AND (i.asked_at IS NULL OR i.asked_at <= $3::timestamptz)
+ORDER BY i.asked_at NULLS FIRST, i.id LIMIT $4::int
+`
+
+type ItemsToAskParams struct {
+	Source  string
+	Classes []string
+	Before  time.Time
+	MaxRows int32
+}
+
+type ItemsToAskRow struct {
+	Bucket   int16
+	ID       int64
+	Arrival  int64
+	Fragment []byte
+	Class    string
+}
+
+// Held items whose source has to be asked for what is missing, those that were
+// asked for longest ago first.
+func (q *Queries) ItemsToAsk(ctx context.Context, arg ItemsToAskParams) ([]ItemsToAskRow, error) {
+	rows, err := q.db.Query(ctx, itemsToAsk,
+		arg.Source,
+		arg.Classes,
+		arg.Before,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ItemsToAskRow
+	for rows.Next() {
+		var i ItemsToAskRow
+		if err := rows.Scan(
 			&i.Bucket,
 			&i.ID,
-			&i.Source,
 			&i.Arrival,
 			&i.Fragment,
-			&i.State,
 			&i.Class,
-			&i.Field,
-			&i.Problems,
-			&i.Facility,
-			&i.Code,
-			&i.Sealed,
-			&i.Certificate,
-			&i.ReceivedAt,
-			&i.DecidedAt,
-			&i.DecidedBy,
-			&i.Note,
-			&i.ArrivalHash,
 		); err != nil {
 			return nil, err
 		}
@@ -1021,7 +1045,7 @@ func (q *Queries) MoveTurn(ctx context.Context, arg MoveTurnParams) (int64, erro
 }
 
 const openItems = `-- name: OpenItems :many
-SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.decided_at, i.decided_by, i.note
+SELECT i.bucket, i.id, i.source, i.arrival, i.fragment, i.state, i.class, i.field, i.problems, i.facility, i.code, i.sealed, i.certificate, i.received_at, i.asked_at, i.decided_at, i.decided_by, i.note
 FROM item i JOIN (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bytea[]) AS fragment) AS k ON i.bucket = k.bucket AND i.fragment = k.fragment
 WHERE i.state = 'held'
 `
@@ -1056,6 +1080,7 @@ func (q *Queries) OpenItems(ctx context.Context, arg OpenItemsParams) ([]Item, e
 			&i.Sealed,
 			&i.Certificate,
 			&i.ReceivedAt,
+			&i.AskedAt,
 			&i.DecidedAt,
 			&i.DecidedBy,
 			&i.Note,

@@ -1,0 +1,187 @@
+package intake
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+)
+
+const (
+	queueName = "intake"
+	// workers bounds how many sources are settled at once.
+	workers = maxAlone
+	// look is how often the keeper looks for what was left.
+	look = 5 * time.Second
+	// attempts bounds how often a batch is put together again after somebody
+	// else changed what it was made of.
+	attempts = 10
+)
+
+// Process settles everything of a source that waits, in this goroutine, and
+// returns when nothing does. Where another process works on the source it waits
+// for it.
+func (s *Service) Process(ctx context.Context, source string) error {
+	for {
+		n, err := s.settleSome(ctx, source)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// settleSome settles one batch, again where others were quicker.
+func (s *Service) settleSome(ctx context.Context, source string) (n int, err error) {
+	for range attempts {
+		select {
+		case <-s.stop:
+			return 0, ErrStopped
+		default:
+		}
+		if n, err = s.settleWaiting(ctx, source); !isRace(err) {
+			return n, err
+		}
+	}
+	return n, err
+}
+
+// Settle settles what waits of a source until a delivery has been looked at, and
+// returns what became of it; deliveries of the channel [Demand] go before all
+// others.
+func (s *Service) Settle(ctx context.Context, source, reference string) ([]Item, error) {
+	hash, err := hashOf(reference)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		row, err := s.Store.Read().ArrivalByHash(ctx, query.ArrivalByHashParams{Hash: hash, Source: source})
+		if registry.IsNone(err) {
+			return nil, errNoArrival()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if row.State == stateDone {
+			return s.outcomes(ctx, row)
+		}
+		if n, err := s.settleSome(ctx, source); err != nil || n == 0 {
+			return nil, err
+		}
+	}
+}
+
+// processSource is the job that settles what a source delivered.
+type processSource struct {
+	Source string `json:"source"`
+}
+
+// Kind names the job in the queue.
+func (processSource) Kind() string { return "process-source" }
+
+type worker struct {
+	river.WorkerDefaults[processSource]
+	s *Service
+}
+
+// Timeout is none: much may wait.
+func (*worker) Timeout(*river.Job[processSource]) time.Duration { return -1 }
+
+// Work settles what waits. What fails is tried again by the keeper, which also
+// sees what a killed program left.
+func (w *worker) Work(ctx context.Context, job *river.Job[processSource]) error {
+	w.s.drain(ctx, job.Args.Source)
+	return nil
+}
+
+// drains are the sources that this process settles just now; true says that more
+// arrived meanwhile.
+type drains struct {
+	mu      sync.Mutex
+	running map[string]bool
+}
+
+// drain settles what waits of a source, unless another goroutine does: that one
+// looks again before it ends, so that nothing which arrived meanwhile is left.
+func (s *Service) drain(ctx context.Context, source string) {
+	s.drains.mu.Lock()
+	if _, running := s.drains.running[source]; running {
+		s.drains.running[source] = true
+		s.drains.mu.Unlock()
+		return
+	}
+	s.drains.running[source] = false
+	s.drains.mu.Unlock()
+	for {
+		err := s.Process(ctx, source)
+		s.drains.mu.Lock()
+		again := s.drains.running[source] && err == nil
+		s.drains.running[source] = false
+		if !again {
+			delete(s.drains.running, source)
+		}
+		s.drains.mu.Unlock()
+		if err != nil && err != ErrStopped && ctx.Err() == nil {
+			s.Log.Warn("deliveries of a source wait to be tried again", slog.String("source", source), slog.String("error", err.Error()))
+		}
+		if !again {
+			return
+		}
+	}
+}
+
+// Work is what the queue is to run for s.
+func (s *Service) Work() issuance.Work {
+	return issuance.Work{Queue: queueName, Workers: workers, Add: func(w *river.Workers) { river.AddWorker(w, &worker{s: s}) }}
+}
+
+// Start makes q process what is received from now on, and what was left before,
+// until [Service.Stop].
+func (s *Service) Start(ctx context.Context, q *issuance.Queue) {
+	s.later = func(ctx context.Context, tx pgx.Tx, source string) error {
+		return q.InsertTx(ctx, tx, processSource{Source: source}, &river.InsertOpts{Queue: queueName, MaxAttempts: 1})
+	}
+	s.keeping.Go(func() { s.keep(ctx) })
+}
+
+// Stop ends processing after the batches that are being written.
+func (s *Service) Stop() {
+	s.stopOnce.Do(func() { close(s.stop) })
+	s.keeping.Wait()
+}
+
+// keep takes up what was left: by a program that was killed, a database that
+// went away, a source that did not answer.
+func (s *Service) keep(ctx context.Context) {
+	every := time.NewTicker(look)
+	defer every.Stop()
+	for {
+		if err := s.takeUp(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("looking for deliveries that wait", slog.String("error", err.Error()))
+		}
+		select {
+		case <-s.stop:
+			return
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}
+
+func (s *Service) takeUp(ctx context.Context) error {
+	names, err := s.Store.Read().SourcesWithWaiting(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		s.keeping.Go(func() { s.drain(ctx, name) })
+	}
+	return s.askAgain(ctx)
+}
