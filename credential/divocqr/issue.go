@@ -71,9 +71,6 @@ func Issue(c vaccination.Certificate, o Options, s Signer, now time.Time) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	if facts.unsigned {
-		return nil, ErrSubjectNotSigned
-	}
 	canonical, _, err := rdfc.Canonicalize(facts.quads, rdfc.Options{URDNA2015: true})
 	if err != nil {
 		return nil, err

@@ -239,6 +239,8 @@ func TestWhatTheFormatCannotSayIsRefusedByName(t *testing.T) {
 		{"no dose number", func(c *cert) { c.Vaccination.Number = 0 }, options, "+vaccination.dose"},
 		{"an open schedule", func(c *cert) { c.Vaccination.Total = 0 }, options, "+vaccination.totalDoses"},
 		{"a hundredth dose", func(c *cert) { c.Vaccination.Number = 100 }, options, "vaccination.dose"},
+		{"a schedule of a hundred", func(c *cert) { c.Vaccination.Total = 100 }, options, "vaccination.dose"},
+		{"an identity number that ends in a space", func(c *cert) { c.Identifier.Value = "12 " }, withIdentity, "identifier"},
 		{"a domestic certificate", func(c *cert) { c.Domestic = true }, options, "domestic"},
 		{"an estimated begin", func(c *cert) { c.Vaccination.ValidFrom.Estimated = true }, options, "vaccination.validFrom"},
 		{"an estimated end", func(c *cert) { c.Vaccination.ValidUntil.Estimated = true }, options, "vaccination.validUntil"},
@@ -340,6 +342,33 @@ func FuzzCode(f *testing.F) {
 		got, err := readZIP(contracted(t, code))
 		if err != nil || !bytes.Equal(got, data) {
 			t.Fatalf("archive/zip reads %q, %v", got, err)
+		}
+	})
+}
+
+// FuzzIssue checks that no text can say anything but itself.
+func FuzzIssue(f *testing.F) {
+	key := ed25519Signer(f)
+	f.Add("Marcia", "PF1", "A1", "passport", "Comirnaty")
+	f.Add("\"}\\", "> <x:y", "1> <x:y> \"", "web:x", "\x00\u2028\xff")
+	f.Fuzz(func(t *testing.T, name, lot, number, kind, brand string) {
+		c := credentialtest.Jamaica()
+		c.Name, c.Vaccination.Lot, c.Vaccination.Brand.Display = name, lot, brand
+		c.Identifier = vaccination.Identifier{Kind: kind, Value: number}
+		o := divocqr.Options{VerifyURL: options.VerifyURL, Identifier: true}
+		data, err := divocqr.Issue(c, o, key, signedAt)
+		if err != nil {
+			return
+		}
+		cred, err := divocqr.Decode(data)
+		if err != nil {
+			t.Fatalf("%v\n%s", err, data)
+		}
+		if err := cred.Verify(key.Public()); err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(carried(c, o), cred.Certificate(), cmp.Transformer("trimmed", strings.TrimSpace)); d != "" {
+			t.Fatal(d)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package rdfc
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -54,8 +55,8 @@ func Canonicalize(quads []Quad, o Options) (nquads []byte, labels map[string]str
 	for i := range all {
 		all[i] = i
 	}
-	nquads = c.sorted(nil, all, func(label string) string { return c.canonical.ids[label] })
-	return nquads, c.canonical.ids, nil
+	lines := c.sorted(all, func(label string) string { return c.canonical.ids[label] })
+	return slices.Concat(lines...), c.canonical.ids, nil
 }
 
 // canon is the canonicalisation state (RDFC-1.0, section 4.3).
@@ -67,7 +68,9 @@ type canon struct {
 	hash      hash.Hash
 	legacy    bool
 	work      int
-	buf       []byte
+	buf       []byte // of sorted, with where its lines end
+	ends      []int
+	sort      [][]byte // its result
 }
 
 // line is a statement in N-Quads, blank nodes under the labels they came with.
@@ -121,7 +124,8 @@ func (c *canon) load(quads []Quad) {
 	}
 	all, start := string(buf), 0
 	seen := make(map[string]struct{}, len(quads))
-	c.lines = make([]line, 0, len(quads))
+	c.lines, c.ends, c.sort = make([]line, 0, len(quads)), make([]int, 0, len(quads)), make([][]byte, 0, len(quads))
+	c.buf = make([]byte, 0, len(all)+16*len(quads)) // labels grow a little
 	for i, end := range ends {
 		l := line{all[start:end], places[i], &quads[i]}
 		start = end
@@ -140,11 +144,11 @@ func (c *canon) load(quads []Quad) {
 	}
 }
 
-// sorted appends some of the lines, under other labels, in code point order.
-func (c *canon) sorted(out []byte, which []int, label func(string) string) []byte {
-	c.buf = c.buf[:0]
-	ends := make([]int, len(which))
-	for i, k := range which {
+// sorted returns some of the lines, under other labels, in code point order.
+// They hold until the next call.
+func (c *canon) sorted(which []int, label func(string) string) [][]byte {
+	c.buf, c.ends, c.sort = c.buf[:0], c.ends[:0], c.sort[:0]
+	for _, k := range which {
 		l, at := &c.lines[k], 0
 		for s, slot := range l.slots {
 			if slot == 0 {
@@ -155,19 +159,15 @@ func (c *canon) sorted(out []byte, which []int, label func(string) string) []byt
 			at = slot + len(node)
 		}
 		c.buf = append(c.buf, l.text[at:]...)
-		ends[i] = len(c.buf)
+		c.ends = append(c.ends, len(c.buf))
 	}
-	all, start := string(c.buf), 0
-	lines := make([]string, len(which))
-	for i, end := range ends {
-		lines[i], start = all[start:end], end
+	start := 0
+	for _, end := range c.ends { // now that buf has stopped growing
+		c.sort = append(c.sort, c.buf[start:end])
+		start = end
 	}
-	slices.Sort(lines)
-	out = slices.Grow(out, len(all))
-	for _, l := range lines {
-		out = append(out, l...)
-	}
-	return out
+	slices.SortFunc(c.sort, bytes.Compare)
+	return c.sort
 }
 
 // label issues the canonical labels (section 4.4.3, steps 3 to 5).
@@ -219,12 +219,14 @@ func (c *canon) firstDegree(node string) string {
 		}
 		return "z"
 	}
-	return c.sum(c.sorted(nil, c.mentions[node], label))
+	return c.sum(c.sorted(c.mentions[node], label)...)
 }
 
-func (c *canon) sum(data []byte) string {
+func (c *canon) sum(parts ...[]byte) string {
 	c.hash.Reset()
-	c.hash.Write(data)
+	for _, p := range parts {
+		c.hash.Write(p)
+	}
 	return hex.EncodeToString(c.hash.Sum(nil))
 }
 

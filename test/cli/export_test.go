@@ -10,38 +10,37 @@ import (
 	"github.com/opendivoc/divoc/test/program"
 )
 
-// asking is a profile that asks for DIVOC's own format.
-func asking(t *testing.T) string {
+// edit changes a file: each text that comes first in a pair to the one after it.
+func edit(t *testing.T, file string, pairs ...string) {
 	t.Helper()
-	all := t.TempDir()
-	if err := os.CopyFS(all, profiles.FS); err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(all, "jamaica", "profile.yaml")
 	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	changed := strings.NewReplacer("payloads: [ddcc]", "payloads: [ddcc, divoc]", "maxStatusAgeHours", "divocKey: rsa\nmaxStatusAgeHours").Replace(string(text))
-	if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(strings.NewReplacer(pairs...).Replace(string(text))), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Dir(file)
 }
 
 // TestExport takes a certificate in DIVOC's own format from a folder that was
 // started before its profile asked for it.
 func TestExport(t *testing.T) {
 	t.Parallel()
-	data := filepath.Join(t.TempDir(), "data")
-	s := program.Start(t, data, "--profile", "jamaica", "--demo")
+	data, all := filepath.Join(t.TempDir(), "data"), t.TempDir()
+	if err := os.CopyFS(all, profiles.FS); err != nil {
+		t.Fatal(err)
+	}
+	folder := filepath.Join(all, "jamaica")
+	profile := filepath.Join(folder, "profile.yaml")
+	s := program.Start(t, data, "--profile", folder, "--demo")
 	c := certify(t, s, s.Token("check"), "E-1")
 	refusal{[]string{"export", "--data", data, c.id}, failed, []string{"its profile does not ask for it"}}.check(t)
 	refusal{[]string{"keys", "rotate", "--data", data, "--set", "divoc"}, failed, []string{"there is no key for it"}}.check(t)
+	edit(t, profile, "payloads: [ddcc]", "payloads: [ddcc, divoc]", "maxStatusAgeHours", "divocKey: rsa\nmaxStatusAgeHours")
+	refusal{[]string{"export", "--data", data, c.id}, failed, []string{"start the server again"}}.check(t)
 	s.Stop()
 
-	profile := asking(t)
-	s = program.Start(t, data, "--profile", profile, "--demo")
+	s = program.Start(t, data, "--demo")
 	if keys := program.Must(t, "keys", "list", "--data", data); strings.Count(keys, " divoc ") != 1 {
 		t.Errorf("keys:\n%s", keys)
 	}
@@ -67,14 +66,7 @@ func TestExport(t *testing.T) {
 	s.Stop()
 
 	// Another kind of key would leave every verifier behind.
-	file := filepath.Join(profile, "profile.yaml")
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, []byte(strings.Replace(string(text), "divocKey: rsa", "divocKey: ed25519", 1)), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	edit(t, profile, "divocKey: rsa", "divocKey: ed25519")
 	refusal{[]string{"serve", "--data", data, "--demo", "--listen", "127.0.0.1:0"}, failed, []string{"keys rotate --set divoc"}}.check(t)
 	program.Must(t, "keys", "rotate", "--data", data, "--set", "divoc")
 	program.Start(t, data, "--demo").Stop()
