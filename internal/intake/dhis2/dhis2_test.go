@@ -434,7 +434,7 @@ func TestWhoMayNotBeSeenIsNotForgotten(t *testing.T) {
 
 func TestAPollThatIsCutShortIsTakenUp(t *testing.T) {
 	for after := range 6 {
-		w := newWorld(t, replay.Options{People: 900})
+		w := newWorld(t, replay.Options{People: 450})
 		w.store.fail, w.store.failAfter = fmt.Errorf("killed"), after
 		if err := w.poll(); err == nil {
 			t.Fatalf("after %d: the poll ended well", after)

@@ -133,15 +133,12 @@ func (s *Server) listEntities(w http.ResponseWriter, r *http.Request) {
 		slices.SortStableFunc(found, func(x, y *entity) int { return x.updated.Compare(y.updated) })
 	}
 	f := parseFields(r.URL.Query().Get("fields"))
-	var rows []map[string]any
-	for _, e := range found {
-		rows = append(rows, project(s.entityJSON(e, a.program, a.deleted), f).(map[string]any))
-	}
+	row := func(i int) any { return project(s.entityJSON(found[i], a.program, a.deleted), f) }
 	name := "trackedEntities"
 	if s.minor < 36 {
 		name = "trackedEntityInstances"
 	}
-	s.page(w, r, name, rows)
+	s.page(w, r, name, len(found), row)
 }
 
 func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
@@ -166,11 +163,7 @@ func (s *Server) listEvents(w http.ResponseWriter, r *http.Request) {
 		slices.SortStableFunc(found, func(x, y *event) int { return x.updated.Compare(y.updated) })
 	}
 	f := parseFields(r.URL.Query().Get("fields"))
-	var rows []map[string]any
-	for _, v := range found {
-		rows = append(rows, project(s.eventJSON(v), f).(map[string]any))
-	}
-	s.page(w, r, "events", rows)
+	s.page(w, r, "events", len(found), func(i int) any { return project(s.eventJSON(found[i]), f) })
 }
 
 func (s *Server) hasAttribute(id string) bool {
@@ -195,7 +188,7 @@ func (s *Server) drift(r *http.Request) {
 }
 
 // page answers with one page of rows in this version's form.
-func (s *Server) page(w http.ResponseWriter, r *http.Request, name string, rows []map[string]any) {
+func (s *Server) page(w http.ResponseWriter, r *http.Request, name string, n int, row func(i int) any) {
 	q := r.URL.Query()
 	size, number := 50, 1
 	if v := q.Get("pageSize"); v != "" {
@@ -212,16 +205,18 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, name string, rows 
 		refuse(w, http.StatusConflict, "E1003", "pageSize is above KeyTrackedEntityMaxLimit "+strconv.Itoa(s.o.MaxPage))
 		return
 	}
+	total := n
 	if s.faults.Duplicate {
-		rows = append(rows, rows...)
+		total = 2 * n
 	}
-	total := len(rows)
+	from, to := 0, total
 	if q.Get("paging") != "false" && q.Get("skipPaging") != "true" {
-		rows = rows[min((number-1)*size, total):]
-		rows = rows[:min(size, len(rows))]
+		from = min((number-1)*size, total)
+		to = min(from+size, total)
 	}
-	if rows == nil {
-		rows = []map[string]any{}
+	rows := []any{}
+	for i := from; i < to; i++ {
+		rows = append(rows, row(i%n))
 	}
 	pager := map[string]any{"page": number, "pageSize": size}
 	if q.Get("totalPages") == "true" {

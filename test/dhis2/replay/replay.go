@@ -256,9 +256,5 @@ func (s *Server) programs(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) organisationUnits(w http.ResponseWriter, r *http.Request) {
-	var rows []map[string]any
-	for _, u := range s.units {
-		rows = append(rows, u.json())
-	}
-	s.page(w, r, "organisationUnits", rows)
+	s.page(w, r, "organisationUnits", len(s.units), func(i int) any { return s.units[i].json() })
 }
