@@ -46,29 +46,38 @@ func (b *batch) edited(v *verdict, out mapping.Outcome) (vaccination.Event, []ma
 	if len(edits) == 0 {
 		return out.Event, out.Problems, nil
 	}
-	tree, err := treeOf(out.Event)
+	event := whole(out)
+	tree, err := treeOf(event)
 	if err != nil {
-		return out.Event, nil, err
+		return event, nil, err
 	}
 	problems := out.Problems
 	for _, path := range slices.Sorted(maps.Keys(edits)) {
 		e := edits[path]
 		var was any
 		if err := json.Unmarshal(e.Was, &was); err != nil {
-			return out.Event, nil, err
+			return event, nil, err
 		}
 		if !reflect.DeepEqual(at(tree, path), was) {
 			continue // the source says something new
 		}
 		var value any
 		if err := json.Unmarshal(e.Value, &value); err != nil {
-			return out.Event, nil, err
+			return event, nil, err
 		}
 		put(tree, path, value)
 		problems = slices.DeleteFunc(slices.Clone(problems), func(p mapping.Problem) bool { return p.Field == path })
 	}
-	event, err := eventOf(tree)
+	event, err = eventOf(tree)
 	return event, problems, err
+}
+
+// whole is what could be mapped of a dose.
+func whole(out mapping.Outcome) vaccination.Event {
+	if len(out.Problems) > 0 {
+		return out.Partial
+	}
+	return out.Event
 }
 
 // treeOf is an event as JSON has it.

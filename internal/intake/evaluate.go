@@ -99,16 +99,11 @@ func (b *batch) siblingChanged(f *stored) bool {
 func (b *batch) judge(v *verdict) error {
 	f, certified := v.dose, v.dose.row.Certificate != nil
 	deleted := f.row.Deleted || v.person != nil && v.person.row.Deleted
-	in := mapping.Input{Source: b.src.Name, PersonID: f.state.Fragment.Person, Stage: f.state.Fragment.Stage, Status: f.state.Fragment.Status, Dose: f.state.Fragment.Fields}
-	if v.person != nil {
-		in.Person = v.person.state.Fragment.Fields
-	}
-	in.Facility = b.place(v)
 	if b.src.Mapping == nil {
 		v.hold(Unreadable, "", "the source has no mapping: `divoc source set-mapping` gives it one")
 		return nil
 	}
-	out := b.src.Mapping.Event(in)
+	out := b.mapped(v)
 	switch {
 	case certified && (deleted || out.Skip != ""):
 		why := "the source deleted this record: revoke its certificate, or keep it"
@@ -157,6 +152,16 @@ func (b *batch) judge(v *verdict) error {
 		}
 	}
 	return nil
+}
+
+// mapped is a dose through the source's mapping.
+func (b *batch) mapped(v *verdict) mapping.Outcome {
+	f := v.dose.state.Fragment
+	in := mapping.Input{Source: b.src.Name, PersonID: f.Person, Stage: f.Stage, Status: f.Status, Dose: f.Fields, Facility: b.place(v)}
+	if v.person != nil {
+		in.Person = v.person.state.Fragment.Fields
+	}
+	return b.src.Mapping.Event(in)
 }
 
 // name sets what an event is recognised by.
@@ -252,6 +257,17 @@ func (b *batch) sameDoses(ctx context.Context) error {
 	for _, row := range rows {
 		owners[string(row.Record)] = owner{string(row.Key), row.Deleted}
 	}
+	var released [][]byte // records that a person gave to another dose
+	for _, v := range b.verdicts {
+		if o, taken := owners[string(v.record)]; v.state == "" && taken && b.release[v.dose] {
+			released = append(released, []byte(o.key))
+		}
+	}
+	if len(released) > 0 {
+		if err := b.fetch(ctx, released, nil); err != nil {
+			return err
+		}
+	}
 	for _, v := range b.verdicts {
 		if v.state != "" {
 			continue
@@ -260,7 +276,7 @@ func (b *batch) sameDoses(ctx context.Context) error {
 		o, taken := owners[string(v.record)]
 		if other := b.frags[o.key]; taken && other != nil {
 			o.deleted = other.row.Deleted
-			if o.deleted && o.key != mine.key && bytes.Equal(other.row.Person, v.dose.row.Person) {
+			if o.key != mine.key && (b.release[v.dose] || o.deleted && bytes.Equal(other.row.Person, v.dose.row.Person)) {
 				v.takes = other
 			}
 		}

@@ -1,11 +1,8 @@
 package intake
 
 import (
-	"context"
-	"errors"
 	"time"
 
-	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -55,6 +52,10 @@ const (
 	Withdrawn HoldClass = "withdrawn" // it was deleted before anything was issued
 )
 
+// Revoking is why an item is issued whose certificate was revoked: a person
+// decided so after the source deleted the record.
+const Revoking HoldClass = "revoking"
+
 // Item is one line of the ledger. Problems hold nothing personal.
 type Item struct {
 	ID          int64                     `json:"id"`
@@ -81,41 +82,7 @@ type HoldFilter struct {
 	Older    time.Duration // held for at least so long
 	IDs      []int64       // these alone
 	After    int64         // behind this item
-	Max      int           // at most so many; 0 is 100
-}
+	Max      int           // at most so many; 0 is 100 to list, all to decide
 
-// Holds lists held items, the oldest first.
-func (s *Service) Holds(ctx context.Context, by access.Caller, f HoldFilter) ([]Item, error) {
-	return nil, errors.New("intake: not yet")
-}
-
-// Action is what a person decides about held items.
-type Action string
-
-// The decisions.
-const (
-	Retry   Action = "retry"   // look at it again, after something was mended
-	Release Action = "release" // issue it although it was over a limit, or looked like somebody else
-	Reject  Action = "reject"  // nothing comes of it
-	Revoke  Action = "revoke"  // it was deleted: revoke its certificate
-	Keep    Action = "keep"    // it was deleted: the certificate stands
-)
-
-// Decision is what a person decides, and why.
-type Decision struct {
-	Action Action
-	Reason string // one line, nothing personal; needed to reject, revoke and keep
-}
-
-// Decided says what became of held items.
-type Decided struct {
-	Items  int `json:"items"` // that the decision was about
-	Issued int `json:"issued"`
-	Closed int `json:"closed"` // unchanged or rejected
-	Held   int `json:"held"`   // for the same or another reason
-}
-
-// Decide decides held items, one or many.
-func (s *Service) Decide(ctx context.Context, by access.Caller, f HoldFilter, d Decision) (Decided, error) {
-	return Decided{}, errors.New("intake: not yet")
+	code []byte // that lack this code
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -18,7 +17,10 @@ import (
 
 // write issues what is to be issued and writes fragments, ledger, arrivals and
 // the source's counters with it, in one transaction.
-func (b *batch) write(ctx context.Context) error {
+func (b *batch) write(ctx context.Context) error { return b.writeAlso(ctx, nil) }
+
+// writeAlso is write with something more in the same transaction.
+func (b *batch) writeAlso(ctx context.Context, also func(context.Context, pgx.Tx, *query.Queries, *writing) error) error {
 	var told []issuance.Told
 	var of []*verdict
 	for _, v := range b.verdicts {
@@ -31,16 +33,20 @@ func (b *batch) write(ctx context.Context) error {
 		}
 		told, of = append(told, issuance.Told{Event: v.event, AsOf: at}), append(of, v)
 	}
-	by := access.Caller{Actor: "intake:" + b.src.Name, Role: access.SourceRole, Source: b.src.Name}
-	if b.by != "" {
-		by.Actor = b.by
-	}
-	_, err := b.s.Issuance.Settle(ctx, by, told, func(ctx context.Context, _ pgx.Tx, q *query.Queries, each []issuance.Each) error {
+	_, err := b.s.Issuance.Settle(ctx, b.issuedBy(), told, func(ctx context.Context, tx pgx.Tx, q *query.Queries, each []issuance.Each) error {
 		w := &writing{batch: b, items: newItems(b.src.Name), results: map[*verdict]issuance.Each{}}
 		for i, e := range each {
 			w.results[of[i]] = e
 		}
-		return w.run(ctx, q)
+		if err := w.judged(); err != nil {
+			return err
+		}
+		if also != nil {
+			if err := also(ctx, tx, q, w); err != nil {
+				return err
+			}
+		}
+		return w.store(ctx, q)
 	})
 	return err
 }
@@ -57,7 +63,8 @@ type writing struct {
 	audit   []registry.Entry
 }
 
-func (w *writing) run(ctx context.Context, q *query.Queries) error {
+// judged puts together what is to be written.
+func (w *writing) judged() error {
 	for _, in := range w.arrived {
 		in.items = 0 // of a try before
 	}
@@ -92,7 +99,7 @@ func (w *writing) run(ctx context.Context, q *query.Queries) error {
 		}
 		w.put = append(w.put, f)
 	}
-	return w.store(ctx, q)
+	return nil
 }
 
 // verdict writes what became of a dose to the ledger and returns the dose as it
@@ -310,7 +317,7 @@ func (w *writing) store(ctx context.Context, q *query.Queries) error {
 		}
 	}
 	if len(w.audit) > 0 {
-		return registry.Audit(ctx, q, w.now, w.by, w.audit...)
+		return registry.Audit(ctx, q, w.now, w.issuedBy().Actor, w.audit...)
 	}
 	return nil
 }

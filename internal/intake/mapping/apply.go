@@ -95,7 +95,7 @@ func (m *Mapping) Event(in Input) Outcome {
 	a.need(e.Vaccination.Date.IsZero(), "vaccination.date", "dose.date", "the source does not say when this dose was given")
 	a.need(e.Vaccination.Number == 0, "vaccination.dose", "dose.number", "the source does not say which dose this is: the first, the second")
 	if len(a.problems) > 0 {
-		return Outcome{Problems: a.problems}
+		return Outcome{Partial: e, Problems: a.problems}
 	}
 	return Outcome{Event: e}
 }

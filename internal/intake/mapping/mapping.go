@@ -166,6 +166,7 @@ const (
 // does not count (a stage or state that is none), with the reason.
 type Outcome struct {
 	Event    vaccination.Event
+	Partial  vaccination.Event // with problems: what could be mapped, for a person to complete
 	Problems []Problem
 	Skip     string
 }

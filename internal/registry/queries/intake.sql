@@ -211,10 +211,14 @@ WHERE EXISTS (SELECT 1 FROM arrival a WHERE a.source = s.name) ORDER BY s.name;
 -- name: HeldByAge :many
 -- How many items are held, by source, reason and facility, and of these how many
 -- since before some times.
-SELECT source, class, facility, count(*) AS n, min(received_at)::timestamptz AS oldest,
-  count(*) FILTER (WHERE received_at <= @day1::timestamptz) AS day1,
-  count(*) FILTER (WHERE received_at <= @day3::timestamptz) AS day3,
-  count(*) FILTER (WHERE received_at <= @day7::timestamptz) AS day7,
-  count(*) FILTER (WHERE received_at <= @day30::timestamptz) AS day30
-FROM item WHERE state = 'held' AND (@source::text = '' OR source = @source)
-GROUP BY source, class, facility ORDER BY source, class, facility;
+SELECT i.source, i.class, i.facility, coalesce(f.name, '')::text AS name, i.n, i.oldest, i.day1, i.day3, i.day7, i.day30
+FROM (
+  SELECT source, class, facility, count(*) AS n, min(received_at)::timestamptz AS oldest,
+    count(*) FILTER (WHERE received_at <= @day1::timestamptz) AS day1,
+    count(*) FILTER (WHERE received_at <= @day3::timestamptz) AS day3,
+    count(*) FILTER (WHERE received_at <= @day7::timestamptz) AS day7,
+    count(*) FILTER (WHERE received_at <= @day30::timestamptz) AS day30
+  FROM item WHERE state = 'held' AND (@source::text = '' OR source = @source)
+  GROUP BY source, class, facility
+) AS i LEFT JOIN facility f ON f.source = i.source AND f.id = i.facility
+ORDER BY i.source, i.class, i.facility;

@@ -376,13 +376,17 @@ func (q *Queries) FragmentsByKey(ctx context.Context, keys [][]byte) ([]Fragment
 }
 
 const heldByAge = `-- name: HeldByAge :many
-SELECT source, class, facility, count(*) AS n, min(received_at)::timestamptz AS oldest,
-  count(*) FILTER (WHERE received_at <= $1::timestamptz) AS day1,
-  count(*) FILTER (WHERE received_at <= $2::timestamptz) AS day3,
-  count(*) FILTER (WHERE received_at <= $3::timestamptz) AS day7,
-  count(*) FILTER (WHERE received_at <= $4::timestamptz) AS day30
-FROM item WHERE state = 'held' AND ($5::text = '' OR source = $5)
-GROUP BY source, class, facility ORDER BY source, class, facility
+SELECT i.source, i.class, i.facility, coalesce(f.name, '')::text AS name, i.n, i.oldest, i.day1, i.day3, i.day7, i.day30
+FROM (
+  SELECT source, class, facility, count(*) AS n, min(received_at)::timestamptz AS oldest,
+    count(*) FILTER (WHERE received_at <= $1::timestamptz) AS day1,
+    count(*) FILTER (WHERE received_at <= $2::timestamptz) AS day3,
+    count(*) FILTER (WHERE received_at <= $3::timestamptz) AS day7,
+    count(*) FILTER (WHERE received_at <= $4::timestamptz) AS day30
+  FROM item WHERE state = 'held' AND ($5::text = '' OR source = $5)
+  GROUP BY source, class, facility
+) AS i LEFT JOIN facility f ON f.source = i.source AND f.id = i.facility
+ORDER BY i.source, i.class, i.facility
 `
 
 type HeldByAgeParams struct {
@@ -397,6 +401,7 @@ type HeldByAgeRow struct {
 	Source   string
 	Class    string
 	Facility string
+	Name     string
 	N        int64
 	Oldest   time.Time
 	Day1     int64
@@ -426,6 +431,7 @@ func (q *Queries) HeldByAge(ctx context.Context, arg HeldByAgeParams) ([]HeldByA
 			&i.Source,
 			&i.Class,
 			&i.Facility,
+			&i.Name,
 			&i.N,
 			&i.Oldest,
 			&i.Day1,
