@@ -33,6 +33,7 @@ const (
 // keySet is the keys of one issuer. What was read last stays when they cannot be
 // read again.
 type keySet struct {
+	of   string // the issuer, in the log
 	load func(context.Context) ([]byte, error)
 	now  func() time.Time
 	log  *slog.Logger
@@ -90,7 +91,7 @@ func (s *keySet) read(ctx context.Context) {
 		keys, err = parseKeys(data)
 	}
 	if err != nil {
-		s.log.Warn("the keys of a token issuer could not be read; those read before stay", slog.String("error", err.Error()))
+		s.log.Warn("the keys of a token issuer could not be read; those read before stay", slog.String("issuer", s.of), slog.String("error", err.Error()))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -99,7 +99,7 @@ func read(path string, o Options) (*Set, error) {
 				f.At(at+".issuer", "stated twice")
 			}
 			names[i.name] = true
-			keys := &keySet{now: o.Now, log: o.Log}
+			keys := &keySet{of: i.name, now: o.Now, log: o.Log}
 			s.takeKeys(keys, d.Keys, filepath.Dir(path), at+".keys", f)
 			s.issuers[i.issuer] = &issuer{i, keys}
 		}
