@@ -3,12 +3,10 @@ package commcare
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/intake"
@@ -19,9 +17,8 @@ import (
 // How a poll looks back: cases appear in the list some time after they changed,
 // and maintenance indexes them again.
 const (
-	overlap  = time.Hour
-	walkAgo  = 7 * 24 * time.Hour // between two walks through everything
-	tickSize = 5 * time.Second
+	overlap = time.Hour
+	walkAgo = 7 * 24 * time.Hour // between two walks through everything
 )
 
 // Intake is what this package needs of [intake.Service].
@@ -32,32 +29,25 @@ type Intake interface {
 	OfKind(ctx context.Context, kind intake.SourceKind) ([]intake.Source, error)
 }
 
-// Options are what a Service needs; all but Transport are required.
+// Options are what a Service needs.
 type Options struct {
 	Intake    Intake
 	Transport http.RoundTripper // nil is Go's own
+	Patience  []time.Duration   // the waits before asking again a server that is not there
 	Now       func() time.Time
 	Log       *slog.Logger
 }
 
 // Service asks the sources of kind commcare for what forwarding lost. It is safe
 // for concurrent use.
-type Service struct {
-	Options
-	mu     sync.Mutex
-	polled map[string]time.Time // by source: when it was asked last
-}
+type Service struct{ Options }
 
 // New returns a Service. It asks nobody yet.
-func New(o Options) *Service { return &Service{Options: o, polled: map[string]time.Time{}} }
+func New(o Options) *Service { return &Service{o} }
 
 // Kind is how package intake reads, asks and tests such sources.
 func (s *Service) Kind() intake.Kind {
 	return intake.Kind{Reader: Reader{}, Fetcher: s, Tester: s, CheckConfig: CheckConfig}
-}
-
-func patience() []time.Duration {
-	return []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
 }
 
 // client returns the client of a source; nil where it may not be asked.
@@ -66,7 +56,7 @@ func (s *Service) client(src intake.Source) (*Config, *Client, error) {
 	if err != nil || c.URL == "" {
 		return c, nil, err
 	}
-	return c, NewClient(c, s.Transport, patience()...), nil
+	return c, NewClient(c, s.Transport, s.Patience...), nil
 }
 
 // Test implements [intake.Tester]. The API tells no metadata: a mapping cannot
@@ -140,18 +130,6 @@ type polling struct {
 // everything. What it read is durable when it returns nil, and the cursor moved
 // with it. After an error the next poll begins where this one stopped.
 func (s *Service) Poll(ctx context.Context, src intake.Source) error {
-	err := s.poll(ctx, src)
-	if ctx.Err() != nil || errors.Is(err, intake.ErrMoved) {
-		return err
-	}
-	stop := vaccination.ErrorCode(err) == vaccination.Unauthorized || vaccination.ErrorCode(err) == vaccination.Invalid
-	if told := s.Intake.Contact(ctx, src.Name, err, stop); told != nil {
-		return told
-	}
-	return err
-}
-
-func (s *Service) poll(ctx context.Context, src intake.Source) error {
 	c, client, err := s.client(src)
 	if err != nil || client == nil {
 		return err
@@ -263,50 +241,16 @@ func (p *polling) store(ctx context.Context, arrivals []intake.Arrival) error {
 	return nil
 }
 
-// Run polls every active source when it is due, until ctx ends.
-func (s *Service) Run(ctx context.Context) {
-	tick := time.NewTicker(tickSize)
-	defer tick.Stop()
-	for {
-		if err := s.round(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Error("polling CommCare", slog.String("error", err.Error()))
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
+// Schedule is when the sources of this kind are asked.
+func (s *Service) Schedule() *intake.Schedule {
+	return &intake.Schedule{Intake: s.Intake, Kind: intake.CommCare, Every: every, Poll: s.Poll, Now: s.Now, Log: s.Log}
 }
 
-// round polls the sources that are due.
-func (s *Service) round(ctx context.Context) error {
-	sources, err := s.Intake.OfKind(ctx, intake.CommCare)
-	if err != nil {
-		return err
+// every is the time between two polls of a source with these settings.
+func every(text json.RawMessage) (time.Duration, error) {
+	c, err := ReadConfig(text)
+	if err != nil || c.URL == "" {
+		return 0, err
 	}
-	for _, src := range sources {
-		c, err := ReadConfig(src.Config)
-		if err != nil {
-			err = s.Intake.Contact(ctx, src.Name, err, true)
-		} else if c.URL != "" && s.due(src.Name, time.Duration(c.Every)) {
-			err = s.Poll(ctx, src)
-		}
-		if err != nil && ctx.Err() == nil {
-			s.Log.Warn("a CommCare source", slog.String("source", src.Name), slog.String("error", err.Error()))
-		}
-	}
-	return nil
-}
-
-// due reports whether a source was not asked for so long, and takes it as asked.
-func (s *Service) due(source string, every time.Duration) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.Now()
-	if last, ok := s.polled[source]; ok && now.Sub(last) < every {
-		return false
-	}
-	s.polled[source] = now
-	return true
+	return time.Duration(c.Every), nil
 }

@@ -48,6 +48,11 @@ type Client struct {
 	http http.Client
 }
 
+// Patience are the waits for a poll: it can wait, and the next one comes anyway.
+func Patience() []time.Duration {
+	return []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
+}
+
 // New returns a client. transport nil is the default one.
 func New(name string, header http.Header, transport http.RoundTripper, patience ...time.Duration) *Client {
 	return &Client{Name: name, Header: header, Patience: patience, http: http.Client{

@@ -1,0 +1,314 @@
+package fhir
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/intake/mapping"
+	"github.com/opendivoc/divoc/internal/intake/remote"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Config are the settings of a source of kind fhir, as JSON. It holds
+// credentials. A source that only posts to us needs none of them.
+type Config struct {
+	// URL is the base address of the server; empty where it may not be asked.
+	URL string `json:"url,omitempty"`
+	// Token is a Bearer token; User and Password are for servers without.
+	Token    string `json:"token,omitempty"`
+	User     string `json:"user,omitempty"`
+	Password string `json:"password,omitempty"`
+	// Every is the time between two polls: "5m", where it is empty.
+	Every remote.Duration `json:"every,omitzero"`
+}
+
+const (
+	defaultEvery = 5 * time.Minute
+	minEvery     = 30 * time.Second
+	maxEvery     = 24 * time.Hour
+	overlap      = 10 * time.Minute // again what was read: resources become visible late
+	pageSize     = 200
+)
+
+// ReadConfig reads the settings of a source. The error names every setting that
+// is wrong and none of their values.
+func ReadConfig(text json.RawMessage) (*Config, error) {
+	c := &Config{Every: remote.Duration(defaultEvery)}
+	if len(bytes.TrimSpace(text)) == 0 {
+		return c, nil
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(c); err != nil {
+		return nil, vaccination.Errorf(vaccination.Invalid, "the settings of a FHIR source cannot be read: JSON with url and token (or user and password), as docs/sources-fhir.md says, or nothing for one that posts to us")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, vaccination.Errorf(vaccination.Invalid, "something follows the settings of the FHIR source")
+	}
+	e := vaccination.Errorf(vaccination.Invalid, "the settings of the FHIR source are not right")
+	wrong := func(bad bool, path, message string) {
+		if bad {
+			e.Faults = append(e.Faults, vaccination.Fault{Path: path, Code: vaccination.FaultFormat, Message: message})
+		}
+	}
+	every := time.Duration(c.Every)
+	wrong(every < minEvery || every > maxEvery, "every", "30s to 24h")
+	if c.URL = strings.TrimRight(c.URL, "/"); c.URL != "" {
+		wrong(remote.CheckAddress(c.URL) != nil, "url", "the server's base address, with https")
+	}
+	wrong(c.URL == "" && c.Token+c.User+c.Password != "", "url", "the server's base address: without it the server is not asked")
+	wrong(c.Token != "" && c.User != "", "token", "a token, or user and password: one of the two")
+	wrong(strings.ContainsAny(c.Token+c.User+c.Password, "\r\n"), "token", "one line")
+	if len(e.Faults) > 0 {
+		return nil, e
+	}
+	return c, nil
+}
+
+// CheckConfig is [ReadConfig] for package intake.
+func CheckConfig(text json.RawMessage) error {
+	_, err := ReadConfig(text)
+	return err
+}
+
+func (c *Config) header() http.Header {
+	switch {
+	case c.Token != "":
+		return http.Header{"Authorization": {"Bearer " + c.Token}}
+	case c.User != "":
+		return http.Header{"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte(c.User+":"+c.Password))}}
+	}
+	return http.Header{}
+}
+
+// Intake is what this package needs of [intake.Service].
+type Intake interface {
+	Deliver(ctx context.Context, source string, d intake.Delivery) ([]string, error)
+	Contact(ctx context.Context, source string, err error, stop bool) error
+	OfKind(ctx context.Context, kind intake.SourceKind) ([]intake.Source, error)
+}
+
+// Options are what a Service needs.
+type Options struct {
+	Intake    Intake
+	Transport http.RoundTripper // nil is Go's own
+	Patience  []time.Duration   // the waits before asking again a server that is not there
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+// Service asks the sources of kind fhir for what is new. It is safe for concurrent
+// use.
+type Service struct{ Options }
+
+// New returns a Service. It asks nobody yet.
+func New(o Options) *Service { return &Service{o} }
+
+// Kind is how package intake reads, asks and tests such sources.
+func (s *Service) Kind() intake.Kind {
+	return intake.Kind{Reader: Reader{}, Fetcher: s, Tester: s, CheckConfig: CheckConfig}
+}
+
+func (s *Service) client(src intake.Source) (*Config, *remote.Client, error) {
+	c, err := ReadConfig(src.Config)
+	if err != nil || c.URL == "" {
+		return c, nil, err
+	}
+	return c, remote.New("the FHIR server", c.header(), s.Transport, s.Patience...), nil
+}
+
+// Test implements [intake.Tester]: the server must serve FHIR 4.0 and let
+// Immunization be searched by _lastUpdated. It says nothing that a mapping could
+// be checked against.
+func (s *Service) Test(ctx context.Context, src intake.Source) (mapping.Metadata, error) {
+	c, client, err := s.client(src)
+	if err != nil || client == nil {
+		return mapping.Metadata{}, err
+	}
+	var capability struct {
+		FHIRVersion string `json:"fhirVersion"`
+		Rest        []struct {
+			Resource []struct {
+				Type string `json:"type"`
+			} `json:"resource"`
+		} `json:"rest"`
+	}
+	if err := client.JSON(ctx, http.MethodGet, c.URL+"/metadata", nil, &capability); err != nil {
+		return mapping.Metadata{}, err
+	}
+	if !strings.HasPrefix(capability.FHIRVersion, "4.0") {
+		return mapping.Metadata{}, client.Strange("its CapabilityStatement is not of FHIR 4.0")
+	}
+	for _, rest := range capability.Rest {
+		for _, r := range rest.Resource {
+			if r.Type == "Immunization" {
+				var page struct{}
+				return mapping.Metadata{}, client.JSON(ctx, http.MethodGet, c.URL+"/Immunization?_count=1&_sort=_lastUpdated", nil, &page)
+			}
+		}
+	}
+	return mapping.Metadata{}, client.Strange("its CapabilityStatement has no Immunization")
+}
+
+var logicalID = regexp.MustCompile(`^[A-Za-z0-9.-]{1,64}$`)
+
+// Fetch implements [intake.Fetcher] for people.
+func (s *Service) Fetch(ctx context.Context, src intake.Source, kind intake.FragmentKind, ids []string) ([]intake.Arrival, error) {
+	c, client, err := s.client(src)
+	if err != nil || client == nil || kind != intake.PersonFragment {
+		return nil, err
+	}
+	var out []intake.Arrival
+	for _, id := range ids {
+		if !logicalID.MatchString(id) {
+			continue
+		}
+		var raw json.RawMessage
+		err := client.JSON(ctx, http.MethodGet, c.URL+"/Patient/"+id, nil, &raw)
+		if vaccination.ErrorCode(err) == vaccination.NotFound {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		var asked struct {
+			ID string `json:"id"`
+		}
+		if err := json.Unmarshal(raw, &asked); err != nil || asked.ID != id {
+			return nil, client.Strange("it sent somebody who was not asked for")
+		}
+		out = append(out, s.arrival(intake.Demand, raw))
+	}
+	return out, nil
+}
+
+func (s *Service) arrival(channel intake.Channel, raw json.RawMessage) intake.Arrival {
+	return intake.Arrival{Channel: channel, ContentType: "application/fhir+json", Body: raw, Received: s.Now()}
+}
+
+// progress is how far a source was read: its cursor.
+type progress struct {
+	Patients      time.Time `json:"patients,omitzero"`
+	Immunizations time.Time `json:"immunizations,omitzero"`
+}
+
+// Poll reads the people and doses that were changed since the last poll: people
+// first, then doses, each in the order of change, following the server's own
+// links. What it read is durable when it returns nil, and the cursor, a time of
+// the server's, moved with it.
+func (s *Service) Poll(ctx context.Context, src intake.Source) error {
+	c, client, err := s.client(src)
+	if err != nil || client == nil {
+		return err
+	}
+	var p progress
+	if src.Cursor != "" {
+		if err := json.Unmarshal([]byte(src.Cursor), &p); err != nil {
+			return err
+		}
+	}
+	cursor := src.Cursor
+	for _, list := range []struct {
+		resource string
+		until    *time.Time
+	}{{"Patient", &p.Patients}, {"Immunization", &p.Immunizations}} {
+		q := url.Values{"_sort": {"_lastUpdated"}, "_count": {strconv.Itoa(pageSize)}}
+		if !list.until.IsZero() {
+			q.Set("_lastUpdated", "ge"+list.until.Add(-overlap).Format("2006-01-02T15:04:05.000Z07:00"))
+		}
+		for address := c.URL + "/" + list.resource + "?" + q.Encode(); address != ""; {
+			raw, last, next, err := page(ctx, client, address, list.resource)
+			if err != nil {
+				return err
+			}
+			if last.After(*list.until) {
+				*list.until = last
+			}
+			b, err := json.Marshal(p)
+			if err != nil {
+				return err
+			}
+			d := intake.Delivery{Cursor: new(string), From: cursor}
+			*d.Cursor = string(b)
+			for _, r := range raw {
+				d.Arrivals = append(d.Arrivals, s.arrival(intake.Poll, r))
+			}
+			if _, err := s.Intake.Deliver(ctx, src.Name, d); err != nil {
+				return err
+			}
+			cursor, address = *d.Cursor, next
+		}
+	}
+	return nil
+}
+
+// page reads one page of a search: the resources of the kind asked for, when the
+// newest was changed, and the address of the next page.
+func page(ctx context.Context, client *remote.Client, address, resource string) (out []json.RawMessage, last time.Time, next string, err error) {
+	var b struct {
+		Type string `json:"resourceType"`
+		Link []struct {
+			Relation string `json:"relation"`
+			URL      string `json:"url"`
+		} `json:"link"`
+		Entry []struct {
+			Resource json.RawMessage `json:"resource"`
+		} `json:"entry"`
+	}
+	if err := client.JSON(ctx, http.MethodGet, address, nil, &b); err != nil {
+		return nil, last, "", err
+	}
+	if b.Type != "Bundle" {
+		return nil, last, "", client.Strange("a search is not answered with a Bundle")
+	}
+	for _, e := range b.Entry {
+		var r struct {
+			Type string `json:"resourceType"`
+			Meta struct {
+				LastUpdated time.Time `json:"lastUpdated"`
+			} `json:"meta"`
+		}
+		if err := json.Unmarshal(e.Resource, &r); err != nil {
+			return nil, last, "", client.Strange("an entry of a Bundle is no resource")
+		}
+		if r.Type != resource {
+			continue // an OperationOutcome, or what the server includes by itself
+		}
+		out = append(out, e.Resource)
+		if r.Meta.LastUpdated.After(last) {
+			last = r.Meta.LastUpdated.UTC()
+		}
+	}
+	for _, l := range b.Link {
+		if l.Relation == "next" {
+			next, err = client.Next(address, l.URL)
+		}
+	}
+	return out, last, next, err
+}
+
+// Schedule is when the sources of this kind are asked.
+func (s *Service) Schedule() *intake.Schedule {
+	return &intake.Schedule{Intake: s.Intake, Kind: intake.FHIR, Every: every, Poll: s.Poll, Now: s.Now, Log: s.Log}
+}
+
+// every is the time between two polls of a source with these settings.
+func every(text json.RawMessage) (time.Duration, error) {
+	c, err := ReadConfig(text)
+	if err != nil || c.URL == "" {
+		return 0, err
+	}
+	return time.Duration(c.Every), nil
+}
