@@ -216,7 +216,12 @@ func fixtures(t testing.TB) string {
 
 func (w *world) poll() error {
 	src, _ := w.store.Source(context.Background(), "")
-	return w.service.Poll(context.Background(), src)
+	err := w.service.Poll(context.Background(), src)
+	if code := vaccination.ErrorCode(err); code != vaccination.Forbidden || err == nil {
+		_ = w.store.Contact(context.Background(), "dhis2", err, code == vaccination.Unauthorized || code == vaccination.Invalid) // as the schedule does
+		return err
+	}
+	return w.store.Contact(context.Background(), "dhis2", err, false)
 }
 
 func (w *world) polled() {
@@ -364,14 +369,12 @@ func TestRefusedCredentialsStopTheSource(t *testing.T) {
 	w.polled()
 	w.replay.SetToken("d2pat_another")
 	asked := total(w.replay.Requests())
-	if err := w.service.round(context.Background()); err != nil {
-		t.Fatal(err)
-	}
-	w.clock.pass(time.Hour)
-	for range 5 {
-		if err := w.service.round(context.Background()); err != nil {
+	schedule := w.service.Schedule()
+	for range 6 {
+		if err := schedule.Round(context.Background()); err != nil {
 			t.Fatal(err)
 		}
+		w.clock.pass(time.Hour)
 	}
 	if n := total(w.replay.Requests()) - asked; n != 1 {
 		t.Errorf("%d requests with credentials that were refused", n)
@@ -523,23 +526,26 @@ func TestQuietHours(t *testing.T) {
 }
 
 func TestHints(t *testing.T) {
-	w := newWorld(t, replay.Options{People: 3})
-	w.polled()
-	p := w.replay.People()[1]
-	w.replay.Vaccinate(p.ID, 3, "2021-12-24")
-	if err := w.service.Hint("dhis2", "no id"); err == nil {
-		t.Error("a hint that is no id was taken")
-	}
-	for range 3 {
-		if err := w.service.Hint("dhis2", p.ID); err != nil {
-			t.Fatal(err)
+	for body, want := range map[string]string{
+		`{"tracked_entity_id":"tReplay0001","program_id":"x"}`: "tReplay0001",
+		`{"trackedEntity":"tReplay0001","attributes":[]}`:      "tReplay0001",
+		`tracked_entity_id=tReplay0001&event_date=2021`:        "tReplay0001",
+		`{"tracked_entity_id":"../system"}`:                    "",
+		`{"tracked_entity_id":7}`:                              "",
+		`{}`:                                                   "",
+		``:                                                     "",
+	} {
+		r, err := Reader{}.Read(intake.Arrival{Channel: intake.Push, Body: []byte(body)}, covac(t))
+		if got := strings.Join(r.Needs, ","); got != want || (err == nil) != (want != "") || len(r.Fragments) > 0 {
+			t.Errorf("%s names %q, %v", body, got, err)
 		}
 	}
-	// at once, although it has not settled and no poll is due
-	if err := w.service.round(context.Background()); err != nil {
-		t.Fatal(err)
+	w := newWorld(t, replay.Options{People: 3})
+	src, _ := w.store.Source(context.Background(), "")
+	got, err := w.service.Fetch(context.Background(), src, intake.PersonFragment, []string{w.replay.People()[1].ID, "nobodyHere1", "no id"})
+	if err != nil || len(got) != 1 || got[0].Channel != intake.Demand {
+		t.Errorf("%d people, %v", len(got), err)
 	}
-	w.complete()
 }
 
 func TestOwnWritesAreNoChanges(t *testing.T) {

@@ -3,7 +3,6 @@ package dhis2
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -59,21 +58,19 @@ type polling struct {
 
 // Poll reads what changed at a source since the last poll, and once a day
 // everything. What it read is durable when it returns nil, and the cursor moved
-// with it. After an error the next poll begins where this one stopped.
+// with it. After an error the next poll begins where this one stopped. An error
+// that is [vaccination.Forbidden] is about single people or about what will go
+// wrong: the poll was well.
 func (s *Service) Poll(ctx context.Context, src intake.Source) error {
 	concern, err := s.poll(ctx, src)
-	// Refused credentials are not tried again by themselves: accounts get locked.
-	stop := vaccination.ErrorCode(err) == vaccination.Unauthorized || vaccination.ErrorCode(err) == vaccination.Invalid
-	if ctx.Err() != nil || errors.Is(err, intake.ErrMoved) {
+	if err != nil || concern == nil {
 		return err
 	}
-	if told := s.Intake.Contact(ctx, src.Name, err, stop); told != nil {
-		return told
+	// It answered; what people should know is told all the same.
+	if err := s.Intake.Contact(ctx, src.Name, nil, false); err != nil {
+		return err
 	}
-	if concern != nil {
-		return s.Intake.Contact(ctx, src.Name, concern, false)
-	}
-	return err
+	return concern
 }
 
 func (s *Service) poll(ctx context.Context, src intake.Source) (concern, err error) {
@@ -91,9 +88,6 @@ func (s *Service) poll(ctx context.Context, src intake.Source) (concern, err err
 	first, today := p.p.Until == "", p.info.Now.Format(time.DateOnly)
 	walk := p.p.Walked != today
 	if err := p.check(ctx, walk); err != nil {
-		return nil, err
-	}
-	if err := p.some(ctx, s.hinted(src.Name), intake.Push); err != nil {
 		return nil, err
 	}
 	if slices.ContainsFunc(o.config.Quiet, func(h Hours) bool { return h.Has(p.info.Now) }) {
@@ -158,7 +152,7 @@ func (p *polling) changes(ctx context.Context) error {
 	if p.p.Until != "" {
 		from = from.Add(-overlap)
 	}
-	if err := p.some(ctx, p.p.Unread, intake.Poll); err != nil {
+	if err := p.some(ctx, p.p.Unread); err != nil {
 		return err
 	}
 	if err := p.window(ctx, from, to, p.take); err != nil {
@@ -234,7 +228,7 @@ func (p *polling) take(ctx context.Context, rows []row, until time.Time) error {
 	ids := slices.Sorted(maps.Keys(byPerson))
 	for len(ids) > 0 {
 		n := min(batch, len(ids))
-		arrivals, err := p.fetch(ctx, ids[:n], byPerson, intake.Poll)
+		arrivals, err := p.fetch(ctx, ids[:n], byPerson)
 		if err != nil {
 			return err
 		}
@@ -268,7 +262,7 @@ func (p *polling) byPerson(rows []row) map[string][]row {
 
 // fetch asks for people whole. Whoever does not come is remembered, unless the
 // rows say that they were deleted: then that is what arrives.
-func (p *polling) fetch(ctx context.Context, ids []string, rows map[string][]row, channel intake.Channel) ([]intake.Arrival, error) {
+func (p *polling) fetch(ctx context.Context, ids []string, rows map[string][]row) ([]intake.Arrival, error) {
 	found, err := p.o.poll.Entities(ctx, ids)
 	if err != nil {
 		return nil, err
@@ -282,7 +276,7 @@ func (p *polling) fetch(ctx context.Context, ids []string, rows map[string][]row
 		}
 		unread = slices.DeleteFunc(unread, func(u string) bool { return u == id })
 		if ok {
-			out = append(out, p.s.arrival(p.o, p.info, channel, raw))
+			out = append(out, p.s.arrival(p.o, p.info, intake.Poll, raw))
 		} else if len(unread) < maxUnread {
 			unread = append(unread, id)
 		}
@@ -321,9 +315,9 @@ func tombstone(id string, rows []row) (json.RawMessage, bool) {
 }
 
 // some fetches people by id and stores them; the cursor stays.
-func (p *polling) some(ctx context.Context, ids []string, channel intake.Channel) error {
+func (p *polling) some(ctx context.Context, ids []string) error {
 	for part := range slices.Chunk(slices.Clone(ids), batch) {
-		arrivals, err := p.fetch(ctx, part, nil, channel)
+		arrivals, err := p.fetch(ctx, part, nil)
 		if err != nil {
 			return err
 		}

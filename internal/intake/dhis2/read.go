@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"net/url"
 	"slices"
 	"time"
 
@@ -76,6 +77,13 @@ type Reader struct{}
 // Read implements [intake.Reader].
 func (Reader) Read(a intake.Arrival, m *mapping.Mapping) (intake.Reading, error) {
 	var out intake.Reading
+	if a.Channel == intake.Push {
+		id, err := hint(a)
+		if err != nil {
+			return out, err
+		}
+		return intake.Reading{Needs: []string{id}}, nil
+	}
 	rows, err := people(a.Body)
 	if err != nil {
 		return out, err
@@ -93,6 +101,27 @@ func (Reader) Read(a intake.Arrival, m *mapping.Mapping) (intake.Reading, error)
 		out.Fragments = append(out.Fragments, fragments...)
 	}
 	return out, nil
+}
+
+// hint is whom a notification of DHIS2's is about. Nothing in it is believed: it
+// names somebody who is to be fetched.
+func hint(a intake.Arrival) (string, error) {
+	values := map[string]any{}
+	if json.Unmarshal(a.Body, &values) != nil {
+		form, err := url.ParseQuery(string(a.Body))
+		if err != nil {
+			form = nil
+		}
+		for name := range form {
+			values[name] = form.Get(name)
+		}
+	}
+	for _, name := range []string{"tracked_entity_id", "trackedEntity", "trackedEntityInstance"} {
+		if id, ok := values[name].(string); ok && uid.MatchString(id) {
+			return id, nil
+		}
+	}
+	return "", vaccination.Errorf(vaccination.Invalid, "send the id of a person as tracked_entity_id: what is posted to a DHIS2 source only says whom to look at")
 }
 
 // people cuts a body into people: it is one, or a list in any version's form.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/mapping"
-	"github.com/opendivoc/divoc/vaccination"
 )
 
 // Intake is what this package needs of [intake.Service].
@@ -40,8 +39,6 @@ type Service struct {
 	Options
 	mu      sync.Mutex
 	clients map[string]*opened // by source
-	hints   map[string]map[string]bool
-	wake    chan struct{}
 }
 
 // opened is a source's client, for as long as its settings are these.
@@ -51,7 +48,6 @@ type opened struct {
 	poll    *Client // one request at a time, patient
 	demand  *Client // for somebody who waits
 	checked *mapping.Mapping
-	polled  time.Time // when it was polled last, by our clock
 
 	info       Info            // as it was when attributes were asked for
 	attributes map[string]bool // that the programme has; nil until asked for
@@ -59,7 +55,7 @@ type opened struct {
 
 // New returns a Service. It asks nobody yet.
 func New(o Options) *Service {
-	return &Service{Options: o, clients: map[string]*opened{}, hints: map[string]map[string]bool{}, wake: make(chan struct{}, 1)}
+	return &Service{Options: o, clients: map[string]*opened{}}
 }
 
 // How many requests run at once for people who wait, and how long a poll waits
@@ -105,9 +101,9 @@ func (s *Service) Test(ctx context.Context, src intake.Source) (mapping.Metadata
 }
 
 // Fetch implements [intake.Fetcher] for people: their doses come with them.
-func (s *Service) Fetch(ctx context.Context, src intake.Source, kind intake.FragmentKind, ids []string) ([]intake.Arrival, error) {
+func (s *Service) Fetch(ctx context.Context, src intake.Source, _ intake.FragmentKind, ids []string) ([]intake.Arrival, error) {
 	ids = slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !uid.MatchString(id) })
-	if kind != intake.PersonFragment || len(ids) == 0 {
+	if len(ids) == 0 {
 		return nil, nil
 	}
 	o, err := s.open(src)
@@ -138,88 +134,16 @@ func (s *Service) arrival(o *opened, info Info, channel intake.Channel, raw json
 	}
 }
 
-// Hint says that something may have changed with a person of a source. It only
-// makes the next poll look at that person soon; polling alone finds everything.
-// Hints are bounded: what is too much is left to the poll.
-func (s *Service) Hint(source, person string) error {
-	if !uid.MatchString(person) {
-		return vaccination.Errorf(vaccination.Invalid, "send the id of a tracked entity, of 11 letters and digits")
+// Schedule polls every active source of this kind when it is due.
+func (s *Service) Schedule() *intake.Schedule {
+	return &intake.Schedule{
+		Intake: s.Intake, Kind: intake.DHIS2, Poll: s.Poll, Now: s.Now, Log: s.Log,
+		Every: func(config json.RawMessage) (time.Duration, error) {
+			c, err := ReadConfig(config)
+			if err != nil {
+				return 0, err
+			}
+			return time.Duration(c.Every), nil
+		},
 	}
-	s.mu.Lock()
-	if s.hints[source] == nil {
-		s.hints[source] = map[string]bool{}
-	}
-	if len(s.hints[source]) < maxHints {
-		s.hints[source][person] = true
-	}
-	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
-	return nil
-}
-
-const maxHints = 10_000
-
-func (s *Service) hinted(source string) []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out []string
-	for id := range s.hints[source] {
-		out = append(out, id)
-	}
-	delete(s.hints, source)
-	slices.Sort(out)
-	return out
-}
-
-// Run polls every active source when it is due, until ctx ends.
-func (s *Service) Run(ctx context.Context) {
-	tick := time.NewTicker(5 * time.Second)
-	defer tick.Stop()
-	for {
-		if err := s.round(ctx); err != nil && ctx.Err() == nil {
-			s.Log.Error("polling DHIS2", slog.String("error", err.Error()))
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		case <-s.wake:
-		}
-	}
-}
-
-// round polls the sources that are due, and looks at what was hinted.
-func (s *Service) round(ctx context.Context) error {
-	sources, err := s.Intake.OfKind(ctx, intake.DHIS2)
-	if err != nil {
-		return err
-	}
-	for _, src := range sources {
-		if err := s.turn(ctx, src); err != nil && ctx.Err() == nil {
-			s.Log.Warn("a DHIS2 source", slog.String("source", src.Name), slog.String("error", err.Error()))
-		}
-	}
-	return nil
-}
-
-// turn does what is due for one source.
-func (s *Service) turn(ctx context.Context, src intake.Source) error {
-	o, err := s.open(src)
-	if err != nil {
-		return s.Intake.Contact(ctx, src.Name, err, true)
-	}
-	s.mu.Lock()
-	due := s.Now().Sub(o.polled) >= time.Duration(o.config.Every)
-	hinted := len(s.hints[src.Name]) > 0
-	if due {
-		o.polled = s.Now()
-	}
-	s.mu.Unlock()
-	if due || hinted {
-		return s.Poll(ctx, src)
-	}
-	return nil
 }
