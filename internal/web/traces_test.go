@@ -108,11 +108,15 @@ func TestTracesShowTheWayOfARecord(t *testing.T) {
 	w := newTracedWorld(t, "jamaica", c.traces)
 	w.work()
 	issued := w.report("/api/v1/events", event("A"))[0]
+	credential := into[struct {
+		CredentialStatus []struct{ StatusListCredential string }
+	}](t, w.ask(http.MethodGet, "/api/v1/certificates/"+issued.Certificate+"/credential", nil))
+	w.askAs("", http.MethodGet, strings.TrimPrefix(credential.CredentialStatus[0].StatusListCredential, publicURL), nil).is(t, 200) // so that there is a list to renew
 	w.ask(http.MethodPost, "/api/v1/certificates/"+issued.Certificate+"/revocation", m{}).is(t, 200)
 	w.askAs("", http.MethodGet, "/api/v1/certificates/x", nil, "traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01").is(t, 401)
 	for range 100 { // until the job ran
 		var done bool
-		if err := w.service.Store.Pool().QueryRow(context.Background(), "SELECT EXISTS (SELECT FROM river_job WHERE state = 'completed')").Scan(&done); err != nil {
+		if err := w.service.Store.Pool().QueryRow(context.Background(), "SELECT EXISTS (SELECT FROM river_job WHERE state = 'completed' AND kind = 'publish-status-list')").Scan(&done); err != nil {
 			t.Fatal(err)
 		}
 		if done {
