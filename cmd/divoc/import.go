@@ -122,7 +122,7 @@ func (c *importCmd) writeErrors(s streams, uploads *upload.Service, by access.Ca
 // uploads is the service that takes files, without a queue: the caller processes
 // what it received.
 func (h *house) uploads() *upload.Service {
-	return upload.New(upload.Options{Store: h.store, Box: h.box, Issuance: h.service, Zone: h.profile.TimeZone, Now: now, Log: h.log})
+	return upload.New(upload.Options{Store: h.store, Box: h.box, Issuance: h.service, Zone: h.profile.TimeZone, Now: now, Log: h.log, Keep: h.profile.KeepWrongRows})
 }
 
 // progressBar shows how far something long is: a bar on a terminal, a line now and

@@ -78,6 +78,12 @@ func (p *Profile) take(doc *document, dir fs.FS, f *strictyaml.Document) {
 		f.At("maxStatusAgeHours", "write how many hours a status may be old, 1 to 8784")
 	}
 	p.MaxStatusAge = time.Duration(doc.MaxStatusAge) * time.Hour
+	if doc.KeepRows != nil {
+		p.KeepWrongRows = time.Duration(*doc.KeepRows) * 24 * time.Hour
+		if *doc.KeepRows < 1 || *doc.KeepRows > 3660 {
+			f.At("keepWrongRowsDays", "write for how many days wrong rows of uploads are kept, 1 to 3660, or leave it out for 90")
+		}
+	}
 	p.takeMessages(doc.Messages, f)
 	p.takeTheme(doc.Theme, dir, f)
 }

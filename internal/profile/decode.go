@@ -17,6 +17,7 @@ type document struct {
 	Sources      map[string]string         `yaml:"sourceProgrammes"`
 	DIVOCKey     string                    `yaml:"divocKey"`
 	MaxStatusAge int                       `yaml:"maxStatusAgeHours"`
+	KeepRows     *int                      `yaml:"keepWrongRowsDays"`
 	Messages     map[string]Messages       `yaml:"messages"`
 	Theme        themeDocument             `yaml:"theme"`
 }

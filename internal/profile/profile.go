@@ -41,6 +41,7 @@ type Profile struct {
 	Messages         map[string]Messages // by language
 	DIVOCKey         string              // of PayloadDIVOC: "rsa" or "ed25519"; "" where no programme has it
 	MaxStatusAge     time.Duration       // older knowledge of a status is "cannot tell"
+	KeepWrongRows    time.Duration       // how long the text of wrong rows of uploads is kept; 0 leaves it to the upload
 	Theme            Theme
 	Layouts          map[string][]byte // name → YAML, for internal/render
 	Catalogue        *catalogue.Catalogue

@@ -56,7 +56,14 @@ func (w *worker) Work(ctx context.Context, job *river.Job[processUpload]) error 
 
 // Work is what the queue is to run for s.
 func (s *Service) Work() issuance.Work {
-	return issuance.Work{Queue: queueName, Workers: 2, Add: func(w *river.Workers) { river.AddWorker(w, &worker{s: s}) }}
+	return issuance.Work{
+		Queue: queueName, Workers: 2,
+		Add: func(w *river.Workers) {
+			river.AddWorker(w, &worker{s: s})
+			river.AddWorker(w, &clearWorker{s: s})
+		},
+		Every: []issuance.Periodic{{Every: 24 * time.Hour, Job: func() river.JobArgs { return clearUploads{} }}},
+	}
 }
 
 // Start makes q process what is received from now on, and what was left

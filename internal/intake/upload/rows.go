@@ -72,7 +72,8 @@ func rowOf(n int64, state string, certificate []byte, reasons string) (Row, erro
 	return row, nil
 }
 
-// WrongRow is a row that was refused, with what stood in it.
+// WrongRow is a row that was refused, with what stood in it. Where that was
+// removed, the last of its reasons says so.
 type WrongRow struct {
 	Row
 	Cells []string        // of a CSV, in the order of its columns
@@ -105,19 +106,12 @@ func (s *Service) EachWrong(ctx context.Context, by access.Caller, id int64, f f
 			if w.Row, err = rowOf(r.Row, r.State, r.Certificate, r.Reasons); err != nil {
 				return err
 			}
-			raw, err := s.Box.Unseal(r.Sealed, rowAAD(id, r.Row))
-			if err != nil {
-				return fmt.Errorf("opening row %d of upload %d: %w", r.Row, id, err)
+			if r.Sealed == nil {
+				w.Reasons = append(w.Reasons, cleared(r.Row))
+			} else if err := s.openRow(u, r.Sealed, &w); err != nil {
+				return err
 			}
-			if u.Format == CSV {
-				err = json.Unmarshal(raw, &w.Cells)
-			} else {
-				w.Item = raw
-			}
-			if err == nil {
-				err = f(w)
-			}
-			if err != nil {
+			if err := f(w); err != nil {
 				return err
 			}
 		}
@@ -125,6 +119,19 @@ func (s *Service) EachWrong(ctx context.Context, by access.Caller, id int64, f f
 			return nil
 		}
 	}
+}
+
+// openRow fills in what stood in a row.
+func (s *Service) openRow(u Info, sealed []byte, w *WrongRow) error {
+	raw, err := s.Box.Unseal(sealed, rowAAD(u.ID, w.Row.Row))
+	if err != nil {
+		return fmt.Errorf("opening row %d of upload %d: %w", w.Row.Row, u.ID, err)
+	}
+	if u.Format == CSV {
+		return json.Unmarshal(raw, &w.Cells)
+	}
+	w.Item = raw
+	return nil
 }
 
 // WriteErrors writes the wrong rows of an upload as a file like the one that was

@@ -13,7 +13,8 @@
 //
 // and a row ends in one state: what [issuance.Outcome] names, or wrong, with
 // reasons. A row that is wrong keeps its text, sealed, so that it can be handed
-// back with the reasons, corrected, and uploaded again.
+// back with the reasons, corrected, and uploaded again; some time after the end
+// the text is removed and the reasons stay.
 package upload
 
 import (
@@ -38,7 +39,7 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// Options are what a Service needs; all are required.
+// Options are what a Service needs; all are required except Keep.
 type Options struct {
 	Store    *registry.Store
 	Box      *seal.Box
@@ -46,6 +47,9 @@ type Options struct {
 	Zone     *time.Location // in which a time of vaccination is a day
 	Now      func() time.Time
 	Log      *slog.Logger
+	// Keep is how long the text of wrong rows is kept after an upload ended, to be
+	// handed back; [DefaultKeep] when zero.
+	Keep time.Duration
 }
 
 // Service takes and processes uploads. It is safe for concurrent use.
@@ -104,6 +108,8 @@ type Info struct {
 	Wrong     int64     `json:"wrong" doc:"rows that were refused"`
 	Created   time.Time `json:"created"`
 	Touched   time.Time `json:"touched" doc:"time of the last progress"`
+	// Cleared is when the text of its wrong rows was removed.
+	Cleared *time.Time `json:"cleared,omitempty" doc:"when the text of its wrong rows was removed; their reasons are kept"`
 
 	columns []string
 	order   dates.Order
@@ -122,7 +128,7 @@ func (s *Service) info(u query.Upload) (Info, error) {
 		ID: u.ID, Source: u.Source, Actor: u.Actor, Filename: string(name), Format: Format(u.Format), Encoding: u.Encoding,
 		State: State(u.State), Problem: u.Problem, Bytes: u.Bytes, BytesRead: u.BytesRead,
 		Rows: u.RowsDone, Issued: u.RowsIssued, Wrong: u.RowsWrong, Unchanged: u.RowsDone - u.RowsIssued - u.RowsWrong,
-		Created: u.CreatedAt, Touched: u.TouchedAt,
+		Created: u.CreatedAt, Touched: u.TouchedAt, Cleared: u.ClearedAt,
 		columns: u.Columns, order: dates.Order(u.DateOrder),
 		by: access.Caller{Actor: u.Actor, Role: access.Role(u.Role), Source: u.Source},
 	}, nil
