@@ -3,6 +3,7 @@ package keyring
 import (
 	"context"
 	"crypto/ed25519"
+	"slices"
 	"time"
 
 	"github.com/opendivoc/divoc/trust"
@@ -24,11 +25,15 @@ func (r *Ring) Adopt(ctx context.Context, keys []trust.Key) error {
 		now := r.o.Now().UTC().Truncate(time.Second)
 		for _, k := range keys {
 			_, document := k.Public.(ed25519.PublicKey)
-			if have[trust.Fingerprint(k.Public)] || !document && k.Certificate == nil {
+			old := slices.Contains(k.Usage, trust.DIVOC)
+			if have[trust.Fingerprint(k.Public)] || !document && !old && k.Certificate == nil {
 				continue
 			}
 			lost := &key{kind: KindDocument, state: StateRetired, public: k.Public, created: k.NotBefore.Add(backdate), retired: k.Retired}
-			if !document {
+			switch {
+			case old:
+				lost.kind = KindDIVOC
+			case !document:
 				lost.kind = KindQR
 				lost.certs = append(lost.certs, k.Certificate)
 				lost.certs = append(lost.certs, k.Chain...)

@@ -169,6 +169,24 @@ func TestAnImportedSignerLeavesTheKeyOfDIVOCsFormat(t *testing.T) {
 	}
 }
 
+// TestALostKeyOfDIVOCsFormatGoesOnVerifying brings back a key that a backup does
+// not have.
+func TestALostKeyOfDIVOCsFormatGoesOnVerifying(t *testing.T) {
+	for _, a := range []keyring.DIVOCAlgorithm{keyring.DIVOCRSA, keyring.DIVOCEd25519} {
+		c := newClock()
+		lost, _ := divocRing(t, c, a)
+		published := lost.Issuer().Keys
+		r := open(t, options(t, c))
+		if err := r.Adopt(t.Context(), published[len(published)-1:]); err != nil {
+			t.Fatal(err)
+		}
+		keys := r.Issuer().Keys
+		if k := keys[len(keys)-1]; k.ID != lost.DIVOC().Method() || k.Retired.IsZero() || !k.Allows(trust.DIVOC) || k.Allows(trust.Vaccination) || r.DIVOC() != nil {
+			t.Errorf("%s: %+v", a, k)
+		}
+	}
+}
+
 func TestExportDIVOC(t *testing.T) {
 	for a, begin := range map[keyring.DIVOCAlgorithm]string{keyring.DIVOCRSA: "-----BEGIN PUBLIC KEY-----\n", keyring.DIVOCEd25519: ""} {
 		r, _ := divocRing(t, newClock(), a)
