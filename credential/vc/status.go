@@ -2,6 +2,7 @@ package vc
 
 import (
 	"bytes"
+	gzipreader "compress/gzip" // as in package hcert
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
@@ -112,7 +113,7 @@ func decodeList(text string) ([]byte, error) {
 	if !ok || err != nil {
 		return nil, fmt.Errorf("%w: encodedList", ErrMalformed)
 	}
-	z, err := gzip.NewReader(bytes.NewReader(packed))
+	z, err := gzipreader.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, fmt.Errorf("%w: encodedList", ErrMalformed)
 	}
