@@ -146,11 +146,14 @@ func (b *batch) reading(a Arrival) (r Reading, shown *vaccination.Error) {
 	if err == nil {
 		err = check(r)
 	}
-	if err != nil && !errors.As(err, &shown) {
+	if err == nil {
+		return r, nil
+	}
+	if !errors.As(err, &shown) {
 		b.s.Log.Error("reading an arrival failed", slog.String("source", b.src.Name), slog.String("error", err.Error()))
 		shown = vaccination.Errorf(vaccination.Invalid, "this delivery cannot be read")
 	}
-	return r, shown
+	return Reading{}, shown
 }
 
 // maxID bounds an id of a source, in bytes.
