@@ -34,6 +34,8 @@ type world struct {
 	store *registry.Store
 	now   time.Time
 	by    access.Caller
+	key   []byte // the seal key
+	keys  string // the folder of the keys
 }
 
 func newWorld(t testing.TB, country string) *world {
@@ -55,6 +57,7 @@ func newWorld(t testing.TB, country string) *world {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
+	w.key, w.keys = key, dir
 	box, err := seal.Open(key, dir, seal.Options{Create: true})
 	if err != nil {
 		t.Fatal(err)

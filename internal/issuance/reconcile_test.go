@@ -1,0 +1,487 @@
+package issuance_test
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/opendivoc/divoc/credential/vc"
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/backup"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/keyring"
+	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/trust"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// backedUp backs w up.
+func (w *world) backedUp() *backup.Backup {
+	w.t.Helper()
+	dir := filepath.Join(w.t.TempDir(), "backup")
+	_, err := backup.Write(w.ctx, backup.Source{Store: w.store, Box: w.Box, Keys: w.keys, PublicURL: w.PublicURL, Now: w.Now}, dir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	b, err := backup.Open(dir, "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
+}
+
+// restored brings b back beside w, on a database and with keys of its own.
+func (w *world) restored(b *backup.Backup) *world {
+	t := w.t
+	t.Helper()
+	r := &world{t: t, ctx: w.ctx, now: w.now.Add(time.Hour), by: w.by, key: w.key, keys: t.TempDir()}
+	url := pgtest.URL(t)
+	store, err := registry.Open(w.ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(store.Close)
+	if err := errors.Join(b.Check(), b.Authenticate(w.key), b.WriteKeys(r.keys), b.Load(w.ctx, url, "system:cli", r.now)); err != nil {
+		t.Fatal(err)
+	}
+	box, err := seal.Open(w.key, r.keys, seal.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := func() time.Time { return r.now }
+	did, err := trust.DIDWeb(w.PublicURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ring, err := keyring.Open(w.ctx, keyring.Options{
+		Dir: r.keys, Box: box, Now: clock, Random: rand.Reader,
+		Identity: keyring.Identity{DID: did, Country: w.Profile.Country.Alpha2, Name: w.Profile.IssuerName("en")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.store = store
+	r.Service = issuance.New(issuance.Options{
+		Store: store, Box: box, Keys: ring, Profile: w.Profile, PublicURL: w.PublicURL,
+		Now: clock, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+	})
+	return r
+}
+
+func (w *world) id(code string) vaccination.CertificateID {
+	w.t.Helper()
+	return w.must(issuance.Certify, event(code, 1)).ID
+}
+
+func (w *world) do(act vaccination.Act, id vaccination.CertificateID) {
+	w.t.Helper()
+	if _, err := w.Change(w.ctx, access.System("test"), id, act, ""); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// outside is what w publishes just now: paths and what stands there.
+func (w *world) outside() map[string][]byte {
+	w.t.Helper()
+	out := map[string][]byte{}
+	bundle, err := w.TrustBundle(w.ctx)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out["/trust/bundle.json"] = bundle
+	for group := range int32(16) {
+		for _, purpose := range []string{"revocation", "suspension"} {
+			data, _, err := w.StatusList(w.ctx, purpose, group<<16)
+			if vaccination.ErrorCode(err) == vaccination.NotFound {
+				continue
+			}
+			if err != nil {
+				w.t.Fatal(err)
+			}
+			out[strings.TrimPrefix(w.ListURL(purpose, group<<16), w.PublicURL)] = data
+		}
+	}
+	return out
+}
+
+// fetched is what w finds of what was published.
+func (w *world) fetched(outside map[string][]byte) *issuance.Published {
+	w.t.Helper()
+	p := w.NewPublished()
+	err := p.Fetch(w.ctx, "https://mirror.example.org/divoc/", func(_ context.Context, url string) ([]byte, int, error) {
+		data := outside[strings.TrimPrefix(url, "https://mirror.example.org/divoc")]
+		if data == nil {
+			return nil, http.StatusNotFound, nil
+		}
+		return data, http.StatusOK, nil
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return p
+}
+
+func (w *world) reconcile(p *issuance.Published, acceptLoss string) (*issuance.Reconciled, error) {
+	return w.Reconcile(w.ctx, access.System("cli"), p, acceptLoss)
+}
+
+// states are the states of certificates as the service says them.
+func (w *world) states(ids map[string]vaccination.CertificateID) map[string]string {
+	w.t.Helper()
+	out := map[string]string{}
+	for name, id := range ids {
+		status, known, err := w.Status(w.ctx, id)
+		switch {
+		case err != nil:
+			out[name] = string(vaccination.ErrorCode(err))
+		case !known:
+			out[name] = "not known"
+		default:
+			out[name] = string(status)
+		}
+	}
+	return out
+}
+
+// places are the status positions that certificates of w have.
+func (w *world) places() map[string]bool {
+	w.t.Helper()
+	rows, err := w.store.Pool().Query(w.ctx, "SELECT status_list || '/' || status_index FROM certificate")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer rows.Close()
+	out := map[string]bool{}
+	for rows.Next() {
+		var place string
+		if err := rows.Scan(&place); err != nil {
+			w.t.Fatal(err)
+		}
+		out[place] = true
+	}
+	return out
+}
+
+// drill is an installation with a backup, what happened after it, and the
+// backup restored.
+type drill struct {
+	w, r      *world
+	ids       map[string]vaccination.CertificateID
+	early     map[string][]byte // published before the backup
+	late      map[string][]byte // and last
+	corrected vaccination.Event
+}
+
+func newDrill(t *testing.T) *drill {
+	w := newWorld(t, "jamaica")
+	d := &drill{w: w, ids: map[string]vaccination.CertificateID{}, corrected: with(event("corrected later", 1), lot("L2"))}
+	for _, name := range []string{"stands", "revoked before", "suspended before", "lifted later", "revoked later", "corrected later", "suspended later", "suspended before, corrected later"} {
+		d.ids[name] = w.id(name)
+	}
+	w.do(vaccination.ActRevoke, d.ids["revoked before"])
+	for _, name := range []string{"suspended before", "lifted later", "suspended before, corrected later"} {
+		w.do(vaccination.ActSuspend, d.ids[name])
+	}
+	d.early = w.outside()
+	b := w.backedUp()
+	w.now = w.now.Add(10 * time.Minute)
+	w.do(vaccination.ActRevoke, d.ids["revoked later"])
+	w.must(issuance.Correct, d.corrected)
+	w.do(vaccination.ActSuspend, d.ids["suspended later"])
+	w.do(vaccination.ActLift, d.ids["lifted later"])
+	w.do(vaccination.ActLift, d.ids["suspended before, corrected later"])
+	w.must(issuance.Correct, with(event("suspended before, corrected later", 1), lot("L2")))
+	for i := range 20 {
+		d.ids[fmt.Sprintf("lost %d", i)] = w.id(fmt.Sprintf("lost %d", i))
+	}
+	w.do(vaccination.ActRevoke, d.ids["lost 0"])
+	w.do(vaccination.ActSuspend, d.ids["lost 1"])
+	w.must(issuance.Correct, with(event("lost 2", 1), lot("L2")))
+	w.now = w.now.Add(10 * time.Minute)
+	d.late = w.outside()
+	d.r = w.restored(b)
+	return d
+}
+
+func TestOnHoldNothingIsIssuedChangedOrPublished(t *testing.T) {
+	d := newDrill(t)
+	r := d.r
+	for name, f := range map[string]func() error{
+		"certify":     func() error { _, err := r.issue(issuance.Certify, event("new", 1)); return err },
+		"the same":    func() error { _, err := r.issue(issuance.Certify, event("stands", 1)); return err },
+		"correct":     func() error { _, err := r.issue(issuance.Correct, d.corrected); return err },
+		"revoke":      func() error { _, err := r.Change(r.ctx, r.by, d.ids["stands"], vaccination.ActRevoke, ""); return err },
+		"lift":        func() error { _, err := r.LiftEnded(r.ctx); return err },
+		"a bundle":    func() error { _, err := r.TrustBundle(r.ctx); return err },
+		"a list":      func() error { _, _, err := r.StatusList(r.ctx, "revocation", 0); return err },
+		"publish one": func() error { return r.PublishList(r.ctx, 0) },
+	} {
+		if err := f(); vaccination.ErrorCode(err) != vaccination.Unavailable && name != "lift" || err != nil && !strings.Contains(err.Error(), "restore --reconcile") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	ids := map[string]vaccination.CertificateID{}
+	for _, name := range []string{"stands", "revoked before", "suspended before", "revoked later", "lost 0"} {
+		ids[name] = d.ids[name]
+	}
+	want := map[string]string{"stands": "unavailable", "revoked before": "revoked", "suspended before": "unavailable", "revoked later": "unavailable", "lost 0": "unavailable"}
+	if diff := cmp.Diff(want, r.states(ids)); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := r.ByID(r.ctx, r.by, d.ids["stands"], "read"); err != nil {
+		t.Errorf("reading: %v", err)
+	}
+	r.checked()
+}
+
+func TestReconcilingUndoesNoRevocationAndUsesNothingTwice(t *testing.T) {
+	d := newDrill(t)
+	w, r := d.w, d.r
+	p := r.fetched(d.late)
+	// Killed again and again before it has finished.
+	var done *issuance.Reconciled
+	for after := 2 * time.Millisecond; done == nil; after *= 2 {
+		ctx, stop := context.WithTimeout(r.ctx, after)
+		got, err := r.Reconcile(ctx, access.System("cli"), p, "")
+		stop()
+		if err == nil {
+			done = got
+		}
+	}
+	if done.LostPositions != 3 || done.LostCertificates != 3 || !slices.Contains(done.StillSuspended, d.ids["lifted later"]) || len(done.StillSuspended) != 1 {
+		t.Errorf("done = %+v", done)
+	}
+	want := map[string]string{
+		"stands": "valid", "revoked before": "revoked", "suspended before": "suspended", "lifted later": "suspended", // until somebody lifts it
+		"revoked later": "revoked", "corrected later": "superseded", "suspended later": "suspended", "suspended before, corrected later": "superseded",
+		"lost 0": "revoked", "lost 1": "suspended", "lost 2": "superseded",
+	}
+	for i := 3; i < 20; i++ {
+		want[fmt.Sprintf("lost %d", i)] = "not known"
+	}
+	if diff := cmp.Diff(want, r.states(d.ids)); diff != "" {
+		t.Error(diff)
+	}
+	// What was published goes on: bundles with higher versions, no bit off.
+	before, err := trust.Parse(d.late["/trust/bundle.json"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.bundle().Replaces(before); err != nil {
+		t.Errorf("a verifier does not follow: %v", err)
+	}
+	r.keepsBits(d.late, d.ids["lifted later"])
+	// Nothing is used twice.
+	used := w.places()
+	for i := range 200 {
+		r.must(issuance.Certify, event(fmt.Sprintf("new %d", i), 1))
+	}
+	for place := range r.places() {
+		if used[place] {
+			delete(used, place) // of a certificate that is in both
+		}
+	}
+	both := 0
+	for place := range w.places() {
+		if !used[place] {
+			both++
+		}
+	}
+	if both != 8 {
+		t.Errorf("%d status positions are in both, 8 certificates are", both)
+	}
+	// Sources send again what they sent.
+	r.fails(vaccination.Revoked, issuance.Certify, event("revoked later", 1))
+	r.fails(vaccination.Conflict, issuance.Certify, event("corrected later", 1))
+	again := r.must(issuance.Correct, d.corrected)
+	if again.Outcome != issuance.Issued || again.Version != 2 || again.Replaces != d.ids["corrected later"] {
+		t.Errorf("the correction sent again = %+v", again)
+	}
+	if got := r.must(issuance.Certify, event("lost 0", 1)); got.Outcome != issuance.Issued || got.ID == d.ids["lost 0"] {
+		t.Errorf("a lost record sent again = %+v", got)
+	}
+	r.checked()
+	if _, err := r.reconcile(p, ""); vaccination.ErrorCode(err) != vaccination.Conflict {
+		t.Errorf("again: %v", err)
+	}
+}
+
+// keepsBits checks that every bit that was published is published on.
+func (w *world) keepsBits(outside map[string][]byte, but ...vaccination.CertificateID) {
+	w.t.Helper()
+	n := 0
+	for path, data := range outside {
+		if !strings.HasPrefix(path, "/status/") {
+			continue
+		}
+		before, err := vc.ParseStatusList(data)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var list int32
+		if _, err := fmt.Sscanf(path[strings.LastIndexByte(path, '/')+1:], "%d", &list); err != nil {
+			w.t.Fatal(err)
+		}
+		text, _, err := w.StatusList(w.ctx, before.Purpose, list)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		now, err := vc.ParseStatusList(text)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		for index := range uint32(vc.ListSize) {
+			e := vc.StatusEntry{Purpose: before.Purpose, List: before.URL, Index: index}
+			was, _ := before.Lookup(e)
+			is, _ := now.Lookup(e)
+			if was {
+				n++
+			}
+			if was && !is {
+				w.t.Errorf("%s: the bit %d is off again", path, index)
+			}
+		}
+	}
+	if n < 6 {
+		w.t.Errorf("only %d bits were published", n)
+	}
+}
+
+func TestReconcilingWantsWhatWasPublishedLast(t *testing.T) {
+	d := newDrill(t)
+	r := d.r
+	only := func(outside map[string][]byte, keep func(path string) bool) map[string][]byte {
+		out := map[string][]byte{}
+		for path, data := range outside {
+			if keep(path) {
+				out[path] = data
+			}
+		}
+		return out
+	}
+	lost, _, err := d.w.Status(d.w.ctx, d.ids["lost 0"])
+	if err != nil || lost != vaccination.StatusRevoked {
+		t.Fatal(lost, err)
+	}
+	for name, test := range map[string]struct {
+		outside map[string][]byte
+		want    string
+	}{
+		"nothing":                           {nil, "no trust bundle"},
+		"lists alone":                       {only(d.late, func(p string) bool { return strings.HasPrefix(p, "/status") }), "no trust bundle"},
+		"a bundle alone":                    {only(d.late, func(p string) bool { return strings.HasPrefix(p, "/trust") }), "is not among what was given"},
+		"what was published before it":      {d.early, "not newer than the backup"},
+		"lists published before the backup": {mix(d.early, d.late["/trust/bundle.json"]), "add the missing lists"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := r.reconcile(r.fetched(test.outside), ""); vaccination.ErrorCode(err) != vaccination.Conflict || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("error = %v, want %q", err, test.want)
+			}
+		})
+	}
+	t.Run("accepting the loss", func(t *testing.T) {
+		if _, err := r.reconcile(r.NewPublished(), "two\nlines"); vaccination.ErrorCode(err) != vaccination.Invalid {
+			t.Errorf("a reason of two lines: %v", err)
+		}
+		if _, err := r.reconcile(r.NewPublished(), "the mirror burnt too"); err != nil {
+			t.Fatal(err)
+		}
+		used := d.w.places()
+		for i := range 100 {
+			r.must(issuance.Certify, event(fmt.Sprintf("new %d", i), 1))
+		}
+		n := 0
+		for place := range r.places() {
+			if used[place] {
+				n++
+			}
+		}
+		if n != 8 {
+			t.Errorf("%d status positions are used twice", n-8)
+		}
+		if said := r.count("SELECT count(*) FROM audit WHERE act = 'restore.accept-loss' AND detail = 'the mirror burnt too'"); said != 1 {
+			t.Errorf("the audit says so %d times", said)
+		}
+		r.checked()
+	})
+}
+
+func mix(outside map[string][]byte, bundle []byte) map[string][]byte {
+	out := map[string][]byte{}
+	for path, data := range outside {
+		out[path] = data
+	}
+	out["/trust/bundle.json"] = bundle
+	return out
+}
+
+func TestOnlyWhatIsOursIsBelieved(t *testing.T) {
+	d := newDrill(t)
+	foreign := newWorld(t, "jamaica")
+	foreign.do(vaccination.ActRevoke, foreign.id("x"))
+	for path, data := range foreign.outside() {
+		if err := d.r.NewPublished().Add(data); err == nil {
+			t.Errorf("%s of another installation is taken", path)
+		}
+	}
+	for path, data := range d.late {
+		p := d.r.NewPublished()
+		if err := p.Add(data); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		for _, change := range [][2]string{{"revocation", "suspension"}, {"2026-11", "2026-12"}, {"\"version\":1", "\"version\":2"}, {"/status/", "/statuz/"}} {
+			if changed := strings.ReplaceAll(string(data), change[0], change[1]); changed != string(data) {
+				if err := p.Add([]byte(changed)); err == nil {
+					t.Errorf("%s with %q for %q is taken", path, change[1], change[0])
+				}
+			}
+		}
+	}
+	if err := d.r.NewPublished().Add([]byte("{}")); err == nil {
+		t.Error("something else is taken")
+	}
+}
+
+// Keys made after the backup are gone, but what they signed verifies.
+func TestKeysThatWereLost(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	stands := w.id("stands")
+	w.outside()
+	b := w.backedUp()
+	w.now = w.now.Add(time.Minute)
+	if err := w.Keys.Rotate(w.ctx, "signing"); err != nil {
+		t.Fatal(err)
+	}
+	w.now = w.now.Add(10 * time.Minute)
+	w.do(vaccination.ActRevoke, w.id("lost"))
+	w.do(vaccination.ActRevoke, stands)
+	late := w.outside()
+	r := w.restored(b)
+	done, err := r.reconcile(r.fetched(late), "")
+	if err != nil || done.LostKeys != 2 || done.Revoked != 1 || done.LostPositions != 1 {
+		t.Fatalf("done = %+v, %v", done, err)
+	}
+	have := map[string]bool{}
+	for _, k := range r.Keys.Issuer().Keys {
+		have[trust.Fingerprint(k.Public)] = true
+	}
+	for _, k := range w.Keys.Issuer().Keys {
+		if !have[trust.Fingerprint(k.Public)] {
+			t.Errorf("key %s is not known", k.ID)
+		}
+	}
+	r.fetched(late) // the lists that a lost key signed verify
+	r.checked()
+}
