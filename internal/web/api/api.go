@@ -79,7 +79,7 @@ func configuration(version string) huma.Config {
 	c.Transformers = []huma.Transformer{ourProblem}
 	c.Info.Description = "Issues, corrects, revokes, finds and verifies vaccination certificates."
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
-	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer", Description: "A token made by `divoc token create`."}}
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{"token": {Type: "http", Scheme: "bearer", Description: "A token made by `divoc token create`, or by an identity provider whose tokens count here."}}
 	c.Components.Schemas = schemas()
 	return c
 }

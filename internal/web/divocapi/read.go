@@ -65,9 +65,6 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, by access.Caller)
 		}
 		return err
 	}
-	if err := by.Can(access.Read); err != nil {
-		return err
-	}
 	q := r.URL.Query()
 	limit, after := defaultRows, vaccination.CertificateID{}
 	var err error
@@ -148,8 +145,6 @@ func (p page) byID(w http.ResponseWriter, r *http.Request, by access.Caller, tex
 	find := p.Service.Page
 	if by.Role == access.Recipient {
 		find = p.Service.MyPage
-	} else if err := by.Can(access.Read); err != nil {
-		return err
 	}
 	id, err := vaccination.ParseCertificateID(text)
 	if err != nil {
