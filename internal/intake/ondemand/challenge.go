@@ -39,16 +39,9 @@ func (s *Service) Start(ctx context.Context, a Ask) (Answer, error) {
 	if s.Sender == nil && !s.Demo {
 		return Answer{}, vaccination.Errorf(vaccination.Unavailable, "certificates on demand are not switched on here: no way to send codes is set up")
 	}
-	kind := a.Kind
-	if kind == SystemID {
-		kind = "" // follows no rule of a document
-	}
-	id, err := s.Issuance.Profile.Identity(kind, a.Number)
+	id, err := s.number(a)
 	if err != nil {
 		return Answer{}, err
-	}
-	if a.Kind == SystemID {
-		id.Forms = []string{strings.TrimSpace(a.Number)} // its dashes count
 	}
 	records, down, err := s.found(ctx, a.Kind, id)
 	if err == nil && len(records) == 0 && down {
@@ -67,6 +60,18 @@ func (s *Service) Start(ctx context.Context, a Ask) (Answer, error) {
 		return Answer{Outcome: Ambiguous, Reference: reference}, err
 	}
 	return s.challenge(ctx, a, id, records[0])
+}
+
+// number reads what was typed. The source's own number follows no rule of ours.
+func (s *Service) number(a Ask) (profile.Identity, error) {
+	if a.Kind != SystemID {
+		return s.Issuance.Profile.Identity(a.Kind, a.Number)
+	}
+	text := strings.TrimSpace(a.Number)
+	if text == "" || len(text) > 60 || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return profile.Identity{}, vaccination.Errorf(vaccination.Invalid, "this is no number of a record: letters, digits and signs are expected")
+	}
+	return profile.Identity{Forms: []string{text}}, nil
 }
 
 // hand gives records that a person must look at to the intake, which holds what
@@ -224,7 +229,7 @@ func (s *Service) audit(ctx context.Context, q *query.Queries, c *challenge, act
 }
 
 // Prove takes a code and what goes with it, and returns the certificates. A wrong
-// one is [vaccination.Unauthorized] and says how many tries are left; it does
+// one is [vaccination.Forbidden] and says how many tries are left; it does
 // not say what was wrong. What has ended is [vaccination.NotFound].
 func (s *Service) Prove(ctx context.Context, name, code, factor string) (Given, error) {
 	c, err := parseChallenge(name)
@@ -271,7 +276,7 @@ func (s *Service) try(ctx context.Context, c *challenge, code, factor string) (p
 			return pending{}, err
 		}
 		return pending{}, &vaccination.Error{
-			Code:    vaccination.Unauthorized,
+			Code:    vaccination.Forbidden,
 			Message: fmt.Sprintf("the code or what you gave with it is not right: %d more tries", codeTries-row.Tries),
 		}
 	}

@@ -1,6 +1,7 @@
 package ondemand
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -14,7 +15,7 @@ import (
 
 // Given is what somebody who proved who they are gets.
 type Given struct {
-	// Certificates stand, by dose. There may be none: then Waiting.
+	// Certificates stand. There may be none: then Waiting.
 	Certificates []vaccination.CertificateID
 	// Waiting doses are held for a person; Reference is what to call them by.
 	Waiting   int
@@ -90,7 +91,8 @@ func (s *Service) proven(ctx context.Context, name string) (Given, error) {
 	return given(p)
 }
 
-// Records returns the certificates that a proven challenge gave and that stand.
+// Records returns the certificates that a proven challenge gave and that stand,
+// by programme and dose.
 func (s *Service) Records(ctx context.Context, name, purpose string) ([]*issuance.Record, error) {
 	g, err := s.proven(ctx, name)
 	if err != nil {
@@ -106,6 +108,7 @@ func (s *Service) Records(ctx context.Context, name, purpose string) ([]*issuanc
 			out = append(out, r)
 		}
 	}
+	slices.SortFunc(out, func(a, b *issuance.Record) int { return cmp.Or(cmp.Compare(a.Programme, b.Programme), a.Dose-b.Dose) })
 	return out, nil
 }
 
