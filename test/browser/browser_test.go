@@ -36,6 +36,7 @@ type setup struct {
 	Out       string   `json:"out"` // folder for screenshots
 	PNG       string   `json:"png"` // files of one valid certificate
 	PDF       string   `json:"pdf"`
+	Print     string   `json:"print"`  // URL of its print page
 	Camera    string   `json:"camera"` // its code as a camera sees it
 	Empty     string   `json:"empty"`  // a picture without a code
 	Text      string   `json:"text"`   // its code
@@ -66,7 +67,7 @@ func TestPages(t *testing.T) {
 
 // needs skips where the tools are missing, saying which; DIVOC_BROWSER=required
 // makes that a failure.
-func needs(t *testing.T) (chromium, binary string) {
+func needs(t testing.TB) (chromium, binary string) {
 	t.Helper()
 	skip := t.Skipf
 	if os.Getenv("DIVOC_BROWSER") == "required" {
@@ -107,7 +108,7 @@ type server struct {
 	done chan error
 }
 
-func start(t *testing.T, binary, profile string) *server {
+func start(t testing.TB, binary, profile string) *server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -150,7 +151,7 @@ func (s *server) stop() {
 	s.done <- err
 }
 
-func (s *server) get(t *testing.T, path string) []byte {
+func (s *server) get(t testing.TB, path string) []byte {
 	t.Helper()
 	r, err := http.Get(s.base + path)
 	if err != nil {
@@ -167,7 +168,7 @@ func (s *server) get(t *testing.T, path string) []byte {
 var sampleRow = regexp.MustCompile(`(?s)samples__name">([^<]+)</th>.*?govuk-tag--(\w+).*?href="(/demo/certificates/[^/"]+)/`)
 
 // sample takes the first valid certificate of the start page's list, as files.
-func (s *server) sample(t *testing.T) setup {
+func (s *server) sample(t testing.TB) setup {
 	t.Helper()
 	dir := t.TempDir()
 	c := setup{Base: s.base, Insecure: strings.Replace(s.base, "127.0.0.1", "pages.test", 1), Out: os.Getenv("DIVOC_SCREENSHOTS")}
@@ -184,6 +185,7 @@ func (s *server) sample(t *testing.T) setup {
 		}
 		return p
 	}
+	c.Print = s.base + rows[i][3] + "/print"
 	picture := s.get(t, rows[i][3]+"/qr.png")
 	c.PNG, c.PDF = file("code.png", picture), file("certificate.pdf", s.get(t, rows[i][3]+"/pdf"))
 	codes, err := scan.Codes(context.Background(), picture)
@@ -207,7 +209,7 @@ func (s *server) sample(t *testing.T) setup {
 
 // forge changes one bit of the signature of a code and packs it again, so that
 // only the signature tells.
-func forge(t *testing.T, code string) string {
+func forge(t testing.TB, code string) string {
 	t.Helper()
 	packed, err := unbase45(strings.TrimPrefix(code, "HC1:"))
 	if err != nil {
@@ -271,7 +273,7 @@ func film(img image.Image) []byte {
 
 // run runs a script. A script that prints "stop" wants the server stopped and
 // waits for a line.
-func run(t *testing.T, s *server, c setup, script string) {
+func run(t testing.TB, s *server, c setup, script string) {
 	data, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
