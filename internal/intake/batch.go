@@ -291,7 +291,7 @@ func (b *batch) take(to *stored, f Fragment, in *arrived, person []byte) HoldCla
 		return Same
 	}
 	to.put(f, version, in.id, hash, person)
-	to.fresh = false
+	to.fresh, to.place = false, len(b.causes)
 	b.causes[to] = in
 	return ""
 }

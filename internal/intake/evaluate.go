@@ -81,7 +81,7 @@ func (b *batch) doses() []*stored {
 		}
 	}
 	slices.SortFunc(out, func(a, b *stored) int {
-		return cmp.Or(cmp.Compare(a.row.Arrival, b.row.Arrival), bytes.Compare(a.row.Key, b.row.Key))
+		return cmp.Or(cmp.Compare(a.row.Arrival, b.row.Arrival), cmp.Compare(a.place, b.place), bytes.Compare(a.row.Key, b.row.Key))
 	})
 	return out
 }

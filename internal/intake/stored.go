@@ -15,6 +15,7 @@ type stored struct {
 	state sealedState
 	fresh bool // not in the database yet
 	dirty bool // to be written
+	place int  // among the states that a batch took over
 }
 
 // sealedState is what is sealed in a fragment's row.
