@@ -147,7 +147,8 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	}()
 	h.service.Traces = traces
 	uploads := h.uploads()
-	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work())
+	sources := h.intake()
+	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work())
 	if err != nil {
 		return err
 	}
@@ -165,7 +166,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		tokens.Others = others
 	}
 	handler, err := web.Handler(web.Options{
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {
@@ -175,8 +176,11 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		return err
 	}
 	uploads.Start(context.WithoutCancel(s.ctx), queue)
+	sources.intake.Start(context.WithoutCancel(s.ctx), queue)
+	sources.run(s.ctx)
 	defer func() {
 		uploads.Stop()
+		sources.intake.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 		defer cancel()
 		if err := queue.Stop(ctx); err != nil {

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/web/divocapi"
+	"github.com/opendivoc/divoc/test/commcare/hq"
 )
 
 // routes is the law of who may ask what: a status for each kind of caller. A
@@ -58,6 +60,9 @@ func fixedRoutes() []route {
 		{"GET /api/v1/uploads/{id}/rows", "/api/v1/uploads/{upload}/rows", read, nil},
 		{"GET /api/v1/uploads/{id}/errors.csv", "/api/v1/uploads/{upload}/errors.csv", read, nil},
 		{"GET /api/v1/uploads/{id}/progress", "/api/v1/uploads/{upload}/progress", read, nil},
+		{"POST /api/v1/intake/{source}", "/api/v1/intake/check", "202 404 403 202", func(n string) any { return m{"form_id": n, "case_ids": []string{}} }},
+		{"PUT /api/v1/intake/{source}", "/api/v1/intake/check", "202 404 403 202", func(n string) any { return m{"form_id": n, "case_ids": []string{}} }},
+		{"GET /api/v1/intake/{source}/{reference}", "/api/v1/intake/check/{reference}", read, nil},
 		{"POST /divoc/api/v1/bulkCertify", "", "400 400 403 400", func(string) any { return m{} }},
 		{"GET /divoc/api/v1/certify/uploads", "", "200 200 403 200", nil},
 		{"GET /divoc/api/v1/certify/uploads/{uploadId}/errors", "/divoc/api/v1/certify/uploads/{upload}/errors", read, nil},
@@ -77,6 +82,7 @@ func fixedRoutes() []route {
 		{"GET /divoc/api/v1/programs/current", "", "200 200 403 200", nil},
 
 		// What anybody may ask: one status for everybody.
+		{"POST /api/v1/token", "", "422", func(string) any { return m{} }}, // a secret is in the form, not in the header
 		{"POST /api/v1/verify", "", "200", func(string) any { return m{"data": "HC1:"} }},
 		{"POST /divoc/api/v1/certificate/revoked", "", "400", func(string) any { return m{} }},
 		{"GET /divoc/api/v1/ping", "", "200", nil},
@@ -107,6 +113,17 @@ type route struct {
 	body    func(caller string) any
 }
 
+// delivered pushes a body to the source of the token, which then is one that is
+// pushed to, and returns its reference.
+func (w *world) delivered() string {
+	w.t.Helper()
+	err := w.intake.Create(w.t.Context(), access.System("test"), intake.NewSource{Name: "check", Kind: intake.CommCare, Mapping: hq.Mapping})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return into[struct{ Reference string }](w.t, w.ask(http.MethodPost, "/api/v1/intake/check", m{"form_id": "f", "case_ids": []string{}})).Reference
+}
+
 func TestWhoMayAskWhat(t *testing.T) {
 	w := newWorld(t, asking(t, "ddcc, divoc", "ed25519"))
 	for _, code := range []string{"CORRECT", "DELETE", "REVOKED", "REVOKED AGAIN"} {
@@ -125,7 +142,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		CredentialStatus []struct{ StatusListCredential string }
 	}](t, w.ask(http.MethodGet, "/api/v1/certificates/"+id("OWN")+"/credential", nil))
 	_, list, _ := strings.Cut(credential.CredentialStatus[0].StatusListCredential, "/revocation/")
-	fill := strings.NewReplacer("{own}", id("OWN"), "{revoked}", revokedOnce, "{list}", list, "{upload}", w.uploaded())
+	fill := strings.NewReplacer("{own}", id("OWN"), "{revoked}", revokedOnce, "{list}", list, "{upload}", w.uploaded(), "{reference}", w.delivered())
 
 	revoked := w.newToken(access.NewToken{Role: access.SystemAdmin, For: time.Hour})
 	w.revokeNewest()

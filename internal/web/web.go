@@ -17,6 +17,7 @@ import (
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/docs"
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
@@ -28,6 +29,7 @@ import (
 	"github.com/opendivoc/divoc/internal/web/home"
 	"github.com/opendivoc/divoc/internal/web/page"
 	"github.com/opendivoc/divoc/internal/web/reference"
+	"github.com/opendivoc/divoc/internal/web/sourcedoor"
 	"github.com/opendivoc/divoc/internal/web/verifier"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
@@ -41,6 +43,7 @@ type Options struct {
 	Tokens  access.Tokens
 	Printer *printer.Printer
 	Uploads *upload.Service
+	Intake  *intake.Service
 	Log     *slog.Logger
 	Version string
 	Demo    bool
@@ -91,6 +94,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	sourcedoor.Register(mux, sourcedoor.Options{Intake: o.Intake, Tokens: o.Tokens, Now: o.Now, Log: o.Log})
 	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Log: o.Log})
 
 	// Pages are forms in browsers: what another site sends is refused.

@@ -18,6 +18,9 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/intake/commcare"
+	"github.com/opendivoc/divoc/internal/intake/fhir"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/keyring"
@@ -41,6 +44,7 @@ type world struct {
 	client   *http.Client
 	service  *issuance.Service
 	uploads  *upload.Service
+	intake   *intake.Service
 	tokens   access.Tokens
 	token    string // of the source "check"
 	now      time.Time
@@ -123,10 +127,15 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 		Store: store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: clock, Random: rand.Reader, Log: log, Traces: traces,
 	})
 	w.uploads = upload.New(upload.Options{Store: store, Box: box, Issuance: w.service, Zone: p.TimeZone, Now: clock, Log: log})
+	w.intake = intake.New(intake.Options{
+		Store: store, Box: box, Issuance: w.service, Profile: p, Now: clock, Log: log, Kinds: map[intake.SourceKind]intake.Kind{
+			intake.CommCare: commcare.New(commcare.Options{Now: clock, Log: log}).Kind(), intake.FHIR: fhir.New(fhir.Options{Now: clock, Log: log}).Kind(),
+		},
+	})
 	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader, Others: issuersOf(t, clock)}
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	h := must(handler(Options{
-		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
+		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)

@@ -118,7 +118,7 @@ func New(o Options) *Service { return &Service{o} }
 
 // Kind is how package intake reads, asks and tests such sources.
 func (s *Service) Kind() intake.Kind {
-	return intake.Kind{Reader: Reader{}, Fetcher: s, Tester: s, CheckConfig: CheckConfig}
+	return intake.Kind{Reader: Reader{}, Fetcher: s, Tester: s, CheckConfig: CheckConfig, Mapping: Mapping}
 }
 
 func (s *Service) client(src intake.Source) (*Config, *remote.Client, error) {
