@@ -31,13 +31,11 @@ func Table(w io.Writer, n int) error {
 			"vaccinationDose": "1", "vaccinationTotalDoses": "2", "vaccinationManufacturer": "Pfizer", "vaccinationName": "Comirnaty",
 			"vaccinatorName": "N. " + family[i/3%len(family)], "facilityName": place + " Health Centre",
 		}
+		line := make([]string, len(columns))
 		for c, column := range columns {
-			if c > 0 {
-				out.WriteByte(',') // its error stays until Flush
-			}
-			out.WriteString(cells[column])
+			line[c] = cells[column]
 		}
-		out.WriteByte('\n')
+		fmt.Fprintln(out, strings.Join(line, ",")) // its error stays until Flush
 	}
 	return out.Flush()
 }
