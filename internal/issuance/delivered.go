@@ -38,20 +38,48 @@ func (s *Service) Delivered(ctx context.Context, by access.Caller, after vaccina
 	if more = len(rows) > limit; more {
 		rows = rows[:limit]
 	}
+	people, err := s.peopleOf(ctx, rows)
+	if err != nil {
+		return nil, false, err
+	}
 	versions := make([]*version, len(rows))
 	for i, row := range rows {
-		versions[i] = &version{row: row.Certificate}
+		versions[i] = &version{row: row}
 	}
 	if err := s.auditRead(ctx, by, purpose, versions...); err != nil {
 		return nil, false, err
 	}
 	list = make([]*Record, len(rows))
 	for i, row := range rows {
-		if list[i], err = s.openRecord(&person{row: row.Person}, versions[i]); err != nil {
+		if list[i], err = s.openRecord(people[personKey{row.Bucket, row.PersonID}], versions[i]); err != nil {
 			return nil, false, err
 		}
 	}
 	return list, more, nil
+}
+
+// personKey is the primary key of a person.
+type personKey struct {
+	bucket int16
+	id     int64
+}
+
+// peopleOf loads the people whom certificates are about.
+func (s *Service) peopleOf(ctx context.Context, certificates []query.Certificate) (map[personKey]*person, error) {
+	var in query.PeopleByIDParams
+	out := map[personKey]*person{}
+	for _, c := range certificates {
+		key := personKey{c.Bucket, c.PersonID}
+		if out[key] == nil {
+			out[key] = &person{}
+			in.Buckets, in.Ids = append(in.Buckets, c.Bucket), append(in.Ids, c.PersonID)
+		}
+	}
+	rows, err := s.Store.Read().PeopleByID(ctx, in)
+	for _, row := range rows {
+		out[personKey{row.Bucket, row.ID}].row = row
+	}
+	return out, err
 }
 
 // maxMine is how many people one mobile number may reach. A number of more is a

@@ -11,10 +11,10 @@ import (
 )
 
 const certificatesDelivered = `-- name: CertificatesDelivered :many
-SELECT c.bucket, c.dose, c.version, c.status, c.status_list, c.status_index, c.person_id, c.issued_at, c.status_at, c.id, c.replaces, c.content, c.programme, c.source, c.reason, c.sealed, p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at, p.source
-FROM certificate c JOIN person p ON p.bucket = c.bucket AND p.id = c.person_id
-WHERE c.source = $1 AND (c.issued_at, c.id) > ($2::timestamptz, $3::bytea)
-ORDER BY c.issued_at, c.id
+SELECT bucket, dose, version, status, status_list, status_index, person_id, issued_at, status_at, id, replaces, content, programme, source, reason, sealed
+FROM certificate
+WHERE source = $1 AND (issued_at, id) > ($2::timestamptz, $3::bytea)
+ORDER BY issued_at, id
 LIMIT $4::int
 `
 
@@ -25,14 +25,8 @@ type CertificatesDeliveredParams struct {
 	MaxRows  int32
 }
 
-type CertificatesDeliveredRow struct {
-	Certificate Certificate
-	Person      Person
-}
-
-// What a source delivered, with the people, in the order it was issued, after
-// one of them.
-func (q *Queries) CertificatesDelivered(ctx context.Context, arg CertificatesDeliveredParams) ([]CertificatesDeliveredRow, error) {
+// What a source delivered, in the order it was issued, after one of them.
+func (q *Queries) CertificatesDelivered(ctx context.Context, arg CertificatesDeliveredParams) ([]Certificate, error) {
 	rows, err := q.db.Query(ctx, certificatesDelivered,
 		arg.Source,
 		arg.IssuedAt,
@@ -43,33 +37,65 @@ func (q *Queries) CertificatesDelivered(ctx context.Context, arg CertificatesDel
 		return nil, err
 	}
 	defer rows.Close()
-	var items []CertificatesDeliveredRow
+	var items []Certificate
 	for rows.Next() {
-		var i CertificatesDeliveredRow
+		var i Certificate
 		if err := rows.Scan(
-			&i.Certificate.Bucket,
-			&i.Certificate.Dose,
-			&i.Certificate.Version,
-			&i.Certificate.Status,
-			&i.Certificate.StatusList,
-			&i.Certificate.StatusIndex,
-			&i.Certificate.PersonID,
-			&i.Certificate.IssuedAt,
-			&i.Certificate.StatusAt,
-			&i.Certificate.ID,
-			&i.Certificate.Replaces,
-			&i.Certificate.Content,
-			&i.Certificate.Programme,
-			&i.Certificate.Source,
-			&i.Certificate.Reason,
-			&i.Certificate.Sealed,
-			&i.Person.Bucket,
-			&i.Person.ID,
-			&i.Person.CodeIndex,
-			&i.Person.Key,
-			&i.Person.Sealed,
-			&i.Person.UpdatedAt,
-			&i.Person.Source,
+			&i.Bucket,
+			&i.Dose,
+			&i.Version,
+			&i.Status,
+			&i.StatusList,
+			&i.StatusIndex,
+			&i.PersonID,
+			&i.IssuedAt,
+			&i.StatusAt,
+			&i.ID,
+			&i.Replaces,
+			&i.Content,
+			&i.Programme,
+			&i.Source,
+			&i.Reason,
+			&i.Sealed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const peopleByID = `-- name: PeopleByID :many
+SELECT p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at, p.source
+FROM person p
+JOIN (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bigint[]) AS id) AS k ON p.bucket = k.bucket AND p.id = k.id
+`
+
+type PeopleByIDParams struct {
+	Buckets []int16
+	Ids     []int64
+}
+
+func (q *Queries) PeopleByID(ctx context.Context, arg PeopleByIDParams) ([]Person, error) {
+	rows, err := q.db.Query(ctx, peopleByID, arg.Buckets, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Person
+	for rows.Next() {
+		var i Person
+		if err := rows.Scan(
+			&i.Bucket,
+			&i.ID,
+			&i.CodeIndex,
+			&i.Key,
+			&i.Sealed,
+			&i.UpdatedAt,
+			&i.Source,
 		); err != nil {
 			return nil, err
 		}
