@@ -134,6 +134,7 @@ func groups() []*huma.Tag {
 		{Name: "Issuing", Description: "Report vaccination events and correct them. What is answered 200 is durable; sending the same again is harmless."},
 		{Name: "Files of records", Description: "Files of any size. Every row ends as issued, unchanged, or wrong with reasons."},
 		{Name: "Certificates", Description: "Find certificates, fetch them in each form, revoke them. A source sees what it delivered."},
+		{Name: "On demand", Description: "A person asks for certificates that were not made yet; the source system is asked for the record."},
 		{Name: "Verifying", Description: "Anybody may ask what a certificate is worth. Nothing of it is kept."},
 	}
 }
@@ -145,7 +146,7 @@ const Order = "order"
 // group adds the groups to the description.
 func group(o *huma.OpenAPI) {
 	parts := []struct{ part, group string }{
-		{"events", "Issuing"}, {"corrections", "Issuing"}, {"uploads", "Files of records"}, {"certificates", "Certificates"}, {"verify", "Verifying"},
+		{"events", "Issuing"}, {"corrections", "Issuing"}, {"uploads", "Files of records"}, {"certificates", "Certificates"}, {"on-demand", "On demand"}, {"verify", "Verifying"},
 	}
 	o.Tags = groups()
 	for path, item := range o.Paths {
