@@ -54,7 +54,7 @@ func (a Action) fits(c HoldClass) bool {
 	case Retry:
 		return c != Deleted
 	case Release:
-		return slices.Contains([]HoldClass{OverLimit, OutOfScope, Moved, SameDose, PossibleDuplicate, SecondDose}, c)
+		return slices.Contains([]HoldClass{OverLimit, OutOfScope, Moved, WasRevoked, SameDose, PossibleDuplicate, SecondDose}, c)
 	case Reject:
 		return c != Deleted
 	case Revoke, Keep:

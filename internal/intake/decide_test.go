@@ -199,6 +199,8 @@ func TestDeletionsAreDecided(t *testing.T) {
 	w.sent("unchanged:no-dose", person("p1", "name=Ann Lee")) // of the deleted ones nothing comes
 	w.sent("held:revoked", dose("d1", "p1", 1, "@=3", "lot=PF1"))
 	w.certified("clinic:p1", "2 PF1 Marcia Campbell", "3 PF1 Marcia Campbell")
+	w.decided(intake.Decided{Items: 1, Issued: 1}, intake.HoldFilter{Class: intake.WasRevoked}, intake.Release) // it says another name now
+	w.certified("clinic:p1", "1 PF1 Ann Lee", "2 PF1 Marcia Campbell", "3 PF1 Marcia Campbell")
 	w.audited("hold.revoke", 1)
 	w.audited("hold.keep", 1)
 	w.audited("revoke", 1)

@@ -143,6 +143,10 @@ func (b *batch) judge(v *verdict) error {
 		return nil
 	}
 	if !b.release[f] {
+		if certified && f.row.Content == nil {
+			v.hold(WasRevoked, "", "its certificate was revoked after the source had deleted the record, and now the source has it again: release it to certify it again where it says something else; issue the certificate again, then retry, where it says the same")
+			return nil
+		}
 		if b.outOfScope(v) {
 			v.hold(OutOfScope, "vaccination.centre", "this facility is not among those that the source reports for: widen the source's scope, release the record, or reject it")
 			return nil

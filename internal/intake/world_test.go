@@ -293,4 +293,6 @@ func isCode(err error, code vaccination.Code) bool {
 	return err != nil && vaccination.ErrorCode(err) == code
 }
 
+type mappingOf = mapping.Mapping
+
 var errTest = errors.New("as the test wants it")
