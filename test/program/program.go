@@ -67,6 +67,8 @@ type Options struct {
 	Dir string   // where it is started
 	// StopAfter tells it to stop (SIGTERM) after this time; 0 does not.
 	StopAfter time.Duration
+	// KillAfter kills it (SIGKILL) after this time; 0 does not.
+	KillAfter time.Duration
 }
 
 // Run runs a command to its end.
@@ -89,6 +91,9 @@ func RunWith(t testing.TB, o Options, args ...string) Result {
 	if err == nil {
 		if o.StopAfter > 0 {
 			defer time.AfterFunc(o.StopAfter, func() { _ = cmd.Process.Signal(syscall.SIGTERM) }).Stop()
+		}
+		if o.KillAfter > 0 {
+			defer time.AfterFunc(o.KillAfter, func() { _ = cmd.Process.Kill() }).Stop()
 		}
 		err = cmd.Wait()
 	}

@@ -45,8 +45,23 @@ func Start(t testing.TB, data string, args ...string) *Server {
 	return s
 }
 
+// StartOther is [Start] for another divoc than the one under test.
+func StartOther(t testing.TB, other, data string, args ...string) *Server {
+	t.Helper()
+	s, err := start(t, other, data, args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 // TryStart is [Start] for a server that may not start.
 func TryStart(t testing.TB, data string, args ...string) (*Server, error) {
+	t.Helper()
+	return start(t, binary, data, args)
+}
+
+func start(t testing.TB, program, data string, args []string) (*Server, error) {
 	t.Helper()
 	all := append([]string{"serve", "--data", data}, args...)
 	if !strings.Contains(strings.Join(args, " "), "--listen") {
@@ -57,6 +72,7 @@ func TryStart(t testing.TB, data string, args ...string) (*Server, error) {
 		MaxIdleConnsPerHost: 16, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the test's own certificate
 	}}
 	s.cmd = command(context.Background(), Options{}, all)
+	s.cmd.Path, s.cmd.Args[0] = program, program
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.log
 	if err := s.cmd.Start(); err != nil {
 		return nil, err
