@@ -112,8 +112,14 @@ func (p *proxy) client(from string) *http.Client {
 	return &http.Client{Transport: transport, Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-// get asks for a path and returns status and body.
-func get(t *testing.T, c *http.Client, path string, header ...string) (*http.Response, string) {
+// reply is what came back.
+type reply struct {
+	StatusCode, ProtoMajor int
+	Header                 http.Header
+}
+
+// get asks for a path and returns what came back, and its body.
+func get(t *testing.T, c *http.Client, path string, header ...string) (reply, string) {
 	t.Helper()
 	r, err := http.NewRequest(http.MethodGet, "https://certificates.example.org"+path, nil)
 	if err != nil {
@@ -131,7 +137,7 @@ func get(t *testing.T, c *http.Client, path string, header ...string) (*http.Res
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a, string(body)
+	return reply{a.StatusCode, a.ProtoMajor, a.Header}, string(body)
 }
 
 // TestTheProxyTellsWhoAsks puts nginx before what divoc puts before its pages.
@@ -186,7 +192,10 @@ func TestTheProxyTellsWhoAsks(t *testing.T) {
 		t.Fatalf("progress begins with %q", lines.Text())
 	}
 	said <- struct{}{}
-	if !lines.Scan() || !lines.Scan() || lines.Text() != "event: two" {
+	if lines.Scan() && lines.Text() == "" { // between two events
+		lines.Scan()
+	}
+	if lines.Text() != "event: two" {
 		t.Errorf("progress goes on with %q", lines.Text())
 	}
 	// A large file arrives while it is sent.
