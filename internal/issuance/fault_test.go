@@ -1,23 +1,18 @@
 package issuance_test
 
 import (
-	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
-	"net"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -28,6 +23,10 @@ type act struct {
 	do     func(*issuance.Service, *world) (issuance.Result, error)
 	writes []string // "INSERT ON table", in the order of the transaction
 	again  issuance.Outcome
+	// What the same request again does after all was persisted: nothing, unless it
+	// is refused with a code, or does its work once more.
+	refused vaccination.Code
+	repeats bool
 }
 
 func acts() map[string]act {
@@ -41,12 +40,20 @@ func acts() map[string]act {
 			return r[0], nil
 		}
 	}
+	done := func(do func(*issuance.Service, *world) error) func(*issuance.Service, *world) (issuance.Result, error) {
+		return func(s *issuance.Service, w *world) (issuance.Result, error) { return issuance.Result{}, do(s, w) }
+	}
+	only := func(w *world) vaccination.CertificateID {
+		return vaccination.CertificateID(w.bytes("SELECT id FROM certificate ORDER BY version LIMIT 1"))
+	}
 	moved := with(event("A-1", 1), func(e *vaccination.Event) { e.Contacts = []string{"tel:6585550199"} })
+	flags := []string{"UPDATE ON certificate", "INSERT ON audit"}
+	published := func(w *world) { certified(w); w.flagged(only(w), "revocation") }
 	return map[string]act{
 		"certify": {
 			before: func(*world) {},
 			do:     issue(issuance.Certify, event("A-1", 1)),
-			writes: []string{"INSERT ON person", "INSERT ON person_index", "INSERT ON certificate", "INSERT ON audit", "UPDATE OF audit_seq ON bucket_group"},
+			writes: []string{"UPDATE OF status_next ON bucket_group", "INSERT ON person", "INSERT ON person_index", "INSERT ON certificate", "INSERT ON audit", "UPDATE OF audit_seq ON bucket_group"},
 			again:  issuance.Unchanged,
 		},
 		"certify a second dose": {
@@ -56,15 +63,32 @@ func acts() map[string]act {
 			again:  issuance.Unchanged,
 		},
 		"correct": {
-			before: certified,
+			before: published,
 			do:     issue(issuance.Correct, with(event("A-1", 1), lot("PF2"))),
-			writes: []string{"UPDATE ON person", "UPDATE ON certificate", "INSERT ON certificate", "INSERT ON audit"},
+			writes: []string{"UPDATE ON person", "UPDATE ON certificate", "INSERT ON certificate", "UPDATE ON status_list", "INSERT ON audit"},
 			again:  issuance.Unchanged,
 		},
 		"new contacts": {
 			before: certified,
 			do:     issue(issuance.Correct, moved),
 			writes: []string{"UPDATE ON person", "INSERT ON person_index", "UPDATE ON certificate", "INSERT ON audit"},
+			again:  issuance.Unchanged,
+		},
+		"settle a newer state": {
+			before: func(w *world) {
+				if _, err := w.tell(w.authoritative("feed"), event("A-1", 1), at(1)); err != nil {
+					w.t.Fatal(err)
+				}
+			},
+			do: func(s *issuance.Service, w *world) (issuance.Result, error) {
+				told := []issuance.Told{{Event: with(event("A-1", 1), lot("PF2")), AsOf: at(2)}}
+				each, err := s.Settle(w.ctx, access.Caller{Actor: "feed", Role: access.SourceRole, Source: "feed"}, told, nil)
+				if err != nil {
+					return issuance.Result{}, err
+				}
+				return each[0].Result, each[0].Err
+			},
+			writes: []string{"UPDATE ON certificate", "INSERT ON certificate", "UPDATE ON told", "INSERT ON audit"},
 			again:  issuance.Unchanged,
 		},
 		"revoke": {
@@ -76,9 +100,78 @@ func acts() map[string]act {
 				}
 				return issuance.Result{ID: ids[0]}, nil
 			},
-			writes: []string{"UPDATE ON certificate", "INSERT ON audit"},
+			writes: flags,
+		},
+		"suspend until": {
+			before: certified,
+			do: done(func(s *issuance.Service, w *world) error {
+				return s.Suspend(w.ctx, w.by, only(w), w.now.Add(time.Hour), "")
+			}),
+			writes:  append([]string{"INSERT ON suspension"}, flags...),
+			repeats: true, // another audit entry, and the same end
+		},
+		"lift by hand": {
+			before: func(w *world) { w.suspended("A-1", time.Hour) },
+			do: done(func(s *issuance.Service, w *world) error {
+				_, err := s.Change(w.ctx, w.by, only(w), vaccination.ActLift, "")
+				return err
+			}),
+			writes:  append([]string{"DELETE ON suspension"}, flags...),
+			refused: vaccination.Conflict, // it is valid
+		},
+		"lift by the job": {
+			before: func(w *world) { w.suspended("A-1", time.Hour); w.now = w.now.Add(time.Hour) },
+			do:     done(func(s *issuance.Service, w *world) error { _, err := s.LiftEnded(w.ctx); return err }),
+			writes: append([]string{"DELETE ON suspension"}, flags...),
+		},
+		"issue again": {
+			before: func(w *world) {
+				certified(w)
+				if _, err := w.RevokeDoses(w.ctx, w.by, "", "A-1", nil, ""); err != nil {
+					w.t.Fatal(err)
+				}
+			},
+			do: func(s *issuance.Service, w *world) (issuance.Result, error) {
+				return s.ReissueByID(w.ctx, access.System("test"), only(w), "by mistake")
+			},
+			writes:  []string{"UPDATE ON person", "INSERT ON certificate", "INSERT ON audit"},
+			refused: vaccination.Conflict, // its certificate stands
+		},
+		"publish a list": {
+			before: certified,
+			do: done(func(s *issuance.Service, w *world) error {
+				return s.PublishList(w.ctx, int32(w.count("SELECT status_list FROM certificate")))
+			}),
+			writes:  []string{"INSERT ON status_list"},
+			repeats: true, // signed once more
+		},
+		"publish a list again": {
+			before: published,
+			do: done(func(s *issuance.Service, w *world) error {
+				return s.PublishList(w.ctx, int32(w.count("SELECT status_list FROM certificate")))
+			}),
+			writes:  []string{"UPDATE ON status_list"},
+			repeats: true,
+		},
+		"make a trust bundle": {
+			before:  certified,
+			do:      done(func(s *issuance.Service, w *world) error { _, err := s.TrustBundle(w.ctx); return err }),
+			writes:  []string{"INSERT ON setting"},
+			repeats: true, // with the next version
 		},
 	}
+}
+
+// faults are the rows of docs/faults.md that acts make.
+func faults() []string {
+	var out []string
+	for name, a := range acts() {
+		for _, write := range a.writes {
+			out = append(out, name+" | "+write+" | not persisted")
+		}
+		out = append(out, name+" | commit | not persisted", name+" | commit | persisted")
+	}
+	return out
 }
 
 // state is everything that an act may change, as text.
@@ -88,6 +181,8 @@ func (w *world) state() string {
 	for _, q := range []string{
 		"SELECT t::text FROM person t ORDER BY 1", "SELECT t::text FROM person_index t ORDER BY 1",
 		"SELECT t::text FROM certificate t ORDER BY 1", "SELECT t::text FROM audit t ORDER BY 1",
+		"SELECT t::text FROM suspension t ORDER BY 1", "SELECT t::text FROM told t ORDER BY 1",
+		"SELECT t::text FROM status_list t ORDER BY 1", "SELECT t::text FROM setting t ORDER BY 1",
 		"SELECT (id, audit_seq, audit_head)::text FROM bucket_group ORDER BY id",
 	} {
 		rows, err := w.store.Pool().Query(w.ctx, q)
@@ -112,10 +207,8 @@ func (w *world) exec(statement string) {
 
 // failing makes one kind of write fail until heal is called.
 func (w *world) failing(write string) (heal func()) {
-	_, table, _ := strings.Cut(write, " ON ")
-	w.exec("CREATE OR REPLACE FUNCTION inject() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'injected'; END $$")
-	w.exec("CREATE TRIGGER inject BEFORE " + write + " FOR EACH ROW EXECUTE FUNCTION inject()")
-	return func() { w.exec("DROP TRIGGER inject ON " + table) }
+	w.t.Helper()
+	return pgtest.Fail(w.t, w.store.Pool(), write)
 }
 
 // TestFailedAndNotPersisted lets each single write of each act fail: nothing of
@@ -170,13 +263,13 @@ func TestAReadThatCannotBeRecordedShowsNothing(t *testing.T) {
 // again ends with one certificate.
 func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 	for name, a := range acts() {
-		for _, cut := range []string{"before", "after"} {
-			t.Run(name+", cut "+cut, func(t *testing.T) {
+		for _, cut := range []pgtest.Cut{pgtest.BeforeCommit, pgtest.AfterCommit} {
+			t.Run(name+", cut "+string(cut), func(t *testing.T) {
 				w := newWorld(t, "jamaica")
 				a.before(w)
 				before := w.state()
-				p := proxyFor(t, w.store.Pool().Config().ConnString())
-				store, err := registry.Open(w.ctx, p.url)
+				p := pgtest.NewProxy(t, w.store.Pool().Config().ConnString())
+				store, err := registry.Open(w.ctx, p.URL)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -185,7 +278,7 @@ func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 				o.Store = store
 				behind := issuance.New(o)
 
-				p.cut.Store(cut)
+				p.Cut(cut)
 				r, err := a.do(behind, w)
 				if err == nil {
 					t.Fatalf("it answers %+v although the connection broke", r)
@@ -194,19 +287,23 @@ func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 					t.Errorf("error = %v, want one that says the database is not there", err)
 				}
 				persisted := w.state()
-				if cut == "before" && persisted != before {
+				if cut == pgtest.BeforeCommit && persisted != before {
 					t.Errorf("persisted (-before +after):\n%s", cmp.Diff(before, persisted))
 				}
-				if cut == "after" && persisted == before {
+				if cut == pgtest.AfterCommit && persisted == before {
 					t.Error("nothing is persisted although PostgreSQL answered the commit")
 				}
 
-				p.cut.Store("")
+				p.Cut(pgtest.Never)
 				again, err := a.do(behind, w)
-				if err != nil {
+				if cut == pgtest.AfterCommit && a.refused != "" {
+					if vaccination.ErrorCode(err) != a.refused {
+						t.Errorf("the same request again: %v, want %s", err, a.refused)
+					}
+				} else if err != nil {
 					t.Fatalf("the same request again: %v", err)
 				}
-				if cut == "after" {
+				if cut == pgtest.AfterCommit && !a.repeats {
 					if again.Outcome != a.again {
 						t.Errorf("outcome of the same request again = %q, want %q", again.Outcome, a.again)
 					}
@@ -227,8 +324,8 @@ func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 // reservation of status positions, whose outcome the service then cannot know.
 func TestAPositionReservedWhileTheConnectionBreaksIsNeverUsedTwice(t *testing.T) {
 	w := newWorld(t, "jamaica")
-	p := proxyFor(t, w.store.Pool().Config().ConnString())
-	store, err := registry.Open(w.ctx, p.url)
+	p := pgtest.NewProxy(t, w.store.Pool().Config().ConnString())
+	store, err := registry.Open(w.ctx, p.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,9 +336,9 @@ func TestAPositionReservedWhileTheConnectionBreaksIsNeverUsedTwice(t *testing.T)
 	cuts := 0
 	for i := range 40 {
 		e := []vaccination.Event{event(fmt.Sprint("N-", i), 1)}
-		p.cut.Store("reserved")
+		p.Cut(pgtest.AfterUpdate)
 		_, err := behind.Issue(w.ctx, w.by, issuance.Certify, e)
-		p.cut.Store("")
+		p.Cut(pgtest.Never)
 		if err == nil {
 			continue // this bucket group had positions left
 		}
@@ -262,90 +359,6 @@ func (w *world) count(q string) (n int) {
 		w.t.Fatal(err)
 	}
 	return n
-}
-
-// proxy stands between the service and PostgreSQL and cuts a connection where
-// cut says: "before" a commit is passed on, "after" PostgreSQL answered one, or
-// when it answered that positions are "reserved".
-type proxy struct {
-	url string
-	cut atomic.Value // string
-}
-
-func proxyFor(t *testing.T, target string) *proxy {
-	t.Helper()
-	u, err := url.Parse(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	q := u.Query()
-	server := filepath.Join(q.Get("host"), ".s.PGSQL.5432")
-	dir, err := os.MkdirTemp("", "cut") // t.TempDir is too long for a socket's path
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener, err := net.Listen("unix", filepath.Join(dir, ".s.PGSQL.5432"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	t.Cleanup(func() { cancel(); _ = listener.Close(); _ = os.RemoveAll(dir) })
-	q.Set("host", dir)
-	u.RawQuery = strings.ReplaceAll(q.Encode(), "+", "%20")
-	p := &proxy{url: u.String()}
-	p.cut.Store("")
-	go func() {
-		for {
-			client, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			backend, err := net.Dial("unix", server)
-			if err != nil {
-				_ = client.Close()
-				continue
-			}
-			end := func() { _ = client.Close(); _ = backend.Close() }
-			context.AfterFunc(ctx, end)
-			go func() { defer end(); p.pass(client, backend, true) }()
-			go func() { defer end(); p.pass(backend, client, false) }()
-		}
-	}()
-	return p
-}
-
-// pass copies messages until one is met where the connection is to be cut.
-func (p *proxy) pass(from io.Reader, to io.Writer, client bool) {
-	startup := client // the client's first message has no type
-	for {
-		head := make([]byte, 5)
-		if startup {
-			head = head[:4]
-		}
-		if _, err := io.ReadFull(from, head); err != nil {
-			return
-		}
-		body := make([]byte, binary.BigEndian.Uint32(head[len(head)-4:])-4)
-		if _, err := io.ReadFull(from, body); err != nil {
-			return
-		}
-		cut := p.cut.Load()
-		is := func(kind byte, text string) bool {
-			return !startup && head[0] == kind && strings.EqualFold(strings.TrimRight(string(body), "\x00"), text)
-		}
-		switch {
-		case client && cut == "before" && is('Q', "commit"):
-			return
-		case !client && cut == "after" && is('C', "COMMIT"):
-			return
-		case !client && cut == "reserved" && is('C', "UPDATE 1"): // RETURNING: the new end
-			return
-		}
-		startup = false
-		if _, err := to.Write(append(head, body...)); err != nil {
-			return
-		}
-	}
 }
 
 // TestAStatusIsToldOverANewConnection breaks every connection that waits, as a

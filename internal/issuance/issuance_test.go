@@ -40,9 +40,15 @@ type world struct {
 
 func newWorld(t testing.TB, country string) *world {
 	t.Helper()
+	return newWorldOn(t, country, pgtest.URL(t))
+}
+
+// newWorldOn is newWorld on a database that has its tables.
+func newWorldOn(t testing.TB, country, url string) *world {
+	t.Helper()
 	ctx := context.Background()
 	w := &world{t: t, ctx: ctx, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)}
-	store, err := registry.Open(ctx, pgtest.URL(t))
+	store, err := registry.Open(ctx, url)
 	if err != nil {
 		t.Fatal(err)
 	}

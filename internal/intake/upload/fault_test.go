@@ -1,0 +1,198 @@
+package upload_test
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/opendivoc/divoc/internal/intake/upload"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
+	"github.com/opendivoc/divoc/internal/registry"
+)
+
+// act is one step of an upload's way, with the writes it is made of.
+type act struct {
+	before func(*world)
+	do     func(*world, *upload.Service) error
+	writes []string
+}
+
+func twoRows() string {
+	wrong := row(2)
+	wrong["recipientName"] = ""
+	return header() + line(row(1)) + line(wrong)
+}
+
+func acts() map[string]act {
+	receive := func(w *world, s *upload.Service) error {
+		_, err := s.Receive(w.ctx, w.by, upload.File{Name: "people.csv", Format: upload.CSV, Body: strings.NewReader(twoRows())})
+		return err
+	}
+	process := func(w *world, s *upload.Service) error {
+		return s.Process(w.ctx, int64(w.number("SELECT min(id) FROM upload")), nil)
+	}
+	received := func(w *world) { w.csv(twoRows()) }
+	return map[string]act{
+		"receive a file": {
+			before: func(*world) {},
+			do:     receive,
+			writes: []string{"INSERT ON upload", "INSERT ON upload_chunk", "UPDATE ON upload", "INSERT ON audit"},
+		},
+		"issue a batch of rows": {
+			before: received,
+			do:     process,
+			writes: []string{"UPDATE ON upload", "INSERT ON upload_row", "INSERT ON certificate", "INSERT ON audit"},
+		},
+		"end an upload": {
+			before: func(w *world) {
+				received(w)
+				heal := pgtest.Fail(w.t, w.store.Pool(), "DELETE ON upload_chunk")
+				if err := process(w, w.Service); err == nil {
+					w.t.Fatal("ended although it could not")
+				}
+				heal()
+			},
+			do:     process,
+			writes: []string{"UPDATE ON upload", "DELETE ON upload_chunk", "INSERT ON audit"},
+		},
+		"remove wrong rows": {
+			before: func(w *world) {
+				w.done(w.csv(twoRows()))
+				w.now = w.now.Add(upload.DefaultKeep + time.Second)
+			},
+			do:     func(w *world, s *upload.Service) error { return s.Clear(w.ctx) },
+			writes: []string{"UPDATE ON upload", "UPDATE ON upload_row", "INSERT ON audit"},
+		},
+	}
+}
+
+func (w *world) state() string {
+	w.t.Helper()
+	var b strings.Builder
+	for _, table := range []string{"upload", "upload_row", "upload_chunk", "certificate", "person", "audit"} {
+		rows, err := w.store.Pool().Query(w.ctx, "SELECT left(t::text, 2000) FROM "+table+" t ORDER BY 1")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		b.WriteString(table + "\n" + strings.Join(lines, "\n") + "\n")
+	}
+	return b.String()
+}
+
+// ended sees every upload to its end and checks what came of them.
+func (w *world) ended() {
+	w.t.Helper()
+	list, err := w.List(w.ctx, w.by, 0)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	slices.Reverse(list)
+	for i, u := range list {
+		want := "done: 2 rows, 1 issued, 0 unchanged, 1 wrong"
+		if i > 0 { // sent again, as its sender heard nothing
+			want = "done: 2 rows, 0 issued, 1 unchanged, 1 wrong"
+		}
+		w.totals(w.process(u.ID), want)
+	}
+	if n := w.count("upload_chunk"); n != 0 {
+		w.t.Errorf("%d pieces of files are left", n)
+	}
+	w.checked(1)
+}
+
+// TestFailedAndNotPersisted lets each single write of each step fail: nothing of
+// the step remains, and the same again goes to its end.
+func TestFailedAndNotPersisted(t *testing.T) {
+	for name, a := range acts() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			a.before(w)
+			before := w.state()
+			for _, write := range a.writes {
+				heal := pgtest.Fail(t, w.store.Pool(), write)
+				if err := a.do(w, w.Service); err == nil {
+					t.Errorf("it succeeds although %s fails", write)
+				}
+				heal()
+				if diff := cmp.Diff(before, w.state()); diff != "" {
+					t.Errorf("what is left after %s failed (-before +after):\n%s", write, diff)
+				}
+				w.agrees()
+			}
+			if err := a.do(w, w.Service); err != nil {
+				t.Errorf("the same again: %v", err)
+			}
+			w.ended()
+		})
+	}
+}
+
+// TestTheConnectionBreaksAtTheCommit cuts the connection before and after the
+// commit of each step.
+func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
+	for name, a := range acts() {
+		for _, cut := range []pgtest.Cut{pgtest.BeforeCommit, pgtest.AfterCommit} {
+			t.Run(name+", cut "+string(cut), func(t *testing.T) {
+				w := newWorld(t)
+				a.before(w)
+				before := w.state()
+				p := pgtest.NewProxy(t, w.store.Pool().Config().ConnString())
+				store, err := registry.Open(w.ctx, p.URL)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer store.Close()
+				o, i := w.o, w.issuance.Options
+				i.Store = store
+				o.Store, o.Issuance = store, issuance.New(i)
+				behind := upload.New(o)
+				p.Cut(cut)
+				err = a.do(w, behind)
+				p.Cut(pgtest.Never)
+				if err == nil || !registry.IsDown(err) && !errors.Is(err, registry.ErrChanged) {
+					t.Errorf("the connection broke: %v", err)
+				}
+				if persisted := w.state() != before; persisted != (cut == pgtest.AfterCommit) {
+					t.Errorf("persisted: %t\n%s", persisted, cmp.Diff(before, w.state()))
+				}
+				w.agrees()
+				if err := a.do(w, behind); err != nil {
+					t.Errorf("the same again: %v", err)
+				}
+				w.ended()
+			})
+		}
+	}
+}
+
+// TestTheTableOfFaults compares docs/faults.md with what the tests above do.
+func TestTheTableOfFaults(t *testing.T) {
+	table := pgtest.FaultTable(t, "internal/intake/upload")
+	tested := map[string]string{}
+	for name, a := range acts() {
+		for _, write := range a.writes {
+			tested[name+" | "+write+" | not persisted"] = "TestFailedAndNotPersisted"
+		}
+		tested[name+" | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
+		tested[name+" | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(tested)), slices.Sorted(maps.Keys(table))); diff != "" {
+		t.Errorf("rows of the table (-tested +written):\n%s", diff)
+	}
+	for row, test := range table {
+		if tested[row] != test {
+			t.Errorf("%s is tested by %s, not %q", row, tested[row], test)
+		}
+	}
+}

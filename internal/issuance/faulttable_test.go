@@ -1,0 +1,66 @@
+package issuance_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
+)
+
+// TestTheTableOfFaults compares docs/faults.md with what the tests do.
+func TestTheTableOfFaults(t *testing.T) {
+	table := pgtest.FaultTable(t, "internal/issuance")
+	if diff := cmp.Diff(slices.Sorted(slices.Values(faults())), slices.Sorted(maps.Keys(table))); diff != "" {
+		t.Errorf("rows of the table (-tested +written):\n%s", diff)
+	}
+	for row, test := range table {
+		want := "TestFailedAndNotPersisted"
+		if strings.Contains(row, "| commit |") {
+			want = "TestTheConnectionBreaksAtTheCommit"
+		}
+		if test != want {
+			t.Errorf("%s is tested by %s, not %q", row, want, test)
+		}
+	}
+}
+
+var namedTest = regexp.MustCompile("`([a-z/]+)` `(Test[A-Za-z]+)`")
+
+// TestEveryTestOfTheTableExists looks for the tests that docs/faults.md names
+// with their package.
+func TestEveryTestOfTheTableExists(t *testing.T) {
+	root := filepath.Join("..", "..")
+	text, err := os.ReadFile(filepath.Join(root, "docs", "faults.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := namedTest.FindAllStringSubmatch(string(text), -1)
+	if len(named) < 10 {
+		t.Errorf("%d tests are named", len(named))
+	}
+	for _, m := range named {
+		files, err := filepath.Glob(filepath.Join(root, m[1], "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(file string) bool {
+			code, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(code), "\nfunc "+m[2]+"(")
+		}) {
+			t.Errorf("there is no test %s in %s", m[2], m[1])
+		}
+	}
+	_, others, _ := strings.Cut(string(text), "## Clocks")
+	for line := range strings.Lines(others) {
+		if cells := strings.Split(line, "|"); len(cells) == 5 && !strings.Contains(line, "---") && cells[1] != " fault " && !namedTest.MatchString(cells[3]) {
+			t.Errorf("a row without its test: %s", line)
+		}
+	}
+}
