@@ -63,6 +63,9 @@ func fixedRoutes() []route {
 		{"POST /api/v1/intake/{source}", "/api/v1/intake/check", "202 404 403 202", func(n string) any { return m{"form_id": n, "case_ids": []string{}} }},
 		{"PUT /api/v1/intake/{source}", "/api/v1/intake/check", "202 404 403 202", func(n string) any { return m{"form_id": n, "case_ids": []string{}} }},
 		{"GET /api/v1/intake/{source}/{reference}", "/api/v1/intake/check/{reference}", read, nil},
+		{"POST /fhir", "", "403 403 403 403", func(string) any { return m{} }}, // none of them is a source that speaks FHIR
+		{"POST /fhir/{$}", "/fhir/", "403 403 403 403", func(string) any { return m{} }},
+		{"POST /fhir/Immunization", "", "403 403 403 403", func(string) any { return m{} }},
 		{"POST /divoc/api/v1/bulkCertify", "", "400 400 403 400", func(string) any { return m{} }},
 		{"GET /divoc/api/v1/certify/uploads", "", "200 200 403 200", nil},
 		{"GET /divoc/api/v1/certify/uploads/{uploadId}/errors", "/divoc/api/v1/certify/uploads/{upload}/errors", read, nil},
@@ -98,6 +101,8 @@ func fixedRoutes() []route {
 		{"GET /metrics", "", "200", nil},
 		{"/", "/", "200", nil},
 		{"/api/", "/api/v2", "404", nil},
+		{"/fhir/", "/fhir/x", "404", nil},
+		{"GET /fhir/metadata", "", "200", nil},
 		{"/divoc/", "/divoc/x", "404", nil},
 		{"/certificate/", "/certificate/x", "404", nil},
 		{"/verify", "/verify", "200", nil},

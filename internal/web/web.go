@@ -18,6 +18,7 @@ import (
 	"github.com/opendivoc/divoc/docs"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
@@ -26,6 +27,8 @@ import (
 	"github.com/opendivoc/divoc/internal/web/assets"
 	"github.com/opendivoc/divoc/internal/web/divocapi"
 	"github.com/opendivoc/divoc/internal/web/door"
+	"github.com/opendivoc/divoc/internal/web/get"
+	"github.com/opendivoc/divoc/internal/web/fhirdoor"
 	"github.com/opendivoc/divoc/internal/web/home"
 	"github.com/opendivoc/divoc/internal/web/page"
 	"github.com/opendivoc/divoc/internal/web/reference"
@@ -44,11 +47,13 @@ type Options struct {
 	Printer *printer.Printer
 	Uploads *upload.Service
 	Intake  *intake.Service
-	Log     *slog.Logger
-	Version string
-	Demo    bool
-	Now     func() time.Time
-	Traces  *tracing.Tracing // nil makes none
+	// OnDemand gives certificates to people who ask.
+	OnDemand *ondemand.Service
+	Log      *slog.Logger
+	Version  string
+	Demo     bool
+	Now      func() time.Time
+	Traces   *tracing.Tracing // nil makes none
 	// Backlog is what waits in the queue, TLSEnd when the TLS certificate ends;
 	// both for the measures, and nil for none.
 	Backlog func(context.Context) (issuance.Backlog, error)
@@ -90,22 +95,29 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 
 	s.machines(mux, registry)
 	s.published(mux)
-	described, err := api.Register(mux, api.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+	asking := &door.Limiter{Every: askEvery, Burst: askBurst, Now: o.Now}
+	described, err := api.Register(mux, api.Options{
+		OnDemand: o.OnDemand, Limit: asking,
+		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
 	if err != nil {
 		return nil, err
 	}
+	fhirdoor.Register(mux, fhirdoor.Options{Intake: o.Intake, Tokens: o.Tokens, PublicURL: o.Service.PublicURL, Version: o.Version, Now: o.Now, Log: o.Log})
 	sourcedoor.Register(mux, sourcedoor.Options{Intake: o.Intake, Tokens: o.Tokens, Now: o.Now, Log: o.Log})
 	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Log: o.Log})
 
 	// Pages are forms in browsers: what another site sends is refused.
 	foreign := http.NewCrossOriginProtection()
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { frame.Error(w, r, http.StatusForbidden) }))
-	options := home.Options{Frame: frame}
+	options := home.Options{Frame: frame, Get: o.OnDemand.Open()}
 	if o.Demo {
 		options.Demo = &demo{Options: o}
 		s.demo(mux)
 	}
 	mux.Handle("/", foreign.Handler(home.Handler(options)))
+	onDemand := foreign.Handler(get.Handler(get.Options{Frame: frame, OnDemand: o.OnDemand, Profile: p, Limit: asking.Take, PDF: o.Printer.PDF}))
+	mux.Handle(get.Path, onDemand)
+	mux.Handle(get.Path+"/", onDemand)
 	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage})))
 	guide := reference.Options{Frame: frame, API: described, PublicURL: o.Service.PublicURL, Documents: docs.Files}
 	mux.Handle("GET "+reference.Path, reference.Page(guide))
@@ -114,6 +126,13 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	mux.Handle("GET "+page.Prefix, frame.Theme())
 	return door.Observe(o.Log, door.NewMetrics(registry), o.Traces, o.Now, mux), nil
 }
+
+// How often one network may ask for certificates, each question and each code
+// counted: a mobile network's customers share a few addresses.
+const (
+	askEvery = time.Second
+	askBurst = 60
+)
 
 // machines adds what operators and their machines ask for.
 func (s *server) machines(mux door.Mux, registry *prometheus.Registry) {

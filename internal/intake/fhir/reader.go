@@ -33,28 +33,33 @@ type Reader struct{}
 // by its id, else by what it says. A Patient that has neither is refused: the
 // next delivery would make another person of them.
 func (Reader) Read(a intake.Arrival, m *mapping.Mapping) (intake.Reading, error) {
-	resources, err := parse(a.Body)
+	entries, err := parse(a.Body)
 	if err != nil {
 		return intake.Reading{}, err
 	}
-	b := newBundle(resources)
+	b := newBundle(entries)
 	var reading intake.Reading
-	for _, r := range resources {
-		var fragments []intake.Fragment
-		switch r.resource.text("resourceType") {
-		case "Patient":
-			fragments, err = b.patient(r.resource, m)
-		case "Immunization":
-			fragments, err = b.immunization(r, m)
-		case "QuestionnaireResponse":
-			fragments, err = questionnaire(r.resource, m)
-		}
+	for _, e := range entries {
+		fragments, err := b.fragments(e, m)
 		if err != nil {
 			return intake.Reading{}, err
 		}
 		reading.Fragments = append(reading.Fragments, fragments...)
 	}
 	return reading, nil
+}
+
+// fragments are the person or dose that an entry is.
+func (b bundle) fragments(e entry, m *mapping.Mapping) ([]intake.Fragment, error) {
+	switch e.resource.text("resourceType") {
+	case "Patient":
+		return b.patient(e.resource, m)
+	case "Immunization":
+		return b.immunization(e, m)
+	case "QuestionnaireResponse":
+		return questionnaire(e.resource, m)
+	}
+	return nil, nil
 }
 
 // entry is one resource of a body and the name that others refer to it by.
@@ -68,21 +73,28 @@ func invalid(message string) error { return vaccination.Errorf(vaccination.Inval
 
 // parse reads a body into its resources.
 func parse(body []byte) ([]entry, error) {
-	body = bytes.TrimPrefix(body, []byte("\ufeff"))
-	if deep(body) {
-		return nil, invalid("the body is nested too deeply")
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	var root element
-	if err := d.Decode(&root); err != nil || d.More() {
-		return nil, invalid("the body is no JSON of one FHIR resource")
+	root, err := decode(body)
+	if err != nil {
+		return nil, err
 	}
 	out, err := unfold(entry{resource: root}, 0)
 	if err == nil && len(out) > maxEntries {
 		err = invalid("a Bundle has at most 5000 entries")
 	}
 	return out, err
+}
+
+func decode(body []byte) (root element, err error) {
+	body = bytes.TrimPrefix(body, []byte("\ufeff"))
+	if deep(body) {
+		return nil, invalid("the body is nested too deeply")
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	if err := d.Decode(&root); err != nil || d.More() {
+		return nil, invalid("the body is no JSON of one FHIR resource")
+	}
+	return root, nil
 }
 
 // unfold takes resources out of Bundles and Parameters.

@@ -5,11 +5,9 @@
 package sourcedoor
 
 import (
-	"encoding/base64"
 	"log/slog"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
@@ -52,7 +50,7 @@ func (h *handler) answer(f func(http.ResponseWriter, *http.Request) error) http.
 // source recognises who calls, by a token of the source in any of the ways in
 // which forwarders can send one, and opens the source.
 func (h *handler) source(r *http.Request) (access.Caller, intake.Source, error) {
-	secret, err := secretOf(r)
+	secret, err := door.SourceSecret(r)
 	if err != nil {
 		return access.Caller{}, intake.Source{}, err
 	}
@@ -73,32 +71,6 @@ func (h *handler) source(r *http.Request) (access.Caller, intake.Source, error) 
 		return by, src, missing
 	}
 	return by, src, err
-}
-
-// secretOf is the token of a request: the password of Basic, a Bearer token, or
-// an API key in a header of its own. Two are refused: of two, a proxy in front may
-// have looked at the other.
-func secretOf(r *http.Request) (string, error) {
-	none := vaccination.Errorf(vaccination.Unauthorized, "this needs a token of the source: as the password of Basic, as a Bearer token, or in the header X-API-Key; `divoc token create --role source --source NAME` makes one")
-	header, key := r.Header.Values("Authorization"), r.Header.Values("X-Api-Key")
-	if len(header)+len(key) != 1 {
-		return "", none
-	}
-	if len(key) == 1 {
-		return strings.TrimSpace(key[0]), nil
-	}
-	scheme, value, _ := strings.Cut(header[0], " ")
-	value = strings.TrimSpace(value)
-	switch {
-	case strings.EqualFold(scheme, "Bearer"):
-		return value, nil
-	case strings.EqualFold(scheme, "Basic"):
-		if plain, err := base64.StdEncoding.DecodeString(value); err == nil {
-			_, password, _ := strings.Cut(string(plain), ":")
-			return password, nil
-		}
-	}
-	return "", none
 }
 
 // receipt is what a forwarder hears. The reference says nothing of a person, so
@@ -209,7 +181,7 @@ func (h *handler) token(w http.ResponseWriter, r *http.Request) error {
 	}
 	if secret == "" {
 		var err error
-		if secret, err = secretOf(r); err != nil {
+		if secret, err = door.SourceSecret(r); err != nil {
 			return err
 		}
 	}

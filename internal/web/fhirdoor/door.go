@@ -1,0 +1,178 @@
+// Package fhirdoor is the door for systems that speak FHIR R4: they post a Bundle,
+// an Immunization, or WHO's Submit Health Event, and hear of each entry what
+// became of it.
+package fhirdoor
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/intake/fhir"
+	"github.com/opendivoc/divoc/internal/web/door"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+const (
+	maxBody = 16 << 20 // bytes of one request
+	// waiting is how long a sender waits to hear what became of its entries; what
+	// takes longer is stored and goes on.
+	waiting = 20 * time.Second
+
+	contentType = "application/fhir+json"
+)
+
+// Options are what the door opens to.
+type Options struct {
+	Intake    *intake.Service
+	Tokens    access.Tokens
+	PublicURL string
+	Version   string
+	Now       func() time.Time
+	Log       *slog.Logger
+}
+
+type handler struct{ Options }
+
+// Register adds the door's paths to mux.
+func Register(mux door.Mux, o Options) {
+	h := &handler{o}
+	mux.HandleFunc("GET /fhir/metadata", h.metadata)
+	mux.HandleFunc("POST /fhir", h.post)
+	mux.HandleFunc("POST /fhir/{$}", h.post)
+	mux.HandleFunc("POST /fhir/Immunization", h.post)
+	door.Missing(mux, "/fhir/", h.fail)
+}
+
+func (h *handler) write(w http.ResponseWriter, status int, v any) {
+	door.WriteJSON(w, status, contentType, v)
+}
+
+func (h *handler) fail(w http.ResponseWriter, _ *http.Request, err error) {
+	e, _ := door.Public(h.Log, err)
+	h.write(w, door.Status(e.Code), fhir.ErrorOutcome(e))
+}
+
+// source recognises the caller, whose token is of a source that speaks FHIR.
+func (h *handler) source(r *http.Request) (intake.Source, error) {
+	secret, err := door.SourceSecret(r)
+	if err != nil {
+		return intake.Source{}, err
+	}
+	by, err := h.Tokens.Authenticate(r.Context(), secret)
+	if err != nil {
+		return intake.Source{}, err
+	}
+	if err := by.Can(access.Certify); err != nil {
+		return intake.Source{}, err
+	}
+	if by.Role != access.SourceRole {
+		return intake.Source{}, vaccination.Errorf(vaccination.Forbidden, "only a source delivers here: use a token that was made for one")
+	}
+	src, err := h.Intake.Source(r.Context(), by.Source)
+	if err == nil && src.Kind != intake.FHIR || vaccination.ErrorCode(err) == vaccination.NotFound {
+		return src, vaccination.Errorf(vaccination.Forbidden, "the source of this token does not speak FHIR: `divoc source create --kind fhir` makes one that does")
+	}
+	return src, err
+}
+
+func (h *handler) post(w http.ResponseWriter, r *http.Request) {
+	if err := h.take(w, r); err != nil {
+		h.fail(w, r, err)
+	}
+}
+
+func (h *handler) take(w http.ResponseWriter, r *http.Request) error {
+	src, err := h.source(r)
+	if err != nil {
+		return err
+	}
+	body, err := door.ReadBody(w, r, maxBody)
+	if err != nil {
+		return err
+	}
+	// What is no JSON at all is a mistake of the connection, not of a record.
+	if !json.Valid(body) {
+		return vaccination.Errorf(vaccination.Invalid, "the body is not JSON: only %s is read", contentType)
+	}
+	reference, err := h.Intake.Receive(r.Context(), src.Name, intake.Arrival{
+		Channel: intake.Push, ContentType: contentType, Body: body, Received: h.Now(),
+	})
+	if err != nil {
+		return err
+	}
+	request := fhir.ReadRequest(body, src.Mapping)
+	responses := h.responses(r.Context(), src.Name, reference, request)
+	if request.Kind == "" {
+		one := responses[0]
+		status, err := strconv.Atoi(one.Status[:3])
+		if err != nil {
+			return err
+		}
+		h.write(w, status, one.Outcome)
+		return nil
+	}
+	answer := fhir.ResponseBundle{Type: "Bundle", Kind: request.Kind + "-response", Entry: []fhir.ResponseEntry{}}
+	if request.Kind != "transaction" {
+		answer.Kind = "batch-response"
+	}
+	for _, one := range responses {
+		answer.Entry = append(answer.Entry, fhir.ResponseEntry{Response: one})
+	}
+	h.write(w, http.StatusOK, answer)
+	return nil
+}
+
+// responses are one for each entry; at least one. From here on everything is
+// stored: an error only means that less can be said of it.
+func (h *handler) responses(ctx context.Context, source, reference string, request fhir.Request) []fhir.Response {
+	ctx, cancel := context.WithTimeout(ctx, waiting)
+	defer cancel()
+	if _, err := h.Intake.Settle(ctx, source, reference); err != nil {
+		h.Log.Warn("a delivery is stored and waits", slog.String("source", source), slog.String("error", err.Error()))
+	}
+	found, whole, err := h.Intake.Doses(ctx, source, reference, request.Doses)
+	if err != nil {
+		h.Log.Warn("a delivery is stored and cannot be told about", slog.String("source", source), slog.String("error", err.Error()))
+	}
+	doses := request.Doses
+	if len(doses) == 0 {
+		doses = []string{""}
+	}
+	out := make([]fhir.Response, len(doses))
+	for i, id := range doses {
+		item, ok := found[id]
+		switch {
+		case id != "" && ok:
+			out[i] = fhir.Answer(item)
+		case whole != nil && whole.State == intake.Held:
+			out[i] = fhir.Answer(*whole)
+		default:
+			out[i] = fhir.Stored(reference)
+		}
+	}
+	return out
+}
+
+// metadata is the CapabilityStatement (FHIR R4, 2.1.0.2).
+func (h *handler) metadata(w http.ResponseWriter, _ *http.Request) {
+	type m = map[string]any
+	create := []m{{"code": "create"}}
+	h.write(w, http.StatusOK, m{
+		"resourceType": "CapabilityStatement", "status": "active", "date": h.Now().UTC().Format(time.DateOnly), "kind": "instance",
+		"fhirVersion": "4.0.1", "format": []string{"json", contentType},
+		"software":       m{"name": "divoc", "version": h.Version},
+		"implementation": m{"description": "takes vaccinations that become certificates; it stores no FHIR resources to read back", "url": h.PublicURL + "/fhir"},
+		"rest": []m{{
+			"mode":        "server",
+			"security":    m{"description": "a token of a source: Bearer, Basic with the token as password, or the header X-API-Key"},
+			"resource":    []m{{"type": "Immunization", "interaction": create, "conditionalCreate": true}},
+			"interaction": []m{{"code": "transaction"}, {"code": "batch"}},
+		}},
+	})
+}
