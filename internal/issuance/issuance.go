@@ -13,7 +13,8 @@
 //
 // A record is known by programme, enrolment code and dose number, across
 // sources; unique constraints in the database make it so. See [Action] for the
-// rules of sameness.
+// rules of sameness, [Service.Settle] for sources that know best, and
+// [Service.Suspend] for suspensions that end by themselves.
 package issuance
 
 import (
@@ -85,8 +86,10 @@ type Action int
 const (
 	// Certify issues a certificate for a new record. The same again answers
 	// with the current version, also after a correction. Other content is a
-	// [vaccination.Conflict] naming the fields. After a revocation the same
-	// content is [vaccination.Revoked], other content a new certificate.
+	// [vaccination.Conflict] naming the fields, or, from an authoritative source
+	// about its own record, a correction: see [Service.Settle] for the order of
+	// its states. After a revocation the same content is [vaccination.Revoked],
+	// other content a new certificate.
 	Certify Action = iota
 	// Correct issues a new version and supersedes the current one. The current
 	// content again changes nothing. Where only how to reach the person
