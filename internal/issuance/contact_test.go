@@ -36,3 +36,15 @@ func TestAnotherSourceDoesNotTurnTheTelephone(t *testing.T) {
 	}
 	w.checked()
 }
+
+// TestOneNumberInTwoSpellings certifies a person whose source wrote their number
+// twice, first for a new person, then for one who is known.
+func TestOneNumberInTwoSpellings(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	for dose := range 2 {
+		w.must(issuance.Certify, with(event("A-1", dose+1), func(e *vaccination.Event) {
+			e.Contacts = []string{"tel:8765550142", "tel:+1 876 555 0142"}
+		}))
+	}
+	w.checked()
+}

@@ -166,19 +166,26 @@ func (s *Service) sealParticulars(p *person, e vaccination.Event) error {
 	return err
 }
 
-// indexes are the blind indexes by which a person with this event is found.
+// indexes are the blind indexes by which a person with this event is found, each
+// once: two spellings of one number are one.
 func (s *Service) indexes(e vaccination.Event) [][]byte {
 	var out [][]byte
+	add := func(kind seal.IndexKind, value string) {
+		index := s.Box.Index(kind, value)
+		if !slices.ContainsFunc(out, func(o []byte) bool { return bytes.Equal(o, index) }) {
+			out = append(out, index)
+		}
+	}
 	for _, c := range e.Contacts {
 		if number, ok := strings.CutPrefix(c, "tel:+"); ok {
-			out = append(out, s.Box.Index(seal.Mobile, "+"+number))
+			add(seal.Mobile, "+"+number)
 		}
 	}
 	if !e.Person.BirthDate.IsZero() {
-		out = append(out, s.Box.Index(seal.BirthDate, e.Person.BirthDate.String()))
+		add(seal.BirthDate, e.Person.BirthDate.String())
 	}
 	if id := normaliseIdentity(e.Person.Identifier.Value); id != "" {
-		out = append(out, s.Box.Index(seal.NationalID, id))
+		add(seal.NationalID, id)
 	}
 	return out
 }

@@ -37,8 +37,7 @@ WHERE i.bucket = k.bucket AND i.person_id = k.id;
 -- name: InsertPersonIndexes :exec
 INSERT INTO person_index (value, bucket, person_id)
 SELECT k.value, k.bucket, k.person_id
-FROM (SELECT unnest(@vals::bytea[]) AS value, unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS person_id) AS k
-ON CONFLICT DO NOTHING;
+FROM (SELECT unnest(@vals::bytea[]) AS value, unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS person_id) AS k;
 
 -- name: PeopleByIndex :many
 -- People found by a blind index (mobile number, date of birth, national id).

@@ -104,7 +104,6 @@ const insertPersonIndexes = `-- name: InsertPersonIndexes :exec
 INSERT INTO person_index (value, bucket, person_id)
 SELECT k.value, k.bucket, k.person_id
 FROM (SELECT unnest($1::bytea[]) AS value, unnest($2::smallint[]) AS bucket, unnest($3::bigint[]) AS person_id) AS k
-ON CONFLICT DO NOTHING
 `
 
 type InsertPersonIndexesParams struct {
