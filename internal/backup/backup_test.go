@@ -557,3 +557,36 @@ func TestMemoryIsFlat(t *testing.T) {
 		t.Errorf("the heap grew from %d to %d MB", before.HeapInuse>>20, most>>20)
 	}
 }
+
+// BenchmarkBackup measures certificates a second, each with a person of its own
+// and about as large as real ones.
+func BenchmarkBackup(b *testing.B) {
+	const people = 20000
+	h := newHouse(b)
+	h.people(people)
+	dir := h.write()
+	b.Run("write", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := backup.Write(b.Context(), h.source(), filepath.Join(b.TempDir(), "backup")); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(people*float64(b.N)/b.Elapsed().Seconds(), "certificates/s")
+	})
+	b.Run("check", func(b *testing.B) {
+		for b.Loop() {
+			if err := open(b, dir).Check(); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(people*float64(b.N)/b.Elapsed().Seconds(), "certificates/s")
+	})
+	b.Run("load", func(b *testing.B) {
+		for b.Loop() {
+			if err := open(b, dir).Load(b.Context(), emptyDatabase(b), "system:test", made); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(people*float64(b.N)/b.Elapsed().Seconds(), "certificates/s")
+	})
+}
