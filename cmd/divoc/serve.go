@@ -33,6 +33,7 @@ type serveCmd struct {
 	TrustedProxy []netip.Prefix `name:"trusted-proxy" env:"DIVOC_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxy in front whose X-Forwarded headers count, such as 10.0.0.0/8."`
 	TokenIssuers string         `name:"token-issuers" type:"path" env:"DIVOC_TOKEN_ISSUERS" placeholder:"FILE" help:"Identity providers (Keycloak) whose tokens count beside ours; docs/divoc-api.md has the form."`
 	LogLevel     slog.Level     `name:"log-level" default:"info" env:"DIVOC_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error."`
+	DemoDHIS2    string         `name:"demo-dhis2" env:"DIVOC_DEMO_DHIS2" placeholder:"URL" help:"In a demonstration: where the replay of DHIS2 listens (make run PROFILE=sri-lanka starts one)."`
 	Check        bool           `help:"Check profile and flags, say what is wrong, start nothing."`
 
 	tlsPair *certificate // of https, nil without
@@ -166,7 +167,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		tokens.Others = others
 	}
 	handler, err := web.Handler(web.Options{
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, OnDemand: h.onDemand(sources), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {
@@ -193,6 +194,11 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	}
 	if hold != nil {
 		h.log.Warn("on hold after a restore: nothing is issued or published until divoc restore --reconcile", slog.Time("backup", hold.Made))
+	}
+	if h.demo && hold == nil && c.DemoDHIS2 != "" {
+		if err := h.demoDHIS2(s.ctx, sources, c.DemoDHIS2); err != nil {
+			return err
+		}
 	}
 	if h.demo && hold == nil {
 		if err := c.welcome(s, h); err != nil {
@@ -281,16 +287,20 @@ func (c *serveCmd) welcome(s streams, h *house) error {
 	if c.TLSCert != "" {
 		scheme = "https"
 	}
+	ask := ""
+	if c.DemoDHIS2 != "" {
+		ask = fmt.Sprintf("\n  On demand          %s://%s/get, with the identity card 871120015V and the day 16 6 2021", scheme, c.Listen)
+	}
 	_, err = fmt.Fprintf(s.out, `
 divoc is running: a demonstration for %s. Everything it issues is a SPECIMEN.
 
   Look around        %[2]s://%[3]s/
-  Verify             %[2]s://%[3]s/verify
+  Verify             %[2]s://%[3]s/verify%[6]s
   API reference      %[2]s://%[3]s/docs
   API token (1 day)  %[4]s
 
 Stop with Ctrl-C. What is issued stays in %[5]s.
-`, h.profile.Country.Name, scheme, c.Listen, token, h.dir)
+`, h.profile.Country.Name, scheme, c.Listen, token, h.dir, ask)
 	return err
 }
 

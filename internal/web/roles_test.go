@@ -36,6 +36,7 @@ func fixedRoutes() []route {
 		read    = "200 404 403 200"
 		correct = "200 412 403 200"
 		deliver = "200 200 403 200"
+		admins  = "403 403 403 200"
 	)
 	const cert = "/api/v1/certificates/{own}"
 	return []route{
@@ -66,6 +67,22 @@ func fixedRoutes() []route {
 		{"POST /fhir", "", "403 403 403 403", func(string) any { return m{} }}, // none of them is a source that speaks FHIR
 		{"POST /fhir/{$}", "/fhir/", "403 403 403 403", func(string) any { return m{} }},
 		{"POST /fhir/Immunization", "", "403 403 403 403", func(string) any { return m{} }},
+		{"GET /api/v1/sources", "", admins, nil},
+		{"POST /api/v1/sources", "", admins, func(string) any { return m{"name": "made", "kind": "fhir"} }},
+		{"GET /api/v1/sources/{source}", "/api/v1/sources/check", admins, nil},
+		{"PUT /api/v1/sources/{source}", "/api/v1/sources/made", admins, func(string) any { return m{} }},
+		{"POST /api/v1/sources/{source}/test", "/api/v1/sources/made/test", "403 403 403 200", nil},
+		{"POST /api/v1/sources/{source}/pause", "/api/v1/sources/check/pause", admins, func(string) any { return m{"reason": "a test"} }},
+		{"POST /api/v1/sources/{source}/resume", "/api/v1/sources/made/resume", admins, nil},
+		{"GET /api/v1/sources/{source}/mapping", "/api/v1/sources/check/mapping", admins, nil},
+		{"PUT /api/v1/sources/{source}/mapping", "/api/v1/sources/made/mapping", admins, func(string) any { return m{"text": hq.Mapping()} }},
+		{"GET /api/v1/holds", "", admins, nil},
+		{"GET /api/v1/holds/report", "", admins, nil},
+		{"GET /api/v1/holds/{item}", "/api/v1/holds/1024", "403 403 403 404", nil},
+		{"POST /api/v1/holds/decisions", "", "403 403 403 404", func(string) any { return m{"action": "retry", "items": []int{1024}} }},
+		{"POST /api/v1/holds/{item}/mapping", "/api/v1/holds/1024/mapping", "403 403 403 404", func(string) any { return m{"value": "x"} }},
+		{"POST /api/v1/holds/{item}/edits", "/api/v1/holds/1024/edits", "403 403 403 404", func(string) any { return m{"field": "person.name", "value": "x"} }},
+		{"GET /api/v1/certificates/{id}/deliveries", cert + "/deliveries", "403 403 403 404", nil},
 		{"POST /divoc/api/v1/bulkCertify", "", "400 400 403 400", func(string) any { return m{} }},
 		{"GET /divoc/api/v1/certify/uploads", "", "200 200 403 200", nil},
 		{"GET /divoc/api/v1/certify/uploads/{uploadId}/errors", "/divoc/api/v1/certify/uploads/{upload}/errors", read, nil},
@@ -86,6 +103,11 @@ func fixedRoutes() []route {
 
 		// What anybody may ask: one status for everybody.
 		{"POST /api/v1/token", "", "422", func(string) any { return m{} }}, // a secret is in the form, not in the header
+		{"POST /api/v1/on-demand", "", "200", func(string) any { return m{"kind": "passport", "number": "A1234567"} }},
+		{"POST /api/v1/on-demand/{challenge}", "/api/v1/on-demand/none", "404", func(string) any { return m{"code": "123456"} }},
+		{"GET /api/v1/on-demand/{challenge}/certificates/{id}/pdf", "/api/v1/on-demand/none/certificates/{own}/pdf", "404", nil},
+		{"/get", "/get", "200", nil},
+		{"/get/", "/get/code", "200", nil},
 		{"POST /api/v1/verify", "", "200", func(string) any { return m{"data": "HC1:"} }},
 		{"POST /divoc/api/v1/certificate/revoked", "", "400", func(string) any { return m{} }},
 		{"GET /divoc/api/v1/ping", "", "200", nil},
@@ -122,7 +144,7 @@ type route struct {
 // pushed to, and returns its reference.
 func (w *world) delivered() string {
 	w.t.Helper()
-	err := w.intake.Create(w.t.Context(), access.System("test"), intake.NewSource{Name: "check", Kind: intake.CommCare, Mapping: hq.Mapping})
+	err := w.intake.Create(w.t.Context(), access.System("test"), intake.NewSource{Name: "check", Kind: intake.CommCare, Mapping: hq.Mapping()})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -21,6 +21,7 @@ import (
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/commcare"
 	"github.com/opendivoc/divoc/internal/intake/fhir"
+	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/keyring"
@@ -68,6 +69,13 @@ func (l *lines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.b.String()
+}
+
+// onDemand is open, and has no source to ask.
+func (w *world) onDemand(box *seal.Box) *ondemand.Service {
+	return ondemand.New(ondemand.Options{
+		Store: w.service.Store, Box: box, Issuance: w.service, Intake: w.intake, Kind: intake.DHIS2, Demo: true, Now: w.service.Now, Random: rand.Reader, Log: w.service.Log,
+	})
 }
 
 // recordingMux remembers what is registered: http.ServeMux cannot be asked.
@@ -135,7 +143,7 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader, Others: issuersOf(t, clock)}
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	h := must(handler(Options{
-		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
+		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, OnDemand: w.onDemand(box), Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)

@@ -39,6 +39,9 @@ type Config struct {
 	// SystemID are the attributes that hold the server's own number of a person,
 	// which somebody may type to be found.
 	SystemID []string `json:"systemId,omitempty"`
+	// OnDemand says that certificates are made only for people who ask: then a
+	// poll keeps right what they were given, and reads nobody else.
+	OnDemand bool `json:"onDemand,omitempty"`
 	// Every is the time between polls: "2m". Empty: two minutes.
 	Every Duration `json:"every,omitzero"`
 	// Quiet are hours of the server's day without polls: "08:00-12:00".

@@ -525,6 +525,34 @@ func TestQuietHours(t *testing.T) {
 	w.complete()
 }
 
+func TestOnDemandReadsOnlyThoseWhoAsked(t *testing.T) {
+	w := newWorld(t, replay.Options{People: 30})
+	var c map[string]any
+	_ = json.Unmarshal(w.store.config, &c)
+	c["onDemand"] = true
+	w.store.config, _ = json.Marshal(c)
+	w.polled()
+	if w.store.arrivals != 0 {
+		t.Fatalf("%d people were read and none had asked", w.store.arrivals)
+	}
+	src, _ := w.store.Source(context.Background(), "")
+	people := w.replay.People()
+	asked, err := w.service.Find(context.Background(), src, "national-id", []string{"198711200015", "871120015V"})
+	if err != nil || len(asked) != 1 {
+		t.Fatalf("found %d, %v", len(asked), err)
+	}
+	_, _ = w.store.Deliver(context.Background(), "dhis2", intake.Delivery{Arrivals: asked})
+	w.replay.SetValue(people[0].Events[0], replay.Batch, "CHANGED")
+	w.replay.SetValue(people[1].Events[0], replay.Batch, "CHANGED")
+	for _, wait := range []time.Duration{5 * time.Minute, 24 * time.Hour} {
+		w.clock.pass(wait)
+		w.polled()
+	}
+	if w.store.arrivals != 2 || w.store.fragments["dose"+people[0].Events[0]].Fields[replay.Batch] != "CHANGED" {
+		t.Errorf("%d arrivals, want one when asked and one when it changed", w.store.arrivals)
+	}
+}
+
 func TestHints(t *testing.T) {
 	for body, want := range map[string]string{
 		`{"tracked_entity_id":"tReplay0001","program_id":"x"}`: "tReplay0001",

@@ -149,8 +149,11 @@ func (p *polling) changes(ctx context.Context) error {
 		// What it stamps from now on lies before the cursor.
 		from = to
 	}
-	if p.p.Until != "" {
+	switch {
+	case p.p.Until != "":
 		from = from.Add(-overlap)
+	case p.o.config.OnDemand:
+		from = to // nobody asked yet
 	}
 	if err := p.some(ctx, p.p.Unread); err != nil {
 		return err
@@ -225,6 +228,13 @@ func (p *polling) take(ctx context.Context, rows []row, until time.Time) error {
 		return err
 	}
 	byPerson := p.byPerson(rows)
+	if p.o.config.OnDemand {
+		known, err := p.s.Intake.Known(ctx, p.src.Name, intake.PersonFragment, slices.Collect(maps.Keys(byPerson)))
+		if err != nil {
+			return err
+		}
+		maps.DeleteFunc(byPerson, func(id string, _ []row) bool { _, ok := known[id]; return !ok })
+	}
 	ids := slices.Sorted(maps.Keys(byPerson))
 	for len(ids) > 0 {
 		n := min(batch, len(ids))

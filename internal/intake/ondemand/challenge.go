@@ -36,8 +36,8 @@ type pending struct {
 // for the record were asked for or tried too often, and
 // [vaccination.Unavailable] where no code can be sent.
 func (s *Service) Start(ctx context.Context, a Ask) (Answer, error) {
-	if s.Sender == nil && !s.Demo {
-		return Answer{}, vaccination.Errorf(vaccination.Unavailable, "certificates on demand are not switched on here: no way to send codes is set up")
+	if !s.Open() {
+		return Answer{}, errClosed()
 	}
 	id, err := s.number(a)
 	if err != nil {
@@ -232,6 +232,9 @@ func (s *Service) audit(ctx context.Context, q *query.Queries, c *challenge, act
 // one is [vaccination.Forbidden] and says how many tries are left; it does
 // not say what was wrong. What has ended is [vaccination.NotFound].
 func (s *Service) Prove(ctx context.Context, name, code, factor string) (Given, error) {
+	if !s.Open() {
+		return Given{}, errClosed()
+	}
 	c, err := parseChallenge(name)
 	if err != nil {
 		return Given{}, err

@@ -73,6 +73,9 @@ func given(p pending) (Given, error) {
 
 // proven is what a challenge gave whose code was given.
 func (s *Service) proven(ctx context.Context, name string) (Given, error) {
+	if !s.Open() {
+		return Given{}, errClosed()
+	}
 	c, err := parseChallenge(name)
 	if err != nil {
 		return Given{}, err

@@ -74,6 +74,10 @@ type Service struct{ Options }
 // New returns a Service.
 func New(o Options) *Service { return &Service{Options: o} }
 
+// Open reports whether anything can be asked: codes can be sent, or it is a
+// demonstration.
+func (s *Service) Open() bool { return s != nil && (s.Sender != nil || s.Demo) }
+
 // The bounds of codes and tries. Tries count per record, whoever asks from
 // wherever, so that nobody gets more by asking anew.
 const (
@@ -129,6 +133,10 @@ func caller() access.Caller { return access.System("on-demand") }
 // alike.
 func errEnded() error {
 	return vaccination.Errorf(vaccination.NotFound, "this code has ended: it counts for five minutes, five tries and one use; ask for a new one")
+}
+
+func errClosed() error {
+	return vaccination.Errorf(vaccination.Unavailable, "certificates on demand are not switched on here: no way to send codes is set up")
 }
 
 func errTried() error {

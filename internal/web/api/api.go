@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
@@ -31,6 +33,11 @@ type Options struct {
 	Tokens  access.Tokens
 	Printer *printer.Printer
 	Uploads *upload.Service
+	Intake  *intake.Service
+	// OnDemand gives certificates to people who ask; Limit is how often a
+	// network may.
+	OnDemand *ondemand.Service
+	Limit    *door.Limiter
 	// Verify says what a code, credential, image or PDF is worth.
 	Verify  func(ctx context.Context, data []byte, lang string) (verify.Statements, error)
 	Log     *slog.Logger
@@ -54,6 +61,9 @@ func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	h.exports(api)
 	h.verification(api)
 	h.uploads(api)
+	h.sources(api)
+	h.holds(api)
+	h.onDemand(api)
 	describe(api.OpenAPI())
 	description, err := api.OpenAPI().MarshalJSON()
 	if err != nil {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/web/door"
-	"github.com/opendivoc/divoc/vaccination"
 )
 
 type askInput struct {
@@ -52,18 +51,12 @@ func (h *handler) onDemand(api huma.API) {
 	huma.Register(api, h.body(public("askOnDemand", http.MethodPost, "", "Ask for the certificates of a person, by a number",
 		"The record is looked for in the sources. A code goes to the telephone number that the source holds, and to no other. Each outcome says what to do next.")),
 		func(ctx context.Context, in *askInput) (*struct{ Body ondemand.Answer }, error) {
-			if h.OnDemand == nil {
-				return nil, h.problem(errNotOnDemand())
-			}
 			a, err := h.OnDemand.Start(ctx, ondemand.Ask{Kind: in.Body.Kind, Number: in.Body.Number, Language: in.Body.Language})
 			return &struct{ Body ondemand.Answer }{a}, h.problem(err)
 		})
 	huma.Register(api, h.body(public("proveOnDemand", http.MethodPost, "/{challenge}", "Give the code back and get the certificates",
 		"A code counts for five minutes, five tries and one use.", http.StatusForbidden, http.StatusNotFound)),
 		func(ctx context.Context, in *proveInput) (*provenOutput, error) {
-			if h.OnDemand == nil {
-				return nil, h.problem(errNotOnDemand())
-			}
 			given, err := h.OnDemand.Prove(ctx, in.Challenge, in.Body.Code, in.Body.Factor)
 			if err != nil {
 				return nil, h.problem(err)
@@ -82,6 +75,7 @@ func (h *handler) onDemand(api huma.API) {
 		})
 	pdf := public("getOnDemandPDF", http.MethodGet, "/{challenge}/certificates/{id}/pdf", "Get the page of a certificate as PDF",
 		"For a quarter of an hour after the code was given.", http.StatusNotFound)
+	pdf.Middlewares = huma.Middlewares{uncached} // a challenge was proven
 	pdf.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/pdf": {}}}}
 	huma.Register(api, pdf, func(ctx context.Context, in *struct {
 		OneInput
@@ -89,9 +83,6 @@ func (h *handler) onDemand(api huma.API) {
 		Language  []string `query:"lang,explode" doc:"languages of the page, of those of the profile, in their order; all when left out"`
 	},
 	) (*file, error) {
-		if h.OnDemand == nil {
-			return nil, h.problem(errNotOnDemand())
-		}
 		id, err := h.named(in.OneInput)
 		if err != nil {
 			return nil, err
@@ -103,10 +94,6 @@ func (h *handler) onDemand(api huma.API) {
 		data, err := h.Printer.PDF(doses, index, in.Language)
 		return &file{ContentType: "application/pdf", Body: data, Disposition: `attachment; filename="certificate.pdf"`}, h.problem(err)
 	})
-}
-
-func errNotOnDemand() error {
-	return vaccination.Errorf(vaccination.Unavailable, "certificates on demand are not switched on here")
 }
 
 // limited lets each network ask so often and no more.

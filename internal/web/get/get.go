@@ -249,7 +249,6 @@ func when(l *locale.Locale, t time.Time) string {
 	return l.Time(t)
 }
 
-
 // complete is what a browser may fill in: a code that came as a message.
 func complete(id string) string {
 	if id == "code" {

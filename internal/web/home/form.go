@@ -13,6 +13,7 @@ import (
 
 type start struct {
 	Demo    bool
+	Get     bool
 	Samples []Sample
 	Issued  *Sample
 }
