@@ -18,7 +18,7 @@ const (
 // ask fetches from a source what held items wait for, and stores it as
 // deliveries. What fails is asked for again later.
 func (s *Service) ask(ctx context.Context, source string) {
-	if err := s.askNow(ctx, source); err != nil && ctx.Err() == nil {
+	if err := s.askNow(ctx, source); err != nil && ctx.Err() == nil && !errors.Is(err, ErrNotAsked) {
 		s.Log.Warn("asking a source for what is missing", slog.String("source", source), slog.String("error", err.Error()))
 	}
 }
@@ -104,6 +104,9 @@ func (s *Service) fetch(ctx context.Context, src opened, kind FragmentKind, ids 
 	ask, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	list, err := src.kind.Fetcher.Fetch(ask, src.Source, kind, ids)
+	if errors.Is(err, ErrNotAsked) {
+		return err
+	}
 	if err == nil {
 		_, err = s.Deliver(ctx, src.Name, Delivery{Arrivals: list})
 	}

@@ -3,6 +3,7 @@ package intake
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/intake/mapping"
@@ -69,9 +70,13 @@ type Kind struct {
 type Fetcher interface {
 	// Fetch returns what the source holds under these ids of kind, as one or
 	// several deliveries. Ids it does not have are left out. It returns within
-	// the time that ctx gives.
+	// the time that ctx gives. A source whose settings do not say how to ask it
+	// is [ErrNotAsked].
 	Fetch(ctx context.Context, source Source, kind FragmentKind, ids []string) ([]Arrival, error)
 }
+
+// ErrNotAsked says that a source only sends: what it does not send waits.
+var ErrNotAsked = errors.New("intake: this source cannot be asked")
 
 // Tester asks a source whether it answers.
 type Tester interface {

@@ -77,8 +77,11 @@ func (s *Service) Test(ctx context.Context, src intake.Source) (mapping.Metadata
 // Fetch implements [intake.Fetcher]: people and doses are both cases.
 func (s *Service) Fetch(ctx context.Context, src intake.Source, _ intake.FragmentKind, ids []string) ([]intake.Arrival, error) {
 	_, client, err := s.client(src)
-	if err != nil || client == nil {
+	if err != nil {
 		return nil, err
+	}
+	if client == nil {
+		return nil, intake.ErrNotAsked
 	}
 	cases, _, err := client.Fetch(ctx, ids)
 	if err != nil {

@@ -81,7 +81,7 @@ func newWorld(t *testing.T) *world {
 	address, stop := w.hq.Start()
 	t.Cleanup(stop)
 	w.store = &store{known: map[string]intake.Known{}, source: intake.Source{
-		Name: "commcare", Kind: intake.CommCare, Mapping: parse(t, hq.Mapping),
+		Name: "commcare", Kind: intake.CommCare, Mapping: parse(t, hq.Mapping()),
 		Config: json.RawMessage(fmt.Sprintf(`{"url":%q,"domain":"jamaica","user":"reader@moh","apiKey":"key"}`, address)),
 	}}
 	w.service = New(Options{Intake: w.store, Patience: []time.Duration{time.Millisecond, time.Millisecond}, Now: func() time.Time { return w.now }, Log: slog.New(slog.DiscardHandler)})

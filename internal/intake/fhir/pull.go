@@ -167,8 +167,11 @@ var logicalID = regexp.MustCompile(`^[A-Za-z0-9.-]{1,64}$`)
 // Fetch implements [intake.Fetcher] for people.
 func (s *Service) Fetch(ctx context.Context, src intake.Source, kind intake.FragmentKind, ids []string) ([]intake.Arrival, error) {
 	c, client, err := s.client(src)
-	if err != nil || client == nil || kind != intake.PersonFragment {
+	if err != nil || kind != intake.PersonFragment {
 		return nil, err
+	}
+	if client == nil {
+		return nil, intake.ErrNotAsked
 	}
 	var out []intake.Arrival
 	for _, id := range ids {

@@ -64,9 +64,10 @@ func (m *Mapping) Event(in Input) Outcome {
 	if skip != "" {
 		return Outcome{Skip: skip}
 	}
-	a := &applying{m: m, in: in}
+	a := &applying{m: m, in: in, fields: []Fields{in.Person}}
 	d := &m.Dose
 	e := a.who()
+	a.fields = []Fields{in.Dose, in.Person}
 	e.Programme = a.code("dose.programme", "programme", &d.Programme)
 	e.Vaccination = vaccination.Dose{
 		Product:      a.code("dose.product", "vaccination.product", &d.Product),
@@ -104,10 +105,11 @@ func (m *Mapping) Event(in Input) Outcome {
 // how to reach them. What it cannot tell is left out; it is for finding and
 // reaching people, and nothing is issued from it.
 func (m *Mapping) Who(in Input) vaccination.Event {
-	return (&applying{m: m, in: in}).who()
+	return (&applying{m: m, in: in, fields: []Fields{in.Person}}).who()
 }
 
-// who is the part of an event that is about the person.
+// who is the part of an event that is about the person. A dose's fields are not
+// looked at: a dose has a "name" too.
 func (a *applying) who() vaccination.Event {
 	p := &a.m.Person
 	e := vaccination.Event{
@@ -159,6 +161,7 @@ func (m *Mapping) stage(in Input) (stage Stage, skip string) {
 type applying struct {
 	m        *Mapping
 	in       Input
+	fields   []Fields // where values are looked for: the first that has one counts
 	problems []Problem
 }
 
@@ -174,12 +177,14 @@ func (a *applying) need(missing bool, event, rule, message string) {
 	}
 }
 
-// value is a field by the source's name: the dose's, else the person's.
+// value is a field by the source's name.
 func (a *applying) value(name string) string {
-	if v := strings.TrimSpace(a.in.Dose[name]); v != "" {
-		return v
+	for _, f := range a.fields {
+		if v := strings.TrimSpace(f[name]); v != "" {
+			return v
+		}
 	}
-	return strings.TrimSpace(a.in.Person[name])
+	return ""
 }
 
 // find returns the first value of a rule and the name it stood under, which is

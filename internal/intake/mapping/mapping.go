@@ -71,7 +71,8 @@ func (names *Names) UnmarshalYAML(n *yaml.Node) error {
 	return n.Decode((*[]string)(names))
 }
 
-// Person are the rules for the fields of a person.
+// Person are the rules for the fields of a person. They see the person's fields
+// alone.
 type Person struct {
 	// Code is the enrolment code. Without a value the source's own id of the
 	// person is taken, behind the source's name.

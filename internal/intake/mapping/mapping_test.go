@@ -97,6 +97,7 @@ func TestEvent(t *testing.T) {
 			e.Person.Identifier = vaccination.Identifier{Kind: "passport", Value: "N1"}
 		}},
 		"names that are joined":            {func(in *Input) { in.Dose["first"] = "Ama" }, func(e *vaccination.Event) { e.Vaccination.Practitioner = "Ama Perera" }},
+		"a dose has a name too":            {func(in *Input) { in.Dose["sB1IHYu2xQT"], in.Dose["Ewi7FUfcHAD"] = "Dose 1", "1" }, func(*vaccination.Event) {}},
 		"a dose's value before a person's": {func(in *Input) { in.Person["Yp1F4txx8tm"] = "OLD" }, func(*vaccination.Event) {}},
 	}
 	m := parsed(t, tracker)
