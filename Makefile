@@ -22,7 +22,7 @@ export CGO_ENABLED = 0
 .PHONY: run build test bench soak generate setup-build setup-run setup-test check lint unit race wasm-size main-job
 
 run: setup-run build
-	exec bin/divoc serve --profile $(PROFILE) --data demo-data/$(PROFILE) --listen $(LISTEN) --demo
+	exec scripts/run $(PROFILE) $(LISTEN)
 
 build: setup-build bin/.frontend
 	go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/divoc ./cmd/divoc
