@@ -33,7 +33,8 @@ type cli struct {
 	Verify  verifyCmd  `cmd:"" help:"Say what a certificate is worth: text, image, PDF or credential. Exit 0 valid, 1 not valid, 2 cannot tell."`
 	Keys    keysCmd    `cmd:"" help:"Make, list, rotate, retire and import signing keys."`
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
-	Source  sourceCmd  `cmd:"" help:"List the systems that deliver records, and say how what they deliver is taken."`
+	Source  sourceCmd  `cmd:"" help:"Connect, test, pause and watch the systems that deliver records."`
+	Hold    holdCmd    `cmd:"" help:"List, open and decide the records that wait for a person."`
 	Trust   trustCmd   `cmd:"" help:"Export whose signatures count, for verifiers without network."`
 	Backup  backupCmd  `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`
 	Restore restoreCmd `cmd:"" help:"Bring a backup back into an empty folder, then reconcile it with what was published since."`

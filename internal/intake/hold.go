@@ -66,7 +66,7 @@ type Item struct {
 	Field       string                    `json:"field,omitempty" doc:"the field of the event that it is about"`
 	Problems    []vaccination.Fault       `json:"problems,omitempty" doc:"what would help; path is a field of the event"`
 	Facility    string                    `json:"facility,omitempty" doc:"the source's id of the place of vaccination"`
-	Certificate vaccination.CertificateID `json:"-"`
+	Certificate vaccination.CertificateID `json:"certificate,omitzero" doc:"that it made or is about"`
 	Received    time.Time                 `json:"received"`
 	Decided     time.Time                 `json:"decided,omitzero"`
 	By          string                    `json:"by,omitempty" doc:"who decided, if somebody did"`

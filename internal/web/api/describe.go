@@ -58,6 +58,16 @@ func describe(o *huma.OpenAPI) {
 	example("/certificates/{id}/suspension", `{"reason": "being looked into", "until": "2031-01-31T12:00:00Z"}`)
 	example("/certificates/{id}/suspension/lift", `{"reason": "all is well"}`)
 	example("/certificates/{id}/reissue", `{"reason": "revoked by mistake"}`)
+	example("/sources", exampleSource)
+	example("/sources/{source}/pause", `{"reason": "maintenance on their side"}`)
+	example("/holds/decisions", `{"action": "retry", "source": "commcare", "class": "unmapped-code"}`)
+	example("/holds/{item}/mapping", `{"value": "Comirnaty"}`)
+	example("/holds/{item}/edits", `{"field": "vaccination.lot", "value": "PF1", "reason": "as on the card"}`)
+	replaced := func(path, body string) {
+		o.Paths[prefix+path].Put.RequestBody.Content["application/json"].Example = json.RawMessage(body)
+	}
+	replaced("/sources/{source}", `{"hourlyLimit": 5000, "scope": ["/country/parish"]}`)
+	replaced("/sources/{source}/mapping", `{"text": "person:\n  name: full_name\ndose:\n  product: vaccine\n  number: dose_number\n  date: given_on\n"}`)
 	conflict := &door.Problem{
 		Type: "about:blank", Title: "Conflict", Status: 409, Code: string(vaccination.Conflict), Item: new(int),
 		Detail: "this record has a certificate with other content in vaccination.lot; send a correction to change it",
@@ -77,3 +87,6 @@ const exampleEvents = `{"events": [{
   "contacts": ["tel:8765550142"],
   "vaccination": {"product": "Comirnaty", "lot": "PF1", "date": "2021-11-30", "dose": 1, "totalDoses": 2, "country": {"code": "JAM"}, "centre": "Falmouth Health Centre", "practitioner": "N. Brown"}
 }]}`
+
+// exampleSource is a source of events that came as FHIR.
+const exampleSource = `{"name": "hospital", "kind": "fhir", "programme": "covid-19", "hourlyLimit": 5000}`
