@@ -39,7 +39,7 @@ func newWorld(t *testing.T, config string) *world {
 		Store: w.Store, Box: w.Box, Issuance: w.Service, Profile: w.Profile, Now: w.Now, Log: w.Log,
 		Kinds: map[intake.SourceKind]intake.Kind{intake.CommCare: pull.Kind()},
 	})
-	if err := w.intake.Create(t.Context(), w.Admin, intake.NewSource{Name: "commcare", Kind: intake.CommCare, Mapping: hq.Mapping, Config: json.RawMessage(config)}); err != nil {
+	if err := w.intake.Create(t.Context(), w.Admin, intake.NewSource{Name: "commcare", Kind: intake.CommCare, Mapping: hq.Mapping(), Config: json.RawMessage(config)}); err != nil {
 		t.Fatal(err)
 	}
 	w.token = w.Token(t, "commcare")

@@ -4,34 +4,18 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"time"
+
+	"github.com/opendivoc/divoc/profiles"
 )
 
-// Mapping is the mapping of a source for the invented project: person cases with a
-// vaccination case for each dose.
-const Mapping = `# CommCare, as the demonstration's project keeps it: a case for each person, and
-# under it a case for each dose.
-person:
-  name: case_name
-  givenName: first_name
-  familyName: last_name
-  birthDate: dob
-  birthDateEstimated: {from: dob_known, codes: {"yes": "false", "no": "true"}}
-  sex: {from: sex, codes: {male: male, female: female, m: male, f: female}}
-  phone: mobile_number
-  identifiers: {national-id: nids_number, trn: trn}
-  district: {from: parish}
-  types: [patient]
-dose:
-  number: {from: dose_number, codes: {"1": 1, "2": 2, booster: 3}}
-  product: {from: vaccine, codes: {astrazeneca: vaxzevria, covishield: covishield, pfizer: comirnaty, jj: janssen, moderna: spikevax}}
-  lot: batch_number
-  date: date_given
-  centre: facility_name
-  practitioner: vaccinator
-  country: {constant: JAM}
-stages:
-  vaccination: {}
-`
+// Mapping is the mapping that is shipped for projects like the invented one.
+func Mapping() string {
+	text, err := profiles.FS.ReadFile("jamaica/sources/commcare.yaml")
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
 
 // Invent returns the n-th invented person with the cases of their doses. The same n
 // is the same person always.
