@@ -22,6 +22,7 @@ const (
 	NationalID                         // kind and number, normalised
 	EnrolmentCode                      // as normalised at intake
 	Content                            // of an event, for sameness
+	NameAndBirth                       // the key of a name (package names) and the date of birth
 )
 
 // String is the kind's name in key derivation: it may never change.
@@ -37,6 +38,8 @@ func (k IndexKind) String() string {
 		return "enrolment-code"
 	case Content:
 		return "content"
+	case NameAndBirth:
+		return "name-and-birth"
 	default:
 		return "unknown"
 	}
@@ -46,7 +49,7 @@ func (k IndexKind) String() string {
 // first 16 bytes of its HMAC-SHA-256. An unknown kind panics: it is a mistake in
 // the program.
 func (b *Box) Index(kind IndexKind, value string) []byte {
-	if kind < Mobile || kind > Content {
+	if kind < Mobile || kind > NameAndBirth {
 		panic("seal: unknown kind of index")
 	}
 	return mac(b.indexes[kind], value)[:IndexSize]

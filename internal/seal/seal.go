@@ -30,7 +30,7 @@ type Box struct {
 	keys    keysetFile
 	person  atomic.Pointer[personKeys] // replaced when the keyset changed
 	file    tink.AEAD
-	indexes [Content + 1][]byte // HMAC key of each IndexKind
+	indexes [NameAndBirth + 1][]byte // HMAC key of each IndexKind
 	bucket  []byte              // HMAC key
 	status  permutation
 }
@@ -66,7 +66,7 @@ func Open(sealKey []byte, dir string, o Options) (*Box, error) {
 	if b.file, err = aead.New(sets[setFile]); err != nil {
 		return nil, fmt.Errorf("use the file keys: %w", err)
 	}
-	for kind := Mobile; kind <= Content; kind++ {
+	for kind := Mobile; kind <= NameAndBirth; kind++ {
 		if b.indexes[kind], err = derive(sets[setIndex], "index "+kind.String()); err != nil {
 			return nil, err
 		}

@@ -279,7 +279,7 @@ func TestIndexes(t *testing.T) {
 	b := open(t, newKey(t), t.TempDir(), true)
 	other := open(t, newKey(t), t.TempDir(), true)
 	seen := map[string]seal.IndexKind{}
-	for kind := seal.Mobile; kind <= seal.Content; kind++ {
+	for kind := seal.Mobile; kind <= seal.NameAndBirth; kind++ {
 		v := b.Index(kind, "1980-01-02")
 		if len(v) != seal.IndexSize {
 			t.Errorf("%v: %d bytes", kind, len(v))

@@ -108,6 +108,25 @@ type Person struct {
 	Source    string
 }
 
+type PersonIndex struct {
+	Value    []byte
+	Bucket   int16
+	PersonID int64
+}
+
+type PersonLink struct {
+	Bucket      int16
+	PersonID    int64
+	OtherBucket int16
+	OtherID     int64
+	MadeAt      time.Time
+	MadeBy      string
+	MadeWhy     string
+	EndedAt     *time.Time
+	EndedBy     string
+	EndedWhy    string
+}
+
 type Setting struct {
 	Name  string
 	Value string
