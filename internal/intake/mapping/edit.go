@@ -1,6 +1,7 @@
 package mapping
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -51,11 +52,13 @@ func AddCode(text []byte, rule, code, value string) ([]byte, error) {
 	} else {
 		n.Content = append(n.Content, scalar(code), scalar(value))
 	}
-	out, err := yaml.Marshal(&doc)
-	if err != nil {
+	var out bytes.Buffer
+	e := yaml.NewEncoder(&out)
+	e.SetIndent(2) // as people write it
+	if err := errors.Join(e.Encode(&doc), e.Close()); err != nil {
 		return nil, fmt.Errorf("mapping: writing: %w", err)
 	}
-	return out, nil
+	return out.Bytes(), nil
 }
 
 func child(n *yaml.Node, key string) *yaml.Node {
