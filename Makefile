@@ -2,6 +2,7 @@
 # make build   bin/divoc
 # make test    everything a change must pass
 # make bench   the rows of the table of targets
+# make conformance  whether a real server does what is relied on: DHIS2_URL=…
 # make soak    an hour of fuzzing (FUZZMINUTES=60 for all targets), races, 50 + 50
 #              kills, a table of a million rows, ten million certificates
 #
@@ -19,7 +20,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 
 export CGO_ENABLED = 0
 
-.PHONY: run build test bench soak generate setup-build setup-run setup-test check lint unit race wasm-size main-job
+.PHONY: run build test bench conformance soak generate setup-build setup-run setup-test check lint unit race wasm-size main-job
 
 run: setup-run build
 	exec scripts/run $(PROFILE) $(LISTEN)
@@ -104,6 +105,11 @@ race:
 
 main-job:
 	@if [ -x ../shared/tools/main-job ]; then ../shared/tools/main-job; else echo "skipped: main-job: no ../shared/tools"; fi
+
+# Against real servers, read only: docs/sources-dhis2.md says what to set.
+conformance:
+	@if [ -z "$${DHIS2_URL-}" ]; then echo "nothing to ask: set DHIS2_URL (docs/sources-dhis2.md)"; exit 2; fi
+	if [ -n "$${DHIS2_URL-}" ]; then go test -count=1 -v -run '^TestConformance$$' ./internal/intake/dhis2; fi
 
 bench: setup-test build $(npm)
 	scripts/bench

@@ -5,6 +5,7 @@ package get
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -45,7 +46,14 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("POST "+Path, h.form(h.start))
 	mux.HandleFunc("POST "+Path+"/code", h.form(h.prove))
 	mux.HandleFunc("POST "+Path+"/pdf", h.form(h.pdf))
-	mux.HandleFunc("GET "+Path+"/", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, Path, http.StatusSeeOther) })
+	mux.HandleFunc("GET "+Path+"/", func(w http.ResponseWriter, r *http.Request) {
+		// Another language was chosen, or the address typed: the form is gone.
+		next := Path
+		if lang := r.URL.Query().Get("lang"); lang != "" {
+			next += "?" + url.Values{"lang": {lang}}.Encode()
+		}
+		http.Redirect(w, r, next, http.StatusSeeOther)
+	})
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { o.Frame.Error(w, r, http.StatusMethodNotAllowed) })
 	return mux
 }
@@ -148,7 +156,7 @@ func (h *handler) prove(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		status, key := told(err)
 		if status == http.StatusNotFound {
-			h.ask(w, r, http.StatusOK, asked{}, key)
+			h.ask(w, r, status, asked{}, key)
 			return
 		}
 		h.code(w, r, status, s, key)
