@@ -25,16 +25,7 @@ func (e *HeaderError) Unwrap() error { return e.Err }
 // readHeader finds the delimiter and reads the header of s: for each cell of a
 // row the column it is, -1 for one that is read over.
 func readHeader(s *scanner) (order []int, err error) {
-	if err := skipDeclaration(s); err != nil {
-		return nil, err
-	}
-	if s.comma == 0 {
-		s.comma = delimiter(s)
-	}
-	rec, err := s.next(0)
-	if err == io.EOF { //nolint:errorlint // the scanner returns it bare
-		return nil, &HeaderError{vaccination.Errorf(vaccination.Invalid, "Missing Headers: the file is empty")}
-	}
+	rec, err := firstRow(s, templateColumns)
 	if err != nil {
 		return nil, err
 	}
@@ -94,29 +85,14 @@ func skipDeclaration(s *scanner) error {
 	return err
 }
 
-// delimiter is what the header is divided by into the most columns of the
-// template.
-func delimiter(s *scanner) byte {
-	head, _ := s.r.Peek(maxRecord) // less at the end of the file
-	best, most := byte(','), -1
-	for _, c := range []byte{',', ';', '\t'} {
-		try := newScanner(bytes.NewReader(head))
-		try.comma = c
-		rec, err := try.next(0)
-		if err != nil {
-			continue
-		}
-		n := 0
-		for _, cell := range rec.cells {
-			if slices.ContainsFunc(known(), func(name string) bool { return strings.EqualFold(name, strings.TrimSpace(cell)) }) {
-				n++
-			}
-		}
-		if n > most {
-			best, most = c, n
+// templateColumns counts names that are columns of the template.
+func templateColumns(names []string) (n int) {
+	for _, cell := range names {
+		if slices.ContainsFunc(known(), func(name string) bool { return strings.EqualFold(name, strings.TrimSpace(cell)) }) {
+			n++
 		}
 	}
-	return best
+	return n
 }
 
 // nearest says which of the known columns a cell of the header is most like.

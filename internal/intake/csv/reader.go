@@ -1,7 +1,6 @@
 package csv
 
 import (
-	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -34,17 +33,17 @@ type Row struct {
 
 // Reader reads the rows of a file.
 type Reader struct {
+	rows
+
 	o       Options
-	s       *scanner
 	order   []int
 	columns []string
-	number  int
 }
 
-// NewReader reads the header of r. One that is not the template's is a
+// NewReader reads the header of in. One that is not the template's is a
 // [*HeaderError].
-func NewReader(r io.Reader, o Options) (*Reader, error) {
-	text, err := decode(r, o.Encoding)
+func NewReader(in io.Reader, o Options) (*Reader, error) {
+	text, err := decode(in, o.Encoding)
 	if err != nil {
 		return nil, err
 	}
@@ -53,68 +52,33 @@ func NewReader(r io.Reader, o Options) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{o: o, s: s, order: order, columns: columnsOf(order)}, nil
+	r := &Reader{rows: rows{s: s}, o: o, order: order, columns: columnsOf(order)}
+	for _, n := range order {
+		r.keep = append(r.keep, n >= 0)
+	}
+	return r, nil
 }
 
 // Columns are the columns of the file, in its order, without "errors".
 func (r *Reader) Columns() []string { return r.columns }
 
-// Skip reads over n rows.
-func (r *Reader) Skip(n int) error {
-	for range n {
-		if _, err := r.s.next(len(r.order)); err != nil {
-			return err
-		}
-		r.number++
-	}
-	return nil
-}
-
 // Read returns the next row; io.EOF after the last. Every other error is the
 // underlying reader's: what is wrong with a row is in its Faults.
 func (r *Reader) Read() (Row, error) {
-	rec, err := r.s.next(len(r.order))
-	if err != nil {
-		return Row{}, err
-	}
-	r.number++
-	row := Row{Number: r.number, Line: rec.line, Cells: rec.cells}
-	for i, c := range row.Cells {
-		row.Cells[i] = unguard(c)
-	}
-	if rec.fault != "" {
-		row.Broken = true
-		row.Faults = []vaccination.Fault{{Path: "row", Code: rec.fault, Message: formMessage(rec, len(r.order))}}
-		return row, nil
-	}
-	if len(r.columns) < len(r.order) { // without "errors"
-		row.Cells = make([]string, 0, len(r.columns))
+	row, all, err := r.next()
+	if err != nil || row.Broken {
+		return row, err
 	}
 	cells := make([]string, templateLength+1)
 	for i, n := range r.order {
-		if n < 0 {
-			continue
-		}
-		cells[n] = rec.cells[i]
-		if len(r.columns) < len(r.order) {
-			row.Cells = append(row.Cells, rec.cells[i])
+		if n >= 0 {
+			cells[n] = all[i]
 		}
 	}
 	f := fields{o: &r.o, cells: cells}
 	row.Event = f.event()
 	row.Faults = f.faults
 	return row, nil
-}
-
-func formMessage(rec record, width int) string {
-	switch rec.fault {
-	case ragged:
-		return fmt.Sprintf("this row has %d cells and the header %d: look for a delimiter too many or too few, or text with a delimiter that needs quotation marks", len(rec.cells), width)
-	case openQuote:
-		return "a quotation mark is not closed, or text stands behind it: write \"\" for one inside a cell"
-	default:
-		return fmt.Sprintf("this row is longer than %d kB", maxRecord>>10)
-	}
 }
 
 // fields turns the cells of a row, in the order of the template, into an event.
@@ -148,7 +112,7 @@ var mangled = regexp.MustCompile(`^[0-9]([.,][0-9]+)?E\+?[0-9]+$`)
 func (f *fields) name(column string) string {
 	s := f.at(column)
 	if len(s) > 1 && triggers(s[0]) {
-		f.fault(column, "formula", "no name begins with = + - or @: write the name as recorded")
+		f.fault(column, "formula", aFormula)
 	}
 	return s
 }
@@ -183,7 +147,7 @@ func (f *fields) date(column string, zone *time.Location) vaccination.Date {
 func (f *fields) event() vaccination.Event {
 	for _, c := range []string{colCode, colMobile, colIdentity} {
 		if mangled.MatchString(f.at(c)) {
-			f.fault(c, "spreadsheet", "a spreadsheet shortened this number and lost its digits: make the column text and enter it again")
+			f.fault(c, "spreadsheet", shortened)
 		}
 	}
 	e := vaccination.Event{
