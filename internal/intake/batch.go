@@ -277,6 +277,10 @@ func (b *batch) take(to *stored, f Fragment, in *arrived, person []byte) HoldCla
 		// What is gone need not say whose it was.
 		f.Person, person = to.state.Fragment.Person, to.row.Person
 	}
+	if f.Create && !to.fresh && !to.row.Deleted {
+		return Same
+	}
+	f.Create = false
 	hash := b.s.hash(f)
 	same := slices.Equal(hash, to.row.Hash)
 	switch {

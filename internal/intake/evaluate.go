@@ -113,6 +113,9 @@ func (b *batch) judge(v *verdict) error {
 		v.hold(Deleted, "", why)
 		v.deleted = b.causes[f] != nil || v.person != nil && b.causes[v.person] != nil
 		return nil
+	case deleted && f.state.Fragment.Person == "":
+		v.hold(MissingField, "person", "the source deletes a record that is not known here under this id: find the certificate that is meant and revoke it, or reject this")
+		return nil
 	case out.Skip != "":
 		v.is(Unchanged, NoDose)
 		return nil

@@ -48,6 +48,8 @@ type Fragment struct {
 	// Deleted says that the source no longer has it, or says that it was
 	// entered in error.
 	Deleted bool `json:"deleted,omitempty"`
+	// Create says that this is news only if the thing is not known yet.
+	Create bool `json:"create,omitempty"`
 	// Stage is the kind of dose in the source's terms, which the mapping knows:
 	// a programme stage, a case type, a slot. Empty for a person.
 	Stage string `json:"stage,omitempty"`

@@ -1,6 +1,8 @@
 package fhir
 
 import (
+	"cmp"
+	"errors"
 	"strings"
 
 	"github.com/opendivoc/divoc/internal/intake"
@@ -40,9 +42,16 @@ func ErrorOutcome(e *vaccination.Error) Outcome {
 
 // ResponseBundle is the answer to a transaction or batch.
 type ResponseBundle struct {
-	Type  string          `json:"resourceType"`
-	Kind  string          `json:"type"`
-	Entry []ResponseEntry `json:"entry"`
+	Type       string          `json:"resourceType"`
+	Identifier *Identifier     `json:"identifier,omitempty"` // of the delivery
+	Kind       string          `json:"type"`
+	Entry      []ResponseEntry `json:"entry,omitempty"`
+}
+
+// Identifier names something in a system of names.
+type Identifier struct {
+	System string `json:"system"`
+	Value  string `json:"value"`
 }
 
 // ResponseEntry is the answer to one entry, in the order of the request.
@@ -61,34 +70,78 @@ type Request struct {
 	// Kind is the type of the Bundle: "transaction", "batch"; empty for a
 	// resource by itself.
 	Kind string
-	// Doses are, for each entry, the source's id of its dose, "" where it is
-	// none.
-	Doses []string
+	// Entries are those of the Bundle, in its order; one for a resource by
+	// itself. None of a body that cannot be read, which is held.
+	Entries []RequestEntry
 }
 
-// ReadRequest finds out what a body is. A body that cannot be read, which is held,
-// has no entries.
+// RequestEntry is one entry of a request. Parameters with a Bundle in them are one.
+type RequestEntry struct {
+	Doses []string           // the source's ids of the doses in it
+	Fault *vaccination.Error // why nothing could be kept of it, or of a part
+}
+
+// Doses are the ids of all doses.
+func (r Request) Doses() (out []string) {
+	for _, e := range r.Entries {
+		out = append(out, e.Doses...)
+	}
+	return out
+}
+
+// ReadRequest finds out what a body is.
 func ReadRequest(body []byte, m *mapping.Mapping) Request {
+	var r Request
+	root, err := decode(body)
+	if err != nil {
+		return r
+	}
+	n := 1
+	if root.text("resourceType") == "Bundle" {
+		r.Kind, n = cmp.Or(root.text("type"), "batch"), len(root.list("entry"))
+	}
 	entries, err := parse(body)
 	if err != nil {
-		return Request{}
+		return r
 	}
-	var r Request
-	if root, err := decode(body); err == nil && root.text("resourceType") == "Bundle" {
-		r.Kind = root.text("type")
-	}
+	r.Entries = make([]RequestEntry, n)
 	b := newBundle(entries)
 	for _, e := range entries {
-		id := ""
+		to := &r.Entries[0]
+		if r.Kind != "" {
+			to = &r.Entries[e.of]
+		}
 		fragments, err := b.fragments(e, m)
 		for _, f := range fragments {
-			if err == nil && f.Kind == intake.DoseFragment {
-				id = f.ID
+			if f.Kind == intake.DoseFragment {
+				to.Doses = append(to.Doses, f.ID)
 			}
 		}
-		r.Doses = append(r.Doses, id)
+		if err != nil && to.Fault == nil {
+			errors.As(err, &to.Fault)
+		}
 	}
 	return r
+}
+
+// Together is one answer for an entry that holds several things: what is not yet
+// settled decides its status.
+func Together(answers []Response) Response {
+	one := answers[0]
+	for _, a := range answers[1:] {
+		one.Status = max(one.Status, a.Status) // 4xx, 202, 201, 200
+		one.Outcome.Issue = append(one.Outcome.Issue, a.Outcome.Issue...)
+	}
+	return one
+}
+
+// Refused is the answer for an entry of which nothing could be kept.
+func Refused(e *vaccination.Error) Response {
+	status := "422 Unprocessable Entity"
+	if e.Code == vaccination.NotAllowed {
+		status = "405 Method Not Allowed"
+	}
+	return Response{status, ErrorOutcome(e)}
 }
 
 // Answer tells what became of a dose: an HTTP status and an OperationOutcome.

@@ -175,8 +175,9 @@ func (s *Service) Fetch(ctx context.Context, src intake.Source, kind intake.Frag
 	}
 	var out []intake.Arrival
 	for _, id := range ids {
-		if !logicalID.MatchString(id) {
-			continue
+		id, ok := strings.CutPrefix(id, patientID)
+		if !ok || !logicalID.MatchString(id) {
+			continue // known by an identifier: they come with a Bundle
 		}
 		var raw json.RawMessage
 		err := client.JSON(ctx, http.MethodGet, c.URL+"/Patient/"+id, nil, &raw)

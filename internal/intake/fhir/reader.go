@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,9 +31,13 @@ type Reader struct{}
 // Read returns the people and doses of a body, doses in the order of the entries.
 //
 // A person is known by the first identifier that the mapping names for
-// person.code, else by the Patient's own id; a dose by its first identifier, else
-// by its id, else by what it says. A Patient that has neither is refused: the
-// next delivery would make another person of them.
+// person.code and by the Patient's own id ("Patient/" before it), by both where
+// there are both, so that a dose finds them under either. A dose is known by its
+// first identifier, else by its id, else by what it says.
+//
+// Entries stand by themselves: one that means nothing keeps no other from being
+// read, and the sender hears of it ([ReadRequest]). Where nothing else stands in
+// the body, it is refused.
 func (Reader) Read(a intake.Arrival, m *mapping.Mapping) (intake.Reading, error) {
 	entries, err := parse(a.Body)
 	if err != nil {
@@ -39,21 +45,29 @@ func (Reader) Read(a intake.Arrival, m *mapping.Mapping) (intake.Reading, error)
 	}
 	b := newBundle(entries)
 	var reading intake.Reading
+	var fault error
 	for _, e := range entries {
 		fragments, err := b.fragments(e, m)
-		if err != nil {
-			return intake.Reading{}, err
+		if err != nil && fault == nil {
+			fault = err
 		}
 		reading.Fragments = append(reading.Fragments, fragments...)
+	}
+	if len(reading.Fragments) == 0 && fault != nil {
+		return intake.Reading{}, fault
 	}
 	return reading, nil
 }
 
-// fragments are the person or dose that an entry is.
+// fragments are the person or dose that an entry is. With an error they are what
+// can be kept of it all the same.
 func (b bundle) fragments(e entry, m *mapping.Mapping) ([]intake.Fragment, error) {
+	if e.fault != nil {
+		return nil, e.fault
+	}
 	switch e.resource.text("resourceType") {
 	case "Patient":
-		return b.patient(e.resource, m)
+		return patient(e.resource, m)
 	case "Immunization":
 		return b.immunization(e, m)
 	case "QuestionnaireResponse":
@@ -64,9 +78,13 @@ func (b bundle) fragments(e entry, m *mapping.Mapping) ([]intake.Fragment, error
 
 // entry is one resource of a body and the name that others refer to it by.
 type entry struct {
+	of       int // the entry of the outermost Bundle that it came in
 	fullURL  string
 	resource element
-	delete   bool // a request to delete it
+	delete   bool   // a request to delete it
+	id       string // that a conditional request names
+	create   bool   // only if there is none yet
+	fault    error  // why it is none that can be read
 }
 
 func invalid(message string) error { return vaccination.Errorf(vaccination.Invalid, "%s", message) }
@@ -80,6 +98,9 @@ func parse(body []byte) ([]entry, error) {
 	out, err := unfold(entry{resource: root}, 0)
 	if err == nil && len(out) > maxEntries {
 		err = invalid("a Bundle has at most 5000 entries")
+	}
+	if err == nil && len(out) == 1 && root.text("resourceType") != "Bundle" {
+		err = out[0].fault
 	}
 	return out, err
 }
@@ -106,13 +127,7 @@ func unfold(e entry, level int) ([]entry, error) {
 	switch e.resource.text("resourceType") {
 	case "Bundle":
 		for _, x := range e.resource.list("entry") {
-			method := x.one("request").text("method")
-			next := entry{fullURL: x.text("fullUrl"), resource: x.one("resource"), delete: method == "DELETE"}
-			if method == "DELETE" {
-				kind, id, _ := strings.Cut(x.one("request").text("url"), "/")
-				next.resource = element{"resourceType": kind, "id": id}
-			}
-			inner = append(inner, next)
+			inner = append(inner, request(x))
 		}
 	case "Parameters":
 		for _, x := range e.resource.list("parameter") {
@@ -120,13 +135,21 @@ func unfold(e entry, level int) ([]entry, error) {
 				inner = append(inner, entry{resource: r})
 			}
 		}
+		if len(inner) == 0 {
+			e.fault = cmp.Or(e.fault, invalid("Parameters hold no resource"))
+			return []entry{e}, nil
+		}
 	case "":
-		return nil, invalid("a resource has no resourceType")
+		e.fault = cmp.Or(e.fault, invalid("a resource has no resourceType"))
+		return []entry{e}, nil
 	default:
 		return []entry{e}, nil
 	}
 	var out []entry
-	for _, x := range inner {
+	for i, x := range inner {
+		if x.of = e.of; level == 0 {
+			x.of = i
+		}
 		more, err := unfold(x, level+1)
 		if err != nil {
 			return nil, err
@@ -134,6 +157,55 @@ func unfold(e entry, level int) ([]entry, error) {
 		out = append(out, more...)
 	}
 	return out, nil
+}
+
+// request reads an entry of a Bundle and what is asked to be done with it.
+func request(x element) entry {
+	r := x.one("request")
+	e := entry{fullURL: x.text("fullUrl"), resource: x.one("resource")}
+	path, query, _ := strings.Cut(r.text("url"), "?")
+	kind, id, _ := strings.Cut(strings.Trim(path, "/"), "/")
+	switch method := r.text("method"); method {
+	case "", "POST":
+		if r.text("ifNoneExist") != "" {
+			e.create, e.id = true, named(r.text("ifNoneExist"))
+		}
+	case "PUT":
+		if e.resource != nil && e.resource.text("id") == "" && id != "" {
+			e.resource["id"] = id
+		}
+		e.id = named(query)
+	case "DELETE":
+		e.delete, e.resource, e.id = true, element{"resourceType": kind, "id": id}, named(query)
+		if id == "" && e.id == "" {
+			e.fault = invalid("a request to delete names no resource: Immunization/ and its id, or ?identifier=")
+		}
+	default:
+		e.fault = vaccination.Errorf(vaccination.NotAllowed, "only POST, PUT and DELETE of whole resources are read, no %s", method)
+	}
+	return e
+}
+
+// named is the identifier in the criteria of a conditional request
+// ("identifier=system|value"), as [identity] writes it.
+func named(criteria string) string {
+	q, err := url.ParseQuery(strings.TrimPrefix(criteria, "?"))
+	if err != nil {
+		return ""
+	}
+	system, value, ok := strings.Cut(q.Get("identifier"), "|")
+	if !ok {
+		system, value = "", system
+	}
+	return identity(system, value)
+}
+
+// identity is what a dose is known by: an identifier with its system.
+func identity(system, value string) string {
+	if value == "" {
+		return ""
+	}
+	return system + "|" + value
 }
 
 // deep reports whether a text is nested deeper than any resource of ours.
@@ -158,107 +230,169 @@ func deep(body []byte) bool {
 }
 
 // bundle finds resources by what refers to them.
-type bundle struct{ byName map[string]element }
+type bundle struct {
+	byURL map[string]element // by fullUrl
+	byID  map[string]entry   // by type and id; without a resource where two have one
+}
 
 func newBundle(entries []entry) bundle {
-	b := bundle{map[string]element{}}
+	b := bundle{map[string]element{}, map[string]entry{}}
 	for _, e := range entries {
-		for _, name := range []string{e.fullURL, e.resource.text("resourceType") + "/" + e.resource.text("id")} {
-			if name != "" && b.byName[name] == nil {
-				b.byName[name] = e.resource
+		if e.fullURL != "" && b.byURL[e.fullURL] == nil {
+			b.byURL[e.fullURL] = e.resource
+		}
+		if id := e.resource.text("id"); id != "" {
+			name := e.resource.text("resourceType") + "/" + id
+			if before, ok := b.byID[name]; ok && before.fullURL != e.fullURL {
+				e.resource = nil // which of the two is meant cannot be told
 			}
+			b.byID[name] = e
 		}
 	}
 	return b
 }
 
-// look finds what a reference means among what came with it.
-func (b bundle) look(reference string) element {
-	if r := b.byName[reference]; r != nil || reference == "" {
+// look finds what a reference of a resource means: something it contains, or
+// something that came with it. An absolute reference never means a resource of
+// another server that has the same id.
+func (b bundle) look(from element, reference string) element {
+	if id, ok := strings.CutPrefix(reference, "#"); ok {
+		for _, c := range from.list("contained") {
+			if id != "" && c.text("id") == id {
+				return c
+			}
+		}
+		return nil
+	}
+	reference, _, _ = strings.Cut(reference, "/_history/")
+	if r := b.byURL[reference]; r != nil || reference == "" {
 		return r
 	}
-	// A relative reference means the resource whose full address ends so.
-	for _, name := range slices.Sorted(maps.Keys(b.byName)) {
-		if strings.Contains(reference, "/") && (strings.HasSuffix(name, "/"+reference) || strings.HasSuffix(reference, "/"+name)) {
-			return b.byName[name]
-		}
+	parts := strings.Split(reference, "/")
+	if len(parts) < 2 {
+		return nil
 	}
-	return nil
+	e := b.byID[strings.Join(parts[len(parts)-2:], "/")]
+	if len(parts) > 2 && strings.HasPrefix(e.fullURL, "http") {
+		return nil
+	}
+	return e.resource
 }
 
-// version is when the source's server last changed a resource.
+// version is when the source's server last changed a resource; where it says
+// only how often, the number of seconds stands for that.
 func version(r element) time.Time {
-	t, err := time.Parse(time.RFC3339, r.one("meta").text("lastUpdated"))
-	if err != nil {
-		return time.Time{}
+	meta := r.one("meta")
+	if t, err := time.Parse(time.RFC3339, meta.text("lastUpdated")); err == nil {
+		return t.UTC()
 	}
-	return t.UTC()
+	if n, err := strconv.ParseUint(meta.text("versionId"), 10, 30); err == nil && n > 0 {
+		return time.Unix(int64(n), 0).UTC()
+	}
+	return time.Time{}
 }
 
 var errNobody = invalid("a Patient has no identifier that the mapping names (person.code) and no id: who this is could not be told the next time")
 
-// personID is who a Patient is for the source.
-func personID(p element, m *mapping.Mapping) string {
+// patientID begins the ids of people who are known by their Patient's id, so that
+// none is taken for somebody's identifier.
+const patientID = "Patient/"
+
+// personIDs are who a Patient is for the source, the identifier first.
+func personIDs(p element, m *mapping.Mapping) (ids []string) {
 	f := person(p)
 	for _, name := range m.Person.Code.From {
 		if f[name] != "" {
-			return f[name]
+			ids = append(ids, f[name])
+			break
 		}
 	}
-	return p.text("id")
+	if id := p.text("id"); id != "" {
+		ids = append(ids, patientID+id)
+	}
+	return ids
 }
 
-func (b bundle) patient(p element, m *mapping.Mapping) ([]intake.Fragment, error) {
-	id := personID(p, m)
-	if id == "" {
+// patient is a person under each of the names that doses may use.
+func patient(p element, m *mapping.Mapping) (out []intake.Fragment, err error) {
+	for _, id := range personIDs(p, m) {
+		out = append(out, intake.Fragment{Kind: intake.PersonFragment, ID: id, Version: version(p), Fields: person(p)})
+	}
+	if out == nil {
 		return nil, errNobody
 	}
-	return []intake.Fragment{{Kind: intake.PersonFragment, ID: id, Version: version(p), Fields: person(p)}}, nil
+	return out, nil
 }
 
-func (b bundle) immunization(e entry, m *mapping.Mapping) ([]intake.Fragment, error) {
+func (b bundle) immunization(e entry, m *mapping.Mapping) (out []intake.Fragment, err error) {
 	i := e.resource
 	f := intake.Fragment{
-		Kind: intake.DoseFragment, Version: version(i), Status: i.text("status"), Fields: dose(i, b.look),
+		Kind: intake.DoseFragment, Version: version(i), Status: i.text("status"), Create: e.create,
+		Fields:  dose(i, func(reference string) element { return b.look(i, reference) }),
 		Deleted: e.delete || i.text("status") == "entered-in-error",
 	}
-	if f.Person = b.whose(i.one("patient"), m); f.Person == "" && !f.Deleted {
-		return nil, invalid("an Immunization does not say whose it is: it has no patient reference, or one to nothing in the Bundle")
+	f.Person = b.whose(i, m)
+	if reference := i.one("patient").text("reference"); strings.HasPrefix(reference, "#") && f.Person != "" {
+		// Who stands in the dose itself is told by it alone. Their id means
+		// nothing beyond it.
+		who := maps.Clone(b.look(i, reference))
+		delete(who, "id")
+		if out, err = patient(who, m); err != nil {
+			return nil, err
+		}
+		for n := range out {
+			out[n].Version = f.Version
+		}
 	}
+	f.ID = e.id
 	for _, identifier := range i.list("identifier") {
-		f.ID = cmp.Or(f.ID, identifier.text("value"))
+		f.ID = cmp.Or(f.ID, identity(identifier.text("system"), identifier.text("value")))
 	}
 	f.ID = cmp.Or(f.ID, i.text("id"))
 	switch {
 	case f.ID == "" && f.Deleted:
 		return nil, invalid("an Immunization is to be deleted and has no id")
 	case f.ID == "":
-		said := sha256.Sum256([]byte(strings.Join([]string{f.Person, i.text("occurrenceDateTime"), f.Fields["Immunization.protocolApplied.doseNumber"]}, "\x00")))
+		said := sha256.Sum256([]byte(strings.Join([]string{f.Person, i.text("occurrenceDateTime"), f.Fields["Immunization.protocolApplied.doseNumber"], i.text("lotNumber")}, "\x00")))
 		f.ID = "said:" + hex.EncodeToString(said[:12])
 	}
-	place := i.one("location")
-	f.Facility = place.text("reference")
-	if at := b.look(f.Facility); at != nil {
-		f.Facility = "Location/" + at.text("id")
+	place := i.one("location").text("reference")
+	if at := b.look(i, place); at.text("id") != "" && !strings.HasPrefix(place, "#") {
+		place = "Location/" + at.text("id")
 	}
-	return []intake.Fragment{f}, nil
+	if !strings.HasPrefix(place, "#") && !strings.HasPrefix(place, "urn:") { // these are names for one body
+		f.Facility = place
+	}
+	return append(out, f), nil
 }
 
 // whose is the person that a dose is about: the Patient that came with it, one
-// named by an identifier, or one on the source's server.
-func (b bundle) whose(patient element, m *mapping.Mapping) string {
-	if p := b.look(patient.text("reference")); p != nil {
-		return personID(p, m)
+// named by an identifier, or one on the source's server. Nobody is "".
+func (b bundle) whose(i element, m *mapping.Mapping) string {
+	who := i.one("patient")
+	reference := who.text("reference")
+	if p := b.look(i, reference); p != nil {
+		if strings.HasPrefix(reference, "#") {
+			p = maps.Clone(p)
+			delete(p, "id")
+		}
+		if ids := personIDs(p, m); ids != nil {
+			return ids[0]
+		}
+		return ""
 	}
-	if i := patient.one("identifier"); i != nil && slices.Contains(m.Person.Code.From, "Patient.identifier("+i.text("system")+")") {
-		return i.text("value")
+	if id := who.one("identifier"); id != nil && slices.Contains(m.Person.Code.From, "Patient.identifier("+id.text("system")+")") {
+		return id.text("value")
 	}
-	kind, id, found := strings.Cut(patient.text("reference"), "Patient/")
+	kind, id, found := strings.Cut(reference, "Patient/")
 	if !found || strings.HasPrefix(kind, "urn:") {
 		return ""
 	}
 	id, _, _ = strings.Cut(id, "/")
-	return id
+	if _, other := b.byID[patientID+id]; id == "" || other && kind != "" {
+		return "" // somebody else of that id came with it
+	}
+	return patientID + id
 }
 
 // questionnaire reads WHO's Submit Health Event (DDCC implementation guide 1.0.1,

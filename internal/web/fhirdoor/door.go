@@ -117,7 +117,10 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request) error {
 		h.write(w, status, one.Outcome)
 		return nil
 	}
-	answer := fhir.ResponseBundle{Type: "Bundle", Kind: request.Kind + "-response", Entry: []fhir.ResponseEntry{}}
+	answer := fhir.ResponseBundle{
+		Type: "Bundle", Kind: request.Kind + "-response",
+		Identifier: &fhir.Identifier{System: h.PublicURL + "/fhir/deliveries", Value: reference},
+	}
 	if request.Kind != "transaction" {
 		answer.Kind = "batch-response"
 	}
@@ -136,27 +139,38 @@ func (h *handler) responses(ctx context.Context, source, reference string, reque
 	if _, err := h.Intake.Settle(ctx, source, reference); err != nil {
 		h.Log.Warn("a delivery is stored and waits", slog.String("source", source), slog.String("error", err.Error()))
 	}
-	found, whole, err := h.Intake.Doses(ctx, source, reference, request.Doses)
+	found, whole, err := h.Intake.Doses(ctx, source, reference, request.Doses())
 	if err != nil {
 		h.Log.Warn("a delivery is stored and cannot be told about", slog.String("source", source), slog.String("error", err.Error()))
 	}
-	doses := request.Doses
-	if len(doses) == 0 {
-		doses = []string{""}
+	entries := request.Entries
+	if len(entries) == 0 && request.Kind == "" {
+		entries = make([]fhir.RequestEntry, 1)
 	}
-	out := make([]fhir.Response, len(doses))
-	for i, id := range doses {
-		item, ok := found[id]
-		switch {
-		case id != "" && ok:
-			out[i] = fhir.Answer(item)
-		case whole != nil && whole.State == intake.Held:
-			out[i] = fhir.Answer(*whole)
-		default:
-			out[i] = fhir.Stored(reference)
-		}
+	out := make([]fhir.Response, len(entries))
+	for i, e := range entries {
+		out[i] = response(e, found, whole, reference)
 	}
 	return out
+}
+
+// response is what became of one entry.
+func response(e fhir.RequestEntry, found map[string]intake.Item, whole *intake.Item, reference string) fhir.Response {
+	var all []fhir.Response
+	for _, id := range e.Doses {
+		if item, ok := found[id]; ok {
+			all = append(all, fhir.Answer(item))
+		}
+	}
+	switch {
+	case e.Fault != nil:
+		all = append(all, fhir.Refused(e.Fault))
+	case len(all) == 0 && whole != nil && whole.State == intake.Held:
+		return fhir.Answer(*whole)
+	case len(all) < max(1, len(e.Doses)):
+		all = append(all, fhir.Stored(reference))
+	}
+	return fhir.Together(all)
 }
 
 // metadata is the CapabilityStatement (FHIR R4, 2.1.0.2).

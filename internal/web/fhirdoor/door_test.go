@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -149,6 +150,33 @@ func TestOneImmunization(t *testing.T) {
 	}
 	if status, answer = w.ask("POST", "/fhir/Immunization", w.token, strings.Replace(alone, "completed", "entered-in-error", 1)); status != http.StatusAccepted {
 		t.Errorf("entered in error waits for a person: %d %s", status, answer)
+	}
+}
+
+// A conditional create changes nothing that is there; the same without the
+// condition is newer and corrects.
+func TestConditionalCreate(t *testing.T) {
+	w := newWorld(t)
+	once := strings.Replace(immunization("V1", "208", "1"), `"url":"Immunization"`, `"url":"Immunization","ifNoneExist":"identifier=urn:ehr|V1"`, 1)
+	other := strings.Replace(once, "EX1", "EX2", 1)
+	for i, want := range []string{"201 Created informational", "200 OK informational", "201 Created informational"} {
+		body := []string{once, other, strings.Replace(immunization("V1", "208", "1"), "EX1", "EX2", 1)}[i]
+		_, answer := w.ask("POST", "/fhir", w.token, bundle("transaction", patient, body))
+		if got := told(t, answer); len(got) != 2 || got[1] != want {
+			t.Errorf("%d: %q, want %q", i, got, want)
+		}
+		w.Pass(time.Minute)
+	}
+}
+
+// What is deleted and unknown is not passed over, and a bad entry stops no other.
+func TestEntriesByThemselves(t *testing.T) {
+	w := newWorld(t)
+	_, answer := w.ask("POST", "/fhir", w.token, bundle("batch", `{"request":{"method":"DELETE","url":"Immunization/unknown"}}`, `{"resource":{"resourceType":"Patient"}}`,
+		patient, immunization("V1", "208", "1"), strings.Replace(immunization("V2", "208", "2"), "urn:uuid:1", "urn:uuid:9", 1)))
+	want := []string{"202 Accepted required", "422 Unprocessable Entity invalid", "202 Accepted informational", "201 Created informational", "202 Accepted required"}
+	if diff := cmp.Diff(want, told(t, answer)); diff != "" {
+		t.Errorf("%s%s", diff, answer)
 	}
 }
 
