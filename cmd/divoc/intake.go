@@ -25,7 +25,7 @@ func (h *house) intake() *sourceKinds {
 	k.intake = intake.New(intake.Options{
 		Store: h.store, Box: h.box, Issuance: h.service, Profile: h.profile, Kinds: kinds, Now: now, Log: h.log,
 	})
-	k.dhis2 = dhis2.New(dhis2.Options{Intake: k.intake, Now: now, Log: h.log})
+	k.dhis2 = dhis2.New(dhis2.Options{Intake: k.intake, Issued: issuedBack{h, k.intake}, Now: now, Log: h.log})
 	k.commcare = commcare.New(commcare.Options{Intake: k.intake, Patience: remote.Patience(), Now: now, Log: h.log})
 	k.fhir = fhir.New(fhir.Options{Intake: k.intake, Patience: remote.Patience(), Now: now, Log: h.log})
 	kinds[intake.DHIS2] = k.dhis2.Kind()

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/intake/dhis2"
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/test/dhis2/house"
@@ -114,6 +115,41 @@ func line(t *testing.T, h *house.House, i intake.Item) string {
 	}
 	return fmt.Sprintf("  certificate: %s, born %q, %s, %s %q; dose %d of %d, %s, lot %q, %s, %q%s\n",
 		c.Name, c.BirthDate, c.Sex, c.Identifier.Kind, c.Identifier.Value, v.Number, v.Total, v.Product, v.Lot, v.Date, v.Centre, domestic)
+}
+
+func TestCertificatesAreWrittenBack(t *testing.T) {
+	h := house.New(t, replay.Options{})
+	h.DHIS2.Options.Issued = h
+	h.Configure(func(c *dhis2.Config) {
+		c.Certificates = &dhis2.WriteBack{Stage: replay.CertificateStage, ID: "DvcCertId01", Version: "DvcCertVer1", Status: "DvcCertSta1"}
+	})
+	poll := func() (statuses []string) {
+		h.Pass(5 * time.Minute)
+		for range 2 { // what is settled after the first is written with the second
+			if err := h.Poll(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, v := range h.Replay.Written() {
+			statuses = append(statuses, v["DvcCertSta1"]+" "+v["DvcCertVer1"])
+		}
+		slices.Sort(statuses)
+		return statuses
+	}
+	first := poll()
+	before := h.Counts()
+	if int64(len(first)) != before.Issued || slices.ContainsFunc(first, func(s string) bool { return s != "valid 1" }) {
+		t.Fatalf("%d certificates, written: %v", before.Issued, first)
+	}
+	poll()
+	if after := h.Counts(); after.Issued != before.Issued {
+		t.Errorf("what was written made certificates: %+v, before %+v", after, before)
+	}
+	h.Replay.SetValue(h.Replay.People()[0].Events[0], replay.Batch, "CORRECTED")
+	again := poll()
+	if len(again) != len(first)+1 || !slices.Contains(again, "superseded 1") || !slices.Contains(again, "valid 2") {
+		t.Errorf("after a correction, written: %v", again)
+	}
 }
 
 // TestTheLedgerAddsUp lets anything happen at a source, with any fault, and looks

@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -199,19 +197,6 @@ func covac(t testing.TB) *mapping.Mapping {
 		t.Fatal(err)
 	}
 	return m
-}
-
-// fixtures is the folder of recorded answers, or skips the test.
-func fixtures(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("DIVOC_FIXTURES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "..", "shared", "fixtures")
-	}
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no fixtures: set DIVOC_FIXTURES to the folder of recorded answers")
-	}
-	return dir
 }
 
 func (w *world) poll() error {

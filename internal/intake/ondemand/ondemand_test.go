@@ -55,7 +55,7 @@ func TestFromNumberToCertificate(t *testing.T) {
 			if err != nil || !same(second.Certificates, got.Certificates) {
 				t.Errorf("again %v, %v", second, err)
 			}
-			counts, err := w.House.Intake.Counts(w.Ctx)
+			counts, err := w.Intake.Counts(w.Ctx)
 			if c := counts["dhis2"]; err != nil || c.In != c.Waiting+c.Issued+c.Unchanged+c.Held+c.Rejected || c.Issued != 2 {
 				t.Errorf("the ledger: %+v, %v", c, err)
 			}
@@ -87,10 +87,10 @@ func TestAnswersAreDistinct(t *testing.T) {
 	_, err := w.Start(w.Ctx, ondemand.Ask{Kind: "national-id", Number: "12"})
 	refused(t, "no number", err, vaccination.Invalid)
 	// What a person must look at is held.
-	if err := w.House.Intake.Process(w.Ctx, "dhis2"); err != nil {
+	if err := w.Intake.Process(w.Ctx, "dhis2"); err != nil {
 		t.Fatal(err)
 	}
-	if c, err := w.House.Intake.Counts(w.Ctx); err != nil || c["dhis2"].Held == 0 {
+	if c, err := w.Intake.Counts(w.Ctx); err != nil || c["dhis2"].Held == 0 {
 		t.Errorf("held: %+v, %v", c["dhis2"], err)
 	}
 }
@@ -296,10 +296,10 @@ func TestACodeIsNotInTheDatabase(t *testing.T) {
 
 func TestOnlyADemonstrationShowsTheCode(t *testing.T) {
 	w := newWorld(t, replay.Options{})
-	w.Service.Sender = nil
+	w.Sender = nil
 	_, err := w.Start(w.Ctx, ondemand.Ask{Kind: "national-id", Number: nimal})
 	refused(t, "no way to send", err, vaccination.Unavailable)
-	w.Service.Demo = true
+	w.Demo = true
 	a := w.start(nimal)
 	if len(a.Specimen) != 6 {
 		t.Fatalf("answer %+v", a)
