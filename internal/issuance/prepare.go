@@ -89,6 +89,7 @@ func (s *Service) checkEach(ctx context.Context, r request) (drafts []*Draft, er
 			continue
 		}
 		drafts[i].source, drafts[i].reason, drafts[i].authoritative = r.by.Source, r.reason, source.Authoritative
+		drafts[i].once = r.once
 		if r.asOf != nil {
 			drafts[i].asOf = r.asOf[i].UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it
 		}
@@ -175,6 +176,9 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 	corrects := action == Correct
 	if action == Certify && d.authoritative && last.row.Source == by.Source {
 		known, corrects = d.heard(last, match != nil), true
+		if d.contradicts() {
+			known, corrects = false, false
+		}
 	}
 	switch {
 	case action != Certify && !mine:

@@ -53,6 +53,7 @@ func (s *Service) Settle(ctx context.Context, by access.Caller, told []Told, als
 // settling is what a draft knows of the order of its record's states.
 type settling struct {
 	authoritative bool        // its source corrects by sending again
+	once          bool        // see [Service.SettleFile]
 	asOf          time.Time   // zero when it was told without a time
 	told          *query.Told // what the record's source told last, nil when it told nothing with a time
 	tell          *query.Told // what to remember in its place, nil to leave it

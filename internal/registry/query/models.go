@@ -188,23 +188,28 @@ type Told struct {
 }
 
 type Upload struct {
-	ID         int64
-	Source     string
-	Actor      string
-	Role       string
-	State      string
-	Problem    string
-	Format     string
-	Encoding   string
-	DateOrder  string
-	Columns    []string
-	Filename   []byte
-	Bytes      int64
-	BytesRead  int64
-	RowsDone   int64
-	RowsIssued int64
-	RowsWrong  int64
-	CreatedAt  time.Time
-	TouchedAt  time.Time
-	ClearedAt  *time.Time
+	ID             int64
+	Source         string
+	Actor          string
+	Role           string
+	State          string
+	Problem        string
+	Format         string
+	Encoding       string
+	DateOrder      string
+	Columns        []string
+	Filename       []byte
+	Bytes          int64
+	BytesRead      int64
+	RowsDone       int64
+	RowsIssued     int64
+	RowsWrong      int64
+	CreatedAt      time.Time
+	TouchedAt      time.Time
+	ClearedAt      *time.Time
+	MappingVersion int32
+	NotRead        []string
+	RowsRead       int64
+	RowsEmpty      int64
+	Hash           []byte
 }

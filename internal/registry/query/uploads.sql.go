@@ -12,14 +12,17 @@ import (
 
 const advanceUpload = `-- name: AdvanceUpload :execrows
 UPDATE upload SET rows_done = $1, rows_issued = rows_issued + $2, rows_wrong = rows_wrong + $3,
-  bytes_read = $4, touched_at = $5::timestamptz
-WHERE id = $6 AND state = 'processing' AND rows_done = $7
+  rows_empty = rows_empty + $4, rows_read = $5,
+  bytes_read = $6, touched_at = $7::timestamptz
+WHERE id = $8 AND state = 'processing' AND rows_done = $9
 `
 
 type AdvanceUploadParams struct {
 	RowsAfter  int64
 	Issued     int64
 	Wrong      int64
+	Empty      int64
+	RowsRead   int64
 	BytesRead  int64
 	At         time.Time
 	ID         int64
@@ -33,6 +36,8 @@ func (q *Queries) AdvanceUpload(ctx context.Context, arg AdvanceUploadParams) (i
 		arg.RowsAfter,
 		arg.Issued,
 		arg.Wrong,
+		arg.Empty,
+		arg.RowsRead,
 		arg.BytesRead,
 		arg.At,
 		arg.ID,
@@ -112,20 +117,39 @@ func (q *Queries) EndUpload(ctx context.Context, arg EndUploadParams) (int64, er
 	return result.RowsAffected(), nil
 }
 
+const insertTriedRecords = `-- name: InsertTriedRecords :exec
+INSERT INTO upload_trial (upload_id, record, content)
+SELECT $1::bigint, k.record, k.content
+FROM (SELECT unnest($2::bytea[]) AS record, unnest($3::bytea[]) AS content) AS k
+`
+
+type InsertTriedRecordsParams struct {
+	UploadID int64
+	Records  [][]byte
+	Contents [][]byte
+}
+
+func (q *Queries) InsertTriedRecords(ctx context.Context, arg InsertTriedRecordsParams) error {
+	_, err := q.db.Exec(ctx, insertTriedRecords, arg.UploadID, arg.Records, arg.Contents)
+	return err
+}
+
 const insertUpload = `-- name: InsertUpload :one
-INSERT INTO upload (source, actor, role, state, format, date_order, columns, created_at, touched_at)
-VALUES ($1, $2, $3, 'receiving', $4, $5, $6::text[], $7::timestamptz, $7::timestamptz)
+INSERT INTO upload (source, actor, role, state, format, date_order, columns, not_read, mapping_version, created_at, touched_at)
+VALUES ($1, $2, $3, 'receiving', $4, $5, $6::text[], $7::text[], $8, $9::timestamptz, $9::timestamptz)
 RETURNING id
 `
 
 type InsertUploadParams struct {
-	Source    string
-	Actor     string
-	Role      string
-	Format    string
-	DateOrder string
-	Columns   []string
-	At        time.Time
+	Source         string
+	Actor          string
+	Role           string
+	Format         string
+	DateOrder      string
+	Columns        []string
+	NotRead        []string
+	MappingVersion int32
+	At             time.Time
 }
 
 func (q *Queries) InsertUpload(ctx context.Context, arg InsertUploadParams) (int64, error) {
@@ -136,6 +160,8 @@ func (q *Queries) InsertUpload(ctx context.Context, arg InsertUploadParams) (int
 		arg.Format,
 		arg.DateOrder,
 		arg.Columns,
+		arg.NotRead,
+		arg.MappingVersion,
 		arg.At,
 	)
 	var id int64
@@ -159,14 +185,16 @@ func (q *Queries) InsertUploadChunk(ctx context.Context, arg InsertUploadChunkPa
 }
 
 const insertUploadRows = `-- name: InsertUploadRows :exec
-INSERT INTO upload_row (upload_id, row, state, certificate, reasons, sealed)
-SELECT $1::bigint, k.row, k.state, k.certificate, k.reasons, k.sealed
-FROM (SELECT unnest($2::bigint[]) AS row, unnest($3::text[]) AS state, unnest($4::bytea[]) AS certificate, unnest($5::text[]) AS reasons, unnest($6::bytea[]) AS sealed) AS k
+INSERT INTO upload_row (upload_id, row, file_row, slot, state, certificate, reasons, sealed)
+SELECT $1::bigint, k.row, nullif(k.file_row, k.row), k.slot, k.state, k.certificate, k.reasons, k.sealed
+FROM (SELECT unnest($2::bigint[]) AS row, unnest($3::bigint[]) AS file_row, unnest($4::text[]) AS slot, unnest($5::text[]) AS state, unnest($6::bytea[]) AS certificate, unnest($7::text[]) AS reasons, unnest($8::bytea[]) AS sealed) AS k
 `
 
 type InsertUploadRowsParams struct {
 	UploadID     int64
 	Rows         []int64
+	FileRows     []int64
+	Slots        []string
 	States       []string
 	Certificates [][]byte
 	Reasons      []string
@@ -177,6 +205,8 @@ func (q *Queries) InsertUploadRows(ctx context.Context, arg InsertUploadRowsPara
 	_, err := q.db.Exec(ctx, insertUploadRows,
 		arg.UploadID,
 		arg.Rows,
+		arg.FileRows,
+		arg.Slots,
 		arg.States,
 		arg.Certificates,
 		arg.Reasons,
@@ -229,8 +259,85 @@ func (q *Queries) TouchUpload(ctx context.Context, arg TouchUploadParams) error 
 	return err
 }
 
+const triedRecords = `-- name: TriedRecords :many
+SELECT record, content FROM upload_trial WHERE upload_id = $1 AND record = ANY($2::bytea[])
+`
+
+type TriedRecordsParams struct {
+	UploadID int64
+	Records  [][]byte
+}
+
+type TriedRecordsRow struct {
+	Record  []byte
+	Content []byte
+}
+
+func (q *Queries) TriedRecords(ctx context.Context, arg TriedRecordsParams) ([]TriedRecordsRow, error) {
+	rows, err := q.db.Query(ctx, triedRecords, arg.UploadID, arg.Records)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TriedRecordsRow
+	for rows.Next() {
+		var i TriedRecordsRow
+		if err := rows.Scan(&i.Record, &i.Content); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const uploadByHash = `-- name: UploadByHash :one
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at, mapping_version, not_read, rows_read, rows_empty, hash
+FROM upload WHERE source = $1 AND hash = $2 AND hash <> '' AND state <> 'receiving' ORDER BY id DESC LIMIT 1
+`
+
+type UploadByHashParams struct {
+	Source string
+	Hash   []byte
+}
+
+// The newest upload of a source of the same file, to be read in the same way.
+func (q *Queries) UploadByHash(ctx context.Context, arg UploadByHashParams) (Upload, error) {
+	row := q.db.QueryRow(ctx, uploadByHash, arg.Source, arg.Hash)
+	var i Upload
+	err := row.Scan(
+		&i.ID,
+		&i.Source,
+		&i.Actor,
+		&i.Role,
+		&i.State,
+		&i.Problem,
+		&i.Format,
+		&i.Encoding,
+		&i.DateOrder,
+		&i.Columns,
+		&i.Filename,
+		&i.Bytes,
+		&i.BytesRead,
+		&i.RowsDone,
+		&i.RowsIssued,
+		&i.RowsWrong,
+		&i.CreatedAt,
+		&i.TouchedAt,
+		&i.ClearedAt,
+		&i.MappingVersion,
+		&i.NotRead,
+		&i.RowsRead,
+		&i.RowsEmpty,
+		&i.Hash,
+	)
+	return i, err
+}
+
 const uploadByID = `-- name: UploadByID :one
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at, mapping_version, not_read, rows_read, rows_empty, hash
 FROM upload WHERE id = $1 AND state <> 'receiving'
 `
 
@@ -257,6 +364,11 @@ func (q *Queries) UploadByID(ctx context.Context, id int64) (Upload, error) {
 		&i.CreatedAt,
 		&i.TouchedAt,
 		&i.ClearedAt,
+		&i.MappingVersion,
+		&i.NotRead,
+		&i.RowsRead,
+		&i.RowsEmpty,
+		&i.Hash,
 	)
 	return i, err
 }
@@ -365,14 +477,15 @@ func (q *Queries) UploadCounts(ctx context.Context) ([]UploadCountsRow, error) {
 }
 
 const uploadReceived = `-- name: UploadReceived :execrows
-UPDATE upload SET state = 'processing', encoding = $1, filename = $2, bytes = $3, touched_at = $4::timestamptz
-WHERE id = $5 AND state = 'receiving'
+UPDATE upload SET state = 'processing', encoding = $1, filename = $2, bytes = $3, hash = $4, touched_at = $5::timestamptz
+WHERE id = $6 AND state = 'receiving'
 `
 
 type UploadReceivedParams struct {
 	Encoding string
 	Filename []byte
 	Bytes    int64
+	Hash     []byte
 	At       time.Time
 	ID       int64
 }
@@ -383,6 +496,7 @@ func (q *Queries) UploadReceived(ctx context.Context, arg UploadReceivedParams) 
 		arg.Encoding,
 		arg.Filename,
 		arg.Bytes,
+		arg.Hash,
 		arg.At,
 		arg.ID,
 	)
@@ -393,7 +507,7 @@ func (q *Queries) UploadReceived(ctx context.Context, arg UploadReceivedParams) 
 }
 
 const uploadRows = `-- name: UploadRows :many
-SELECT row, state, certificate, reasons FROM upload_row WHERE upload_id = $1 AND row > $2 ORDER BY row LIMIT $3::int
+SELECT row, coalesce(file_row, row)::bigint AS file_row, slot, state, certificate, reasons FROM upload_row WHERE upload_id = $1 AND row > $2 ORDER BY row LIMIT $3::int
 `
 
 type UploadRowsParams struct {
@@ -404,6 +518,8 @@ type UploadRowsParams struct {
 
 type UploadRowsRow struct {
 	Row         int64
+	FileRow     int64
+	Slot        string
 	State       string
 	Certificate []byte
 	Reasons     string
@@ -420,6 +536,8 @@ func (q *Queries) UploadRows(ctx context.Context, arg UploadRowsParams) ([]Uploa
 		var i UploadRowsRow
 		if err := rows.Scan(
 			&i.Row,
+			&i.FileRow,
+			&i.Slot,
 			&i.State,
 			&i.Certificate,
 			&i.Reasons,
@@ -435,7 +553,7 @@ func (q *Queries) UploadRows(ctx context.Context, arg UploadRowsParams) ([]Uploa
 }
 
 const uploads = `-- name: Uploads :many
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at, mapping_version, not_read, rows_read, rows_empty, hash
 FROM upload WHERE state <> 'receiving' AND id < $1 ORDER BY id DESC LIMIT $2::int
 `
 
@@ -473,6 +591,11 @@ func (q *Queries) Uploads(ctx context.Context, arg UploadsParams) ([]Upload, err
 			&i.CreatedAt,
 			&i.TouchedAt,
 			&i.ClearedAt,
+			&i.MappingVersion,
+			&i.NotRead,
+			&i.RowsRead,
+			&i.RowsEmpty,
+			&i.Hash,
 		); err != nil {
 			return nil, err
 		}
@@ -485,7 +608,7 @@ func (q *Queries) Uploads(ctx context.Context, arg UploadsParams) ([]Upload, err
 }
 
 const uploadsOfSource = `-- name: UploadsOfSource :many
-SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at
+SELECT id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at, cleared_at, mapping_version, not_read, rows_read, rows_empty, hash
 FROM upload WHERE source = $1 AND state <> 'receiving' AND id < $2 ORDER BY id DESC LIMIT $3::int
 `
 
@@ -524,6 +647,11 @@ func (q *Queries) UploadsOfSource(ctx context.Context, arg UploadsOfSourceParams
 			&i.CreatedAt,
 			&i.TouchedAt,
 			&i.ClearedAt,
+			&i.MappingVersion,
+			&i.NotRead,
+			&i.RowsRead,
+			&i.RowsEmpty,
+			&i.Hash,
 		); err != nil {
 			return nil, err
 		}
@@ -562,7 +690,7 @@ func (q *Queries) UploadsToClear(ctx context.Context, before time.Time) ([]int64
 }
 
 const wrongUploadRows = `-- name: WrongUploadRows :many
-SELECT row, state, certificate, reasons, sealed FROM upload_row WHERE upload_id = $1 AND row > $2 AND state = 'wrong' ORDER BY row LIMIT $3::int
+SELECT row, coalesce(file_row, row)::bigint AS file_row, slot, state, certificate, reasons, sealed FROM upload_row WHERE upload_id = $1 AND row > $2 AND state = 'wrong' ORDER BY row LIMIT $3::int
 `
 
 type WrongUploadRowsParams struct {
@@ -573,6 +701,8 @@ type WrongUploadRowsParams struct {
 
 type WrongUploadRowsRow struct {
 	Row         int64
+	FileRow     int64
+	Slot        string
 	State       string
 	Certificate []byte
 	Reasons     string
@@ -590,6 +720,8 @@ func (q *Queries) WrongUploadRows(ctx context.Context, arg WrongUploadRowsParams
 		var i WrongUploadRowsRow
 		if err := rows.Scan(
 			&i.Row,
+			&i.FileRow,
+			&i.Slot,
 			&i.State,
 			&i.Certificate,
 			&i.Reasons,
