@@ -7,6 +7,7 @@ import (
 	"github.com/opendivoc/divoc/internal/intake/commcare"
 	"github.com/opendivoc/divoc/internal/intake/dhis2"
 	"github.com/opendivoc/divoc/internal/intake/fhir"
+	"github.com/opendivoc/divoc/internal/intake/matching"
 	"github.com/opendivoc/divoc/internal/intake/remote"
 )
 
@@ -24,6 +25,7 @@ func (h *house) intake() *sourceKinds {
 	kinds := map[intake.SourceKind]intake.Kind{}
 	k.intake = intake.New(intake.Options{
 		Store: h.store, Box: h.box, Issuance: h.service, Profile: h.profile, Kinds: kinds, Now: now, Log: h.log,
+		Matcher: matching.Matcher{Issuance: h.service},
 	})
 	k.dhis2 = dhis2.New(dhis2.Options{Intake: k.intake, Issued: issuedBack{h, k.intake}, Now: now, Log: h.log})
 	k.commcare = commcare.New(commcare.Options{Intake: k.intake, Patience: remote.Patience(), Now: now, Log: h.log})

@@ -34,6 +34,7 @@ const (
 
 	ManageSources Permission = "manageSources" // create, test, pause and change sources
 	DecideHolds   Permission = "decideHolds"   // see what is held, and decide about it
+	MergePeople   Permission = "mergePeople"   // say which people are one, see and end such links
 )
 
 // scope says whose records a permission reaches.
@@ -48,7 +49,7 @@ const (
 // table is the whole law of who may do what. What is not in it is refused.
 func table() map[Role]map[Permission]scope {
 	return map[Role]map[Permission]scope{
-		SystemAdmin: {Certify: anybody, Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody, ReadAudit: anybody, ManageSources: anybody, DecideHolds: anybody},
+		SystemAdmin: {Certify: anybody, Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody, ReadAudit: anybody, ManageSources: anybody, DecideHolds: anybody, MergePeople: anybody},
 		Auditor:     {ReadAudit: anybody},
 		SourceRole:  {Certify: own, Correct: own, Revoke: own, Read: own},
 		Recipient:   {ReadMine: own},

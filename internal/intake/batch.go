@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
@@ -359,4 +360,6 @@ func (b *batch) asks() bool {
 }
 
 // isRace reports whether the whole batch is to be put together again.
-func isRace(err error) bool { return errors.Is(err, errElsewhere) || registry.IsRace(err) }
+func isRace(err error) bool {
+	return errors.Is(err, errElsewhere) || errors.Is(err, issuance.ErrMet) || registry.IsRace(err)
+}

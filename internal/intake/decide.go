@@ -19,7 +19,8 @@ type Action string
 // The decisions.
 const (
 	Retry   Action = "retry"   // look at it again, after something was mended
-	Release Action = "release" // issue it although it was over a limit, or looked like somebody else
+	Release Action = "release" // issue it although it was over a limit; the person is somebody else than those they look like
+	Merge   Action = "merge"   // the person is one with whom they look like: issue it and link the two
 	Reject  Action = "reject"  // nothing comes of it
 	Revoke  Action = "revoke"  // it was deleted: revoke its certificate
 	Keep    Action = "keep"    // it was deleted: the certificate stands
@@ -28,7 +29,10 @@ const (
 // Decision is what a person decides, and why.
 type Decision struct {
 	Action Action
-	Reason string // one line, nothing personal; needed to reject, revoke and keep
+	Reason string // one line, nothing personal; needed to reject, merge, revoke and keep
+	// As is a certificate of whom a person is merged with; zero where the item has
+	// one candidate alone.
+	As vaccination.CertificateID
 }
 
 // Decided says what became of held items.
@@ -55,6 +59,8 @@ func (a Action) fits(c HoldClass) bool {
 		return c != Deleted
 	case Release:
 		return slices.Contains([]HoldClass{OverLimit, OutOfScope, Moved, WasRevoked, SameDose, PossibleDuplicate, SecondDose}, c)
+	case Merge:
+		return c == PossibleDuplicate
 	case Reject:
 		return c != Deleted
 	case Revoke, Keep:
@@ -188,6 +194,11 @@ func (b *batch) decide(ctx context.Context, by access.Caller, rows []query.Item,
 				}
 			}
 			continue
+		case d.Action == Merge:
+			if err := b.merge(ctx, by, f, r, d); err != nil {
+				return err
+			}
+			continue
 		case d.Action == Reject:
 			row.state, row.class = Rejected, HoldClass(r.Class)
 			f.row.Settled, f.dirty = true, true
@@ -289,4 +300,36 @@ func (b *batch) issuedBy() access.Caller {
 		by.Actor = b.by
 	}
 	return by
+}
+
+// merge remembers whom the person of a held dose is one with, so that the next
+// certificate of theirs makes the link.
+func (b *batch) merge(ctx context.Context, by access.Caller, f *stored, r query.Item, d Decision) error {
+	item, err := itemOf(r, nil)
+	if err != nil {
+		return err
+	}
+	as := d.As
+	var candidates int
+	for _, p := range item.Problems {
+		if p.Path != candidatePath {
+			continue
+		}
+		if candidates++; d.As.IsZero() {
+			if as, err = vaccination.ParseCertificateID(p.Message); err != nil {
+				return err
+			}
+		}
+	}
+	person := b.frags[string(f.row.Person)]
+	if d.As.IsZero() && candidates != 1 || person == nil {
+		return vaccination.Errorf(vaccination.Invalid, "item %d has %d candidates: say which, by a certificate of theirs", r.ID, candidates)
+	}
+	code, err := b.s.Issuance.EnrolmentOf(ctx, by, as, "merge")
+	if err != nil {
+		return err
+	}
+	person.state.As, person.state.AsWhy, person.state.Distinct, person.dirty = code, d.Reason, false, true
+	b.decided[f] = r
+	return nil
 }

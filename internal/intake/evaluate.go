@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/intake/mapping"
+	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -31,6 +32,9 @@ type verdict struct {
 	place    string
 	takes    *stored // the deleted record of the same dose that it follows
 	deleted  bool    // the certificate's record was deleted just now
+	one      issuance.One
+	seen     *issuance.Seen
+	about    []Candidate // who else it is about
 }
 
 func (v *verdict) is(state ItemState, class HoldClass, problems ...vaccination.Fault) {
@@ -137,7 +141,7 @@ func (b *batch) judge(v *verdict) error {
 		return b.unmapped(v, problems)
 	}
 	if as := v.person.state.As; as != "" {
-		event.EnrolmentCode = as
+		v.one = issuance.One{EnrolmentCode: as, Reason: v.person.state.AsWhy}
 	}
 	v.event = event
 	b.name(v)
@@ -292,49 +296,6 @@ func (b *batch) sameDoses(ctx context.Context) error {
 			owners[string(v.record)] = mine
 		default:
 			v.hold(SameDose, "vaccination.dose", "another record of the source is this dose of this person already: delete or correct one of them at the source, or reject this one")
-		}
-	}
-	return nil
-}
-
-// match asks whether people who are new are known under another code.
-func (b *batch) match(ctx context.Context) error {
-	if b.s.Matcher == nil {
-		return nil
-	}
-	var events []vaccination.Event
-	var of []*verdict
-	for _, v := range b.verdicts {
-		if v.state == "" && v.dose.row.Certificate == nil && v.person.state.As == "" && !b.release[v.dose] {
-			events, of = append(events, v.event), append(of, v)
-		}
-	}
-	if len(events) == 0 {
-		return nil
-	}
-	answers, err := b.s.Matcher.Match(ctx, b.src.Name, events)
-	if err != nil {
-		return err
-	}
-	if len(answers) != len(events) {
-		return fmt.Errorf("intake: the matcher answered %d of %d events", len(answers), len(events))
-	}
-	for i, m := range answers {
-		v := of[i]
-		switch {
-		case m.Hold == PossibleDuplicate && v.person.state.Distinct:
-		case m.Hold != "":
-			if len(m.Problems) == 0 {
-				m.Problems = []vaccination.Fault{{Path: "person", Code: string(m.Hold), Message: "this person may be known already: compare them, then release this record as somebody else's, or reject it"}}
-			}
-			if m.Candidate != "" {
-				m.Problems = append(m.Problems, vaccination.Fault{Path: "candidate", Code: string(m.Hold), Message: m.Candidate})
-			}
-			v.is(Held, m.Hold, m.Problems...)
-		case m.Same != "":
-			v.person.state.As, v.person.dirty = m.Same, true
-			v.event.EnrolmentCode = m.Same
-			b.name(v)
 		}
 	}
 	return nil

@@ -44,6 +44,7 @@ const (
 const (
 	NoDose    HoldClass = "no-dose"   // nothing in the arrival is a dose that counts
 	Same      HoldClass = "same"      // it says what is certified
+	Elsewhere HoldClass = "elsewhere" // this dose of this person has a certificate from elsewhere
 	Older     HoldClass = "older"     // a newer state is known
 	Replaced  HoldClass = "replaced"  // it was held, and a newer state arrived
 	Repeated  HoldClass = "repeated"  // the same delivery again

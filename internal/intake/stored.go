@@ -28,9 +28,10 @@ type sealedState struct {
 	// Told is the time by which issuance orders what it was told of this dose;
 	// it only grows.
 	Told time.Time `json:"told,omitzero"`
-	// As is the enrolment code of the person that a [Matcher] recognised in this
-	// one.
-	As string `json:"as,omitempty"`
+	// As is the enrolment code of whom this person is one with, as somebody
+	// decided; AsWhy is the reason.
+	As    string `json:"as,omitempty"`
+	AsWhy string `json:"asWhy,omitempty"`
 	// Distinct says that somebody decided that this person is nobody else.
 	Distinct bool `json:"distinct,omitempty"`
 	// Edits are what people corrected, by the event's field.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -31,7 +32,7 @@ func (b *batch) writeAlso(ctx context.Context, also func(context.Context, pgx.Tx
 		if !at.After(v.dose.state.Told) {
 			at = v.dose.state.Told.Add(time.Microsecond)
 		}
-		told, of = append(told, issuance.Told{Event: v.event, AsOf: at}), append(of, v)
+		told, of = append(told, issuance.Told{Event: v.event, AsOf: at, One: v.one, Seen: v.seen}), append(of, v)
 	}
 	_, err := b.s.Issuance.Settle(ctx, b.issuedBy(), told, func(ctx context.Context, tx pgx.Tx, q *query.Queries, each []issuance.Each) error {
 		w := &writing{batch: b, items: newItems(b.src.Name), results: map[*verdict]issuance.Each{}}
@@ -122,6 +123,7 @@ func (w *writing) verdict(v *verdict) (*stored, error) {
 			after = w.certified(v, e.Result)
 		}
 	}
+	w.told(v, &r)
 	open, isOpen := w.open[string(v.dose.row.Key)]
 	if v.deleted && !(isOpen && open.Class == string(Deleted)) {
 		w.deleted++
@@ -232,7 +234,7 @@ func (w *writing) arrivals() {
 func (w *writing) refusal(err error) (HoldClass, []vaccination.Fault) {
 	var e *vaccination.Error
 	if !errors.As(err, &e) {
-		w.s.Log.Error("a record cannot be issued", "source", w.src.Name, "error", err.Error())
+		w.s.Log.Error("a record cannot be issued", slog.String("source", w.src.Name), slog.String("error", err.Error()))
 		return NotIssued, []vaccination.Fault{{Code: string(vaccination.Internal), Message: "something went wrong on our side: retry later"}}
 	}
 	class := NotIssued
@@ -340,7 +342,7 @@ func (w *writing) breaker(ctx context.Context, q *query.Queries, deletions int) 
 		return err
 	}
 	problem := fmt.Sprintf("the source deleted %d certified records within a day, of %d it has: nothing is revoked; see whether that is right, then resume it", deletions, doses)
-	w.s.Log.Error("a source is paused: it deletes too much", "source", w.src.Name, "deletions", deletions, "doses", doses)
+	w.s.Log.Error("a source is paused: it deletes too much", slog.String("source", w.src.Name), slog.Int("deletions", deletions), slog.Int64("doses", doses))
 	if err := q.TripBreaker(ctx, query.TripBreakerParams{Name: w.src.Name, Problem: problem}); err != nil {
 		return err
 	}

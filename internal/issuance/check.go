@@ -3,6 +3,7 @@ package issuance
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -41,6 +42,7 @@ const checkPage = 1000
 // certificate opens, both its signatures verify, it says what its row says, its
 // versions form one line with one end, its person is found by what is known of
 // them, its status position is its own, and is published as it stands; the
+// people who are one are linked from both sides as the audit says; the
 // audit's chains are whole, name every certificate and no other, and lead to the
 // state it is in; tokens, sources, settings and uploads are what the audit says
 // of them, and the rows of an upload what its counters say. It writes nothing, and sees the database as of one moment,
@@ -86,11 +88,15 @@ func (c *checking) all(ctx context.Context) error {
 		}
 	}
 	for group := range int16(registry.AdminChain) {
-		trails := trails{}
-		if err := c.chain(ctx, group, trails.follow); err != nil {
+		trails, links := trails{}, linkTrails{}
+		err := c.chain(ctx, group, func(e query.Audit) error { return errors.Join(links.follow(e), trails.follow(e)) })
+		if err != nil {
 			return err
 		}
 		if err := c.group(ctx, group, trails); err != nil {
+			return err
+		}
+		if err := c.links(ctx, group, links); err != nil {
 			return err
 		}
 		for _, id := range slices.SortedFunc(maps.Keys(trails), func(a, b vaccination.CertificateID) int { return bytes.Compare(a[:], b[:]) }) {

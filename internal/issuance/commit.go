@@ -107,6 +107,8 @@ type writes struct {
 	flags   []flag
 	updates query.UpdateContactsParams
 	told    []*Draft // whose records' sources told a newer state
+	links   []link
+	seen    []*Seen // of people who are new
 	audit   []registry.Entry
 	now     time.Time // of everything in the transaction
 	held    bool      // also while the service is on hold
@@ -152,6 +154,12 @@ func (w *writes) add(g *Signed) error {
 		return nil
 	}
 	w.touch(d)
+	if d.one != nil {
+		w.links = append(w.links, link{d.person, d.one, d.oneWith.Reason})
+	}
+	if d.person.fresh && d.seen != nil {
+		w.seen = append(w.seen, d.seen)
+	}
 	if d.outcome == Updated {
 		return w.updateContact(d)
 	}
@@ -233,7 +241,9 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 		w.now = w.s.Now().UTC()
 		steps := []func() error{
 			func() error { return w.lockPeople(ctx, q) },
+			func() error { return w.meet(ctx, q) },
 			func() error { return w.writePeople(ctx, q) },
+			func() error { return w.writeLinks(ctx, q) },
 			func() error { return w.writeFlags(ctx, q) },
 			func() error { return w.writeCertificates(ctx, q) },
 			func() error { return w.writeUpdates(ctx, q) },
@@ -275,6 +285,13 @@ func (w *writes) lockPeople(ctx context.Context, q *query.Queries) error {
 	for _, d := range w.told {
 		if !d.person.fresh {
 			add(d.person.row.Bucket, d.person.row.ID)
+		}
+	}
+	for _, l := range w.links {
+		for _, one := range []*person{l.of, l.to} {
+			if !one.fresh {
+				add(one.row.Bucket, one.row.ID)
+			}
 		}
 	}
 	if len(p.Ids) == 0 {

@@ -40,6 +40,7 @@ type request struct {
 	events []vaccination.Event
 	asOf   []time.Time // of each event, see [Service.Settle]; nil for none
 	reason string      // why a certificate is issued again
+	told   []Told      // whom each is one with, see [Service.Settle]; nil for nobody
 	once   bool        // what is told as of one time is told once, see [Service.SettleFile]
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/names"
 	"github.com/opendivoc/divoc/internal/registry/pack"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/seal"
@@ -184,10 +185,27 @@ func (s *Service) indexes(e vaccination.Event) [][]byte {
 	if !e.Person.BirthDate.IsZero() {
 		add(seal.BirthDate, e.Person.BirthDate.String())
 	}
+	if v := s.nameIndex(e.Person); v != nil {
+		out = append(out, v)
+	}
 	if id := normaliseIdentity(e.Person.Identifier.Value); id != "" {
 		add(seal.NationalID, id)
 	}
 	return out
+}
+
+// nameIndex is the blind index of name and birth date together, nil where the
+// date is not known to the day. It finds who is recorded twice, also by another
+// order or common spelling of the name.
+func (s *Service) nameIndex(p vaccination.Person) []byte {
+	if p.BirthDate.Precision() != vaccination.PrecisionDay || p.BirthDate.Estimated {
+		return nil
+	}
+	key := names.Parse(p.Name).Key()
+	if key == "" {
+		return nil
+	}
+	return s.Box.Index(seal.NameAndBirth, p.BirthDate.String()+" "+key)
 }
 
 // normaliseIdentity makes spellings of one identity number alike: letters and

@@ -30,6 +30,9 @@ type Draft struct {
 	same      *Draft // an earlier draft of the same call that holds the same record
 	source    string
 	reason    string // why it is issued again
+	oneWith   One
+	one       *person // that oneWith names, nil for nobody
+	seen      *Seen
 	settling
 }
 
@@ -90,6 +93,10 @@ func (s *Service) checkEach(ctx context.Context, r request) (drafts []*Draft, er
 		}
 		drafts[i].source, drafts[i].reason, drafts[i].authoritative = r.by.Source, r.reason, source.Authoritative
 		drafts[i].once = r.once
+		if r.told != nil {
+			drafts[i].oneWith, drafts[i].seen = r.told[i].One, r.told[i].Seen
+			drafts[i].oneWith.EnrolmentCode = normal(vaccination.Event{EnrolmentCode: r.told[i].One.EnrolmentCode}).EnrolmentCode
+		}
 		if r.asOf != nil {
 			drafts[i].asOf = r.asOf[i].UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it
 		}
@@ -115,6 +122,9 @@ func (s *Service) decideEach(ctx context.Context, r request, drafts []*Draft, er
 			continue
 		}
 		d.person = people[string(s.codeIndex(d.event.EnrolmentCode))]
+		if d.oneWith.EnrolmentCode != "" {
+			d.one = people[string(s.codeIndex(d.oneWith.EnrolmentCode))]
+		}
 		key := recordKey{d.person, d.programme.Key, d.event.Vaccination.Number}
 		if first := seen[key]; first != nil {
 			if string(first.content) != string(d.content) {
@@ -265,13 +275,15 @@ func (s *Service) findPeople(ctx context.Context, drafts []*Draft) (map[string]*
 		if d == nil {
 			continue
 		}
-		index := s.codeIndex(d.event.EnrolmentCode)
-		if people[string(index)] != nil {
-			continue
+		for _, code := range []string{d.event.EnrolmentCode, d.oneWith.EnrolmentCode} {
+			index := s.codeIndex(code)
+			if code == "" || people[string(index)] != nil {
+				continue
+			}
+			bucket := int16(s.Box.Bucket(code))
+			people[string(index)] = &person{row: query.Person{Bucket: bucket, CodeIndex: index}, fresh: true}
+			buckets, codes = append(buckets, bucket), append(codes, index)
 		}
-		bucket := int16(s.Box.Bucket(d.event.EnrolmentCode))
-		people[string(index)] = &person{row: query.Person{Bucket: bucket, CodeIndex: index}, fresh: true}
-		buckets, codes = append(buckets, bucket), append(codes, index)
 	}
 	if err := s.loadPeople(ctx, people, buckets, codes); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package issuance
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -71,8 +72,8 @@ func (s *Service) ByCode(ctx context.Context, by access.Caller, programme, code,
 }
 
 // Page returns what a page about a certificate shows: the current doses of its
-// person in its programme, by dose, and which of them the certificate is. A
-// certificate that is not current has no page: [vaccination.Conflict] says so.
+// person, and of whoever they are one with, in its programme, by dose, and which
+// of them the certificate is. A certificate that is not current has no page: [vaccination.Conflict] says so.
 func (s *Service) Page(ctx context.Context, by access.Caller, id vaccination.CertificateID, purpose string) (doses []*Record, index int, err error) {
 	p, v, err := s.find(ctx, by, access.Read, id)
 	if err != nil {
@@ -81,15 +82,7 @@ func (s *Service) Page(ctx context.Context, by access.Caller, id vaccination.Cer
 	if v.status().Final() {
 		return nil, 0, vaccination.Errorf(vaccination.Conflict, "this certificate is %s; ask for the current one", v.status())
 	}
-	versions, err := s.versionsOf(ctx, by, access.Read, p, v.row.Programme)
-	if err != nil {
-		return nil, 0, err
-	}
-	versions = current(versions)
-	if err := s.auditRead(ctx, by, purpose, versions...); err != nil {
-		return nil, 0, err
-	}
-	doses, err = s.openAll(p, versions)
+	doses, err = s.page(ctx, by, p, v.row.Programme, purpose)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -106,14 +99,69 @@ func (s *Service) PageByCode(ctx context.Context, by access.Caller, programme, c
 	if err != nil {
 		return nil, 0, err
 	}
-	if versions = current(versions); len(versions) == 0 {
+	if len(current(versions)) == 0 {
 		return nil, 0, errNoCertificate()
 	}
-	if err := s.auditRead(ctx, by, purpose, versions...); err != nil {
-		return nil, 0, err
-	}
-	doses, err = s.openAll(p, versions)
+	doses, err = s.page(ctx, by, p, versions[0].row.Programme, purpose)
 	return doses, len(doses) - 1, err
+}
+
+// page returns the current doses of a person, and of whoever they are one with,
+// in a programme, by dose and date.
+func (s *Service) page(ctx context.Context, by access.Caller, p *person, programme, purpose string) ([]*Record, error) {
+	records, err := s.ofAll(ctx, by, p, purpose, func(p *person) ([]*version, error) {
+		versions, err := s.versionsOf(ctx, by, access.Read, p, programme)
+		return current(versions), err
+	})
+	slices.SortStableFunc(records, func(a, b *Record) int {
+		x, y := a.Certificate.Vaccination.Date, b.Certificate.Vaccination.Date
+		return cmp.Or(a.Dose-b.Dose, cmp.Compare(x.String(), y.String()))
+	})
+	return records, err
+}
+
+// ofAll opens certificates of a person and of whoever they are one with, the
+// person's first.
+func (s *Service) ofAll(ctx context.Context, by access.Caller, p *person, purpose string, of func(*person) ([]*version, error)) ([]*Record, error) {
+	people, err := s.linked(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	var all []*version
+	versions := make([][]*version, len(people))
+	for i, one := range people {
+		if versions[i], err = of(one); err != nil {
+			return nil, err
+		}
+		all = append(all, versions[i]...)
+	}
+	if err := s.auditRead(ctx, by, purpose, all...); err != nil {
+		return nil, err
+	}
+	var out []*Record
+	for i, one := range people {
+		records, err := s.openAll(one, versions[i])
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, records...)
+	}
+	return out, nil
+}
+
+// Search is [Service.ByCode] with the certificates of whoever the person is one
+// with behind their own. Each has the enrolment code it was issued under.
+func (s *Service) Search(ctx context.Context, by access.Caller, programme, code, purpose string) ([]*Record, error) {
+	p, versions, err := s.findByCode(ctx, by, access.Read, programme, code)
+	if err != nil {
+		return nil, err
+	}
+	return s.ofAll(ctx, by, p, purpose, func(one *person) ([]*version, error) {
+		if one == p {
+			return versions, nil
+		}
+		return s.versionsOf(ctx, by, access.Read, one, versions[0].row.Programme)
+	})
 }
 
 // Latest returns the newest current certificates; it is for demonstrations.

@@ -17,6 +17,19 @@ type Told struct {
 	// changed the record last ("lastUpdated", "server_modified_on"). Zero where
 	// the source does not say. Kept to the microsecond.
 	AsOf time.Time
+	// One, if not zero, is whom this person was recognised as: where a certificate
+	// is issued, a link between the two is made with it.
+	One One
+	// Seen is what the registry knew when it was looked up, see [Service.Look];
+	// nil for none. Where somebody like this person came meanwhile, nothing is
+	// issued and the error is [ErrMet].
+	Seen *Seen
+}
+
+// One names somebody whom a new person is one with, and says why.
+type One struct {
+	EnrolmentCode string // known to the registry, or issued for in the same call
+	Reason        string // one line that says nothing of them
 }
 
 // Settle brings records to the newest state that their source has told, however
@@ -43,7 +56,7 @@ type Told struct {
 // What is late after a revocation is [vaccination.Revoked], as what was heard
 // before is: it never brings a certificate back.
 func (s *Service) Settle(ctx context.Context, by access.Caller, told []Told, also Also) ([]Each, error) {
-	r := request{by: by, action: Certify}
+	r := request{by: by, action: Certify, told: told}
 	for _, t := range told {
 		r.events, r.asOf = append(r.events, t.Event), append(r.asOf, t.AsOf)
 	}

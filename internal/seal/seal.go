@@ -31,7 +31,7 @@ type Box struct {
 	person  atomic.Pointer[personKeys] // replaced when the keyset changed
 	file    tink.AEAD
 	indexes [NameAndBirth + 1][]byte // HMAC key of each IndexKind
-	bucket  []byte              // HMAC key
+	bucket  []byte                   // HMAC key
 	status  permutation
 }
 

@@ -38,7 +38,7 @@ ORDER BY l.bucket, l.person_id, l.other_bucket, l.other_id, l.made_at;
 
 -- name: PeopleWithIndexes :many
 -- Who is found by blind indexes, at most so many by each.
-SELECT k.value, i.bucket, i.person_id
+SELECT k.value::bytea AS value, i.bucket, i.person_id
 FROM (SELECT unnest(@vals::bytea[]) AS value) AS k
 CROSS JOIN LATERAL (SELECT p.bucket, p.person_id FROM person_index p WHERE p.value = k.value ORDER BY p.bucket, p.person_id LIMIT @most::int) AS i;
 

@@ -321,7 +321,7 @@ func (q *Queries) LockIndexes(ctx context.Context, arg LockIndexesParams) error 
 }
 
 const peopleWithIndexes = `-- name: PeopleWithIndexes :many
-SELECT k.value, i.bucket, i.person_id
+SELECT k.value::bytea AS value, i.bucket, i.person_id
 FROM (SELECT unnest($1::bytea[]) AS value) AS k
 CROSS JOIN LATERAL (SELECT p.bucket, p.person_id FROM person_index p WHERE p.value = k.value ORDER BY p.bucket, p.person_id LIMIT $2::int) AS i
 `
@@ -332,7 +332,7 @@ type PeopleWithIndexesParams struct {
 }
 
 type PeopleWithIndexesRow struct {
-	Value    interface{}
+	Value    []byte
 	Bucket   int16
 	PersonID int64
 }

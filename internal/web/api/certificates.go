@@ -90,7 +90,7 @@ func (h *handler) named(in OneInput) (vaccination.CertificateID, error) {
 func (h *handler) certificates(api huma.API) {
 	huma.Register(api, h.body(h.operation("findCertificates", http.MethodPost, "/certificates/search", "Find the certificates of an enrolment code", 404)),
 		func(ctx context.Context, in *searchInput) (*listOutput, error) {
-			records, err := h.Service.ByCode(ctx, caller(ctx), in.Body.Programme, in.Body.EnrolmentCode, "search")
+			records, err := h.Service.Search(ctx, caller(ctx), in.Body.Programme, in.Body.EnrolmentCode, "search")
 			return list(records), h.problem(err)
 		})
 	huma.Register(api, h.operation("getCertificate", http.MethodGet, "/certificates/{id}", "Show a certificate and its state", 404),
