@@ -3,7 +3,6 @@ package csv
 import (
 	"io"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -222,17 +221,4 @@ func contacts(s string) []string {
 		return []string{"mailto:" + s}
 	}
 	return []string{"tel:" + s}
-}
-
-// InColumns returns faults of an event in the names of columns, without those
-// of columns that already have one in before.
-func InColumns(faults, before []vaccination.Fault) []vaccination.Fault {
-	out := slices.Clone(before)
-	for _, f := range faults {
-		f.Path = Column(f.Path)
-		if !slices.ContainsFunc(before, func(b vaccination.Fault) bool { return b.Path == f.Path }) {
-			out = append(out, f)
-		}
-	}
-	return out
 }

@@ -17,52 +17,60 @@ func fold(name string) string {
 	return cases.Fold().String(strings.Join(strings.Fields(norm.NFC.String(name)), " "))
 }
 
-// Columns are the names of a table's columns, or of an item's members, as a
-// mapping calls them.
-type Columns struct {
-	m     *Mapping
-	names [][]string     // of each column; none where the mapping does not name it
-	as    map[string]int // the column of a name
+// FileNames are the names that a mapping looks for in one record of a file.
+type FileNames struct {
+	m      *Mapping
+	wanted map[string][]string // the mapping's spellings of a folded name
 }
 
-// Columns finds the mapping's names among those of a file. Missing of the answer
-// are rules, and doses in slots, that the file has nothing for; it cannot be used
-// with one. A name that two columns have is [vaccination.Invalid].
-func (m *Mapping) Columns(header []string) (*Columns, Check, error) {
-	c := &Columns{m: m, names: make([][]string, len(header)), as: map[string]int{}}
-	wanted := map[string][]string{}
-	for name := range m.wanted() {
-		wanted[fold(name)] = append(wanted[fold(name)], name)
+// FileNames returns the names that the mapping looks for in a record of a file.
+func (m *Mapping) FileNames() *FileNames {
+	n := &FileNames{m: m, wanted: map[string][]string{}}
+	for _, name := range slices.Sorted(maps.Keys(m.wanted())) {
+		n.wanted[fold(name)] = append(n.wanted[fold(name)], name)
 	}
+	return n
+}
+
+// Find returns a name as the mapping spells it, none where it does not name it.
+func (n *FileNames) Find(name string) []string { return n.wanted[fold(name)] }
+
+// Count is how many of the names the mapping looks for.
+func (n *FileNames) Count(names []string) (count int) {
+	for _, name := range names {
+		if len(n.Find(name)) > 0 {
+			count++
+		}
+	}
+	return count
+}
+
+// Columns are the columns of a table as a mapping calls them.
+type Columns struct {
+	names [][]string // of each column; none where the mapping does not name it
+	at    map[string]int
+}
+
+// Columns finds the mapping's names in the header of a table. Missing of the
+// answer are rules, and doses in slots, that the table has nothing for; it cannot
+// be read with one. A name that two columns have is [vaccination.Invalid].
+func (n *FileNames) Columns(header []string) (*Columns, Check, error) {
+	c := &Columns{names: make([][]string, len(header)), at: map[string]int{}}
 	var twice []vaccination.Fault
 	for i, cell := range header {
-		for _, name := range wanted[fold(cell)] {
-			if _, ok := c.as[name]; ok {
+		c.names[i] = n.Find(cell)
+		for _, name := range c.names[i] {
+			if _, ok := c.at[name]; ok {
 				twice = append(twice, vaccination.Fault{Path: name, Code: "duplicate-column", Message: "this column is there twice: leave one"})
 				break
 			}
-			c.as[name] = i
-			c.names[i] = append(c.names[i], name)
+			c.at[name] = i
 		}
 	}
 	if len(twice) > 0 {
 		return nil, Check{}, &vaccination.Error{Code: vaccination.Invalid, Message: "the header is not clear", Faults: twice}
 	}
-	return c, m.inFile(slices.Sorted(maps.Keys(c.as))), nil
-}
-
-// Wants reports how many of the names of a file are names of the mapping.
-func (m *Mapping) Wants(header []string) (n int) {
-	wanted := map[string]bool{}
-	for name := range m.wanted() {
-		wanted[fold(name)] = true
-	}
-	for _, name := range header {
-		if wanted[fold(name)] {
-			n++
-		}
-	}
-	return n
+	return c, n.m.inFile(slices.Sorted(maps.Keys(c.at))), nil
 }
 
 // wanted are the names that the mapping's rules look for in one record of a
@@ -122,13 +130,9 @@ func (m *Mapping) inFile(names []string) Check {
 // Names are the mapping's names of a column, none where it does not name it.
 func (c *Columns) Names(column int) []string { return c.names[column] }
 
-// Column returns the column that a name of the mapping is, -1 where the file has
-// none; prefix is that of the slot that the name was looked for in first.
-func (c *Columns) Column(prefix, name string) int {
-	if i, ok := c.as[prefix+name]; ok {
-		return i
-	}
-	if i, ok := c.as[name]; ok {
+// At returns the column of a name of the mapping, -1 where there is none.
+func (c *Columns) At(name string) int {
+	if i, ok := c.at[name]; ok {
 		return i
 	}
 	return -1

@@ -140,7 +140,7 @@ func TestCheckSeesEveryColumnOfUploads(t *testing.T) {
 		w.exec("CREATE TABLE kept_" + table + " AS TABLE " + table)
 	}
 	restore := func() {
-		w.exec("TRUNCATE upload, upload_row")
+		w.exec("TRUNCATE upload, upload_row, upload_trial")
 		w.exec("INSERT INTO upload SELECT * FROM kept_upload")
 		w.exec("INSERT INTO upload_row SELECT * FROM kept_upload_row")
 	}

@@ -7,10 +7,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/opendivoc/divoc/internal/intake/csv"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -35,9 +35,30 @@ func (s *Service) Process(ctx context.Context, id int64, progress func(Info)) er
 		return err
 	}
 	file := &chunks{ctx: ctx, s: s, id: id}
-	r, err := s.open(u, file)
+	err = s.each(ctx, &u, file, func(batch []record) error {
+		if err := s.batch(ctx, &u, batch, file.read); err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(u)
+		}
+		return nil
+	})
 	if err == nil {
-		err = r.skip(u.Rows)
+		err = s.end(ctx, u)
+	}
+	if err == nil && progress != nil {
+		progress(u)
+	}
+	return err
+}
+
+// each reads the rows of an upload that have no state yet and hands their records
+// out in batches. In the end u has its last state.
+func (s *Service) each(ctx context.Context, u *Info, file *chunks, do func(batch []record) error) error {
+	r, err := s.open(ctx, *u, file)
+	if err == nil {
+		err = r.skip(u.RowsRead)
 	}
 	for err == nil {
 		select {
@@ -46,13 +67,10 @@ func (s *Service) Process(ctx context.Context, id int64, progress func(Info)) er
 		default:
 		}
 		var batch []record
-		batch, err = next(r)
+		batch, err = next(r, u.RowsRead)
 		if len(batch) > 0 {
-			if err := s.batch(ctx, &u, batch, file.read); err != nil {
+			if err := do(batch); err != nil {
 				return err
-			}
-			if progress != nil {
-				progress(u)
 			}
 		}
 	}
@@ -68,75 +86,100 @@ func (s *Service) Process(ctx context.Context, id int64, progress func(Info)) er
 		return err
 	}
 	u.BytesRead = u.Bytes
-	if err := s.end(ctx, u); err != nil {
-		return err
-	}
-	if progress != nil {
-		progress(u)
-	}
 	return nil
 }
 
-// next reads up to a batch of records; the error is why there are fewer.
-func next(r reader) ([]record, error) {
+// next reads a batch of records, of whole rows, behind so many rows of the file;
+// the error is why there are fewer.
+func next(r reader, rows int64) ([]record, error) {
 	batch := make([]record, 0, batchSize)
 	for len(batch) < batchSize {
-		rec, err := r.next()
+		records, err := r.next()
 		if err != nil {
 			return batch, err
 		}
-		batch = append(batch, rec)
+		rows++
+		for _, rec := range records {
+			rec.row = rows
+			batch = append(batch, rec)
+		}
 	}
 	return batch, nil
+}
+
+// sorted is a batch by what can be issued.
+type sorted struct {
+	events  []vaccination.Event
+	places  []int                 // of events in the batch
+	reasons [][]vaccination.Fault // of the others, by their place
+}
+
+func (s *Service) sort(ctx context.Context, u *Info, batch []record) sorted {
+	out := sorted{reasons: make([][]vaccination.Fault, len(batch))}
+	for i, rec := range batch {
+		switch {
+		case rec.none:
+		case rec.broken:
+			out.reasons[i] = rec.faults
+		case len(rec.faults) > 0:
+			out.reasons[i] = s.reasons(u, s.Issuance.Faults(ctx, u.by, rec.event, nil), rec)
+		default:
+			out.events, out.places = append(out.events, rec.event), append(out.places, i)
+		}
+	}
+	return out
+}
+
+// count adds the states of a batch to u.
+func (u *Info) count(batch []record, states []string) {
+	u.Rows += int64(len(batch))
+	u.RowsRead = batch[len(batch)-1].row
+	for _, state := range states {
+		switch state {
+		case Wrong:
+			u.Wrong++
+		case NoDose:
+			u.NoDose++
+		case string(issuance.Unchanged):
+			u.Unchanged++
+		default:
+			u.Issued++
+		}
+	}
 }
 
 // batch issues records and gives each its state, in one transaction, and moves u
 // on.
 func (s *Service) batch(ctx context.Context, u *Info, batch []record, read int64) error {
-	reasons := make([][]vaccination.Fault, len(batch))
-	var events []vaccination.Event
-	var places []int // of events in batch
-	for i, rec := range batch {
-		switch {
-		case rec.broken:
-			reasons[i] = rec.faults
-		case len(rec.faults) > 0:
-			reasons[i] = s.reasons(u, s.Issuance.Faults(ctx, u.by, rec.event, nil), rec.faults)
-		default:
-			events, places = append(events, rec.event), append(places, i)
-		}
-	}
+	in := s.sort(ctx, u, batch)
 	after := *u
-	_, err := s.Issuance.IssueEach(ctx, u.by, issuance.Certify, events, func(ctx context.Context, _ pgx.Tx, q *query.Queries, each []issuance.Each) error {
-		after = *u
-		after.Rows, after.BytesRead, after.Touched = u.Rows+int64(len(batch)), read, s.Now().UTC()
-		states := newStates(u, len(batch))
+	_, err := s.Issuance.SettleFile(ctx, u.by, u.Created, in.events, func(ctx context.Context, _ pgx.Tx, q *query.Queries, each []issuance.Each) error {
+		states := newStates(u, batch)
 		for k, e := range each {
-			i := places[k]
+			i := in.places[k]
 			if e.Err != nil {
-				reasons[i] = s.reasons(u, e.Err, nil)
+				in.reasons[i] = s.reasons(u, e.Err, batch[i])
 				continue
 			}
 			states.rows.States[i] = string(e.Result.Outcome)
 			states.rows.Certificates[i] = e.Result.ID[:]
-			if e.Result.Outcome == issuance.Unchanged {
-				after.Unchanged++
-			} else {
-				after.Issued++
-			}
 		}
 		for i, rec := range batch {
-			if states.rows.States[i] != "" {
-				continue
-			}
-			after.Wrong++
-			if err := s.refuse(states, i, rec, reasons[i]); err != nil {
-				return err
+			switch {
+			case rec.none:
+				states.rows.States[i] = NoDose
+			case states.rows.States[i] == "":
+				if err := s.refuse(states, i, rec, in.reasons[i]); err != nil {
+					return err
+				}
 			}
 		}
+		after = *u
+		after.BytesRead, after.Touched = read, s.Now().UTC()
+		after.count(batch, states.rows.States)
 		n, err := q.AdvanceUpload(ctx, query.AdvanceUploadParams{
 			ID: u.ID, RowsBefore: u.Rows, RowsAfter: after.Rows, Issued: after.Issued - u.Issued, Wrong: after.Wrong - u.Wrong,
-			BytesRead: read, At: after.Touched,
+			Empty: after.NoDose - u.NoDose, RowsRead: after.RowsRead, BytesRead: read, At: after.Touched,
 		})
 		if err == nil && n != 1 {
 			err = ErrElsewhere
@@ -155,12 +198,14 @@ func (s *Service) batch(ctx context.Context, u *Info, batch []record, read int64
 // states gathers the states of a batch.
 type states struct{ rows query.InsertUploadRowsParams }
 
-func newStates(u *Info, n int) *states {
+func newStates(u *Info, batch []record) *states {
+	n := len(batch)
 	st := &states{query.InsertUploadRowsParams{
-		UploadID: u.ID, Rows: make([]int64, n), States: make([]string, n), Certificates: make([][]byte, n), Reasons: make([]string, n), Sealeds: make([][]byte, n),
+		UploadID: u.ID, Rows: make([]int64, n), FileRows: make([]int64, n), Slots: make([]string, n), States: make([]string, n),
+		Certificates: make([][]byte, n), Reasons: make([]string, n), Sealeds: make([][]byte, n),
 	}}
-	for i := range n {
-		st.rows.Rows[i] = u.Rows + int64(i) + 1
+	for i, rec := range batch {
+		st.rows.Rows[i], st.rows.FileRows[i], st.rows.Slots[i] = u.Rows+int64(i)+1, rec.row, rec.slot
 	}
 	return st
 }
@@ -182,14 +227,14 @@ func (s *Service) refuse(st *states, i int, rec record, reasons []vaccination.Fa
 
 // reasons says why nothing was issued for a row, in the terms of its file, what
 // was found while reading first.
-func (s *Service) reasons(u *Info, err error, before []vaccination.Fault) []vaccination.Fault {
+func (s *Service) reasons(u *Info, err error, rec record) []vaccination.Fault {
 	var e *vaccination.Error
 	if err == nil {
-		return before
+		return rec.faults
 	}
 	if !errors.As(err, &e) {
 		s.Log.Error("a row cannot be issued", slog.Int64("upload", u.ID), slog.String("error", err.Error()))
-		return append(before, vaccination.Fault{Code: string(vaccination.Internal), Message: "something went wrong on our side: upload this row again later"})
+		return append(slices.Clone(rec.faults), vaccination.Fault{Code: string(vaccination.Internal), Message: "something went wrong on our side: upload this row again later"})
 	}
 	record := vaccination.Fault{Path: "enrolmentCode", Code: string(e.Code), Message: e.Message}
 	if e.Code == vaccination.Conflict && len(e.Faults) > 0 {
@@ -199,10 +244,7 @@ func (s *Service) reasons(u *Info, err error, before []vaccination.Fault) []vacc
 	if e.Code != vaccination.Invalid || len(faults) == 0 {
 		faults = append([]vaccination.Fault{record}, faults...)
 	}
-	if u.Format == CSV {
-		return csv.InColumns(faults, before)
-	}
-	return append(before, faults...)
+	return rec.inFile(faults)
 }
 
 // end gives an upload its last state and forgets the stored file.
@@ -221,7 +263,7 @@ func (s *Service) end(ctx context.Context, u Info) error {
 		}
 		return registry.Audit(ctx, q, now, u.by.Actor, registry.Entry{
 			Chain: registry.AdminChain, Act: "upload." + string(u.State), Object: object(u.ID),
-			Detail: fmt.Sprintf("%d rows: %d issued, %d unchanged, %d wrong", u.Rows, u.Issued, u.Unchanged, u.Wrong),
+			Detail: fmt.Sprintf("%d rows: %d issued, %d unchanged, %d wrong", u.Rows, u.Issued, u.Unchanged+u.NoDose, u.Wrong),
 		})
 	})
 }

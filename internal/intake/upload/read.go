@@ -3,21 +3,44 @@ package upload
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 
 	"github.com/opendivoc/divoc/internal/intake/csv"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// record is one row or item of a file.
+// record is one row or item of a file, or one of the doses that it holds.
 type record struct {
 	event  vaccination.Event
 	faults []vaccination.Fault // found while reading, in the terms of the file
 	broken bool                // event says nothing
+	none   bool                // it holds no dose
 	cells  []string            // of a CSV
 	item   json.RawMessage     // of JSON
+	row    int64               // of the file, from 1
+	slot   string              // which of the row's doses it is, "" where it is the row
+	// column is what the file calls a field of an event; nil where it is called
+	// the same.
+	column func(path string) string
+}
+
+// inFile returns faults of the event in the terms of the file, without those of
+// what has one already that was found while reading.
+func (r record) inFile(faults []vaccination.Fault) []vaccination.Fault {
+	out := slices.Clone(r.faults)
+	for _, f := range faults {
+		if r.column != nil {
+			f.Path = r.column(f.Path)
+		}
+		if !slices.ContainsFunc(r.faults, func(b vaccination.Fault) bool { return b.Path == f.Path && f.Path != "" }) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 // raw is what is kept of a record that is wrong.
@@ -28,17 +51,29 @@ func (r record) raw() ([]byte, error) {
 	return json.Marshal(r.cells)
 }
 
-// reader reads the records of a file. The error is io.EOF after the last, and a
+// reader reads a file row by row, or item by item, and returns the records of one,
+// of which there is at least one. The error is io.EOF after the last, and a
 // [vaccination.Error] when the rest cannot be read.
 type reader interface {
 	skip(n int64) error
-	next() (record, error)
+	next() ([]record, error)
 }
 
 // open begins to read a stored file.
-func (s *Service) open(u Info, file io.Reader) (reader, error) {
+func (s *Service) open(ctx context.Context, u Info, file io.Reader) (reader, error) {
+	if u.Mapping > 0 {
+		m, err := s.mapping(ctx, u.Source, int32(u.Mapping))
+		if err != nil {
+			return nil, err
+		}
+		by := newMapped(m, u.Source, u.order)
+		if u.Format == JSON {
+			return newMappedItems(by, file), nil
+		}
+		return newMappedTable(by, file, u.Encoding)
+	}
 	if u.Format == JSON {
-		return newItems(file), nil
+		return plainItems{newItems(file)}, nil
 	}
 	r, err := csv.NewReader(file, csv.Options{Encoding: u.Encoding, Dates: u.order, Zone: s.Zone})
 	if err != nil {
@@ -52,9 +87,9 @@ type table struct{ r *csv.Reader }
 
 func (t table) skip(n int64) error { return t.r.Skip(int(n)) }
 
-func (t table) next() (record, error) {
+func (t table) next() ([]record, error) {
 	row, err := t.r.Read()
-	return record{event: row.Event, faults: row.Faults, broken: row.Broken, cells: row.Cells}, err
+	return []record{{event: row.Event, faults: row.Faults, broken: row.Broken, cells: row.Cells, column: csv.Column}}, err
 }
 
 // maxItem bounds one event in bytes.
@@ -169,10 +204,13 @@ func (it *items) skip(n int64) error {
 	return nil
 }
 
-func (it *items) next() (record, error) {
+// plainItems are events of ours.
+type plainItems struct{ *items }
+
+func (it plainItems) next() ([]record, error) {
 	item, err := it.raw()
 	if err != nil {
-		return record{}, err
+		return nil, err
 	}
 	r := record{item: item}
 	dec := json.NewDecoder(bytes.NewReader(item))
@@ -182,7 +220,7 @@ func (it *items) next() (record, error) {
 	} else if string(item) == "null" {
 		r.broken, r.faults = true, []vaccination.Fault{{Code: vaccination.FaultFormat, Message: "an event is expected where there is null"}}
 	}
-	return r, nil
+	return []record{r}, nil
 }
 
 // typeFault says what is wrong with the form of an event. The JSON package

@@ -4,9 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -36,63 +39,151 @@ type File struct {
 
 // Receive stores a file. When it returns, the file is durable and will be
 // processed whatever happens, by the queue or, in a Service without one, by
-// [Service.Process]. A CSV whose header is not the template's is a
-// [*csv.HeaderError]; then, and with every other error, nothing is kept.
+// [Service.Process]. A CSV whose header is not the template's, or has no column
+// for a rule of the source's mapping, is a [*csv.HeaderError]; then, and with
+// every other error, nothing is kept.
 func (s *Service) Receive(ctx context.Context, by access.Caller, f File) (Info, error) {
-	if err := by.Can(access.Certify); err != nil {
+	u, err := s.store(ctx, by, f)
+	if err != nil {
 		return Info{}, err
 	}
+	if err := s.complete(ctx, by, f, u); err != nil {
+		return Info{}, errors.Join(err, s.forget(ctx, u.ID))
+	}
+	return s.Get(ctx, by, u.ID)
+}
+
+// stored is a file in pieces, not an upload yet.
+type stored struct {
+	Info
+	hash []byte
+}
+
+// store stores a file in pieces. Nothing is kept when it fails.
+func (s *Service) store(ctx context.Context, by access.Caller, f File) (stored, error) {
+	if err := by.Can(access.Certify); err != nil {
+		return stored{}, err
+	}
 	if by.Source == "" {
-		return Info{}, vaccination.Errorf(vaccination.Forbidden, "this caller delivers for no source")
+		return stored{}, vaccination.Errorf(vaccination.Forbidden, "this caller delivers for no source")
+	}
+	m, version, err := s.mappingOf(ctx, by.Source)
+	if err != nil {
+		return stored{}, err
 	}
 	body := bufio.NewReaderSize(f.Body, chunkSize)
 	head, err := body.Peek(64 << 10)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return Info{}, err
+		return stored{}, err
 	}
-	columns := []string{}
-	switch f.Format {
-	case CSV:
-		if columns, err = csv.Inspect(head, f.Encoding); err != nil {
-			return Info{}, err
-		}
-	case JSON:
-		if len(bytes.TrimSpace(head)) == 0 {
-			return Info{}, vaccination.Errorf(vaccination.Invalid, "the file is empty: send a JSON array of events, or one event on each line")
-		}
-	default:
-		return Info{}, fmt.Errorf("upload: unknown format %q", f.Format)
+	u := Info{
+		Source: by.Source, Actor: by.Actor, Filename: cleanName(f.Name), Format: f.Format, Encoding: f.Encoding, State: Processing,
+		Created: s.Now().UTC(), Mapping: int(version), NotRead: []string{}, columns: []string{}, order: f.Dates, by: by,
 	}
-	id, err := s.Store.Read().InsertUpload(ctx, query.InsertUploadParams{
-		Source: by.Source, Actor: by.Actor, Role: string(by.Role), Format: string(f.Format), DateOrder: string(f.Dates), Columns: columns, At: s.Now().UTC(),
+	switch err = nil; {
+	case f.Format == CSV && m != nil:
+		head = bytes.Clone(head)
+		u.columns, u.NotRead, err = mappedHeader(m, head, likely(head, f.Encoding))
+	case f.Format == CSV:
+		u.columns, err = csv.Inspect(head, f.Encoding)
+	case f.Format == JSON && len(bytes.TrimSpace(head)) == 0:
+		err = vaccination.Errorf(vaccination.Invalid, "the file is empty: send a JSON array of records, or one record on each line")
+	case f.Format != JSON:
+		err = fmt.Errorf("upload: unknown format %q", f.Format)
+	}
+	if err != nil {
+		return stored{}, err
+	}
+	u.ID, err = s.Store.Read().InsertUpload(ctx, query.InsertUploadParams{
+		Source: by.Source, Actor: by.Actor, Role: string(by.Role), Format: string(f.Format), DateOrder: string(f.Dates),
+		Columns: u.columns, NotRead: u.NotRead, MappingVersion: version, At: u.Created,
 	})
 	if err != nil {
-		return Info{}, err
+		return stored{}, err
 	}
-	if err := s.store(ctx, by, id, f, body); err != nil {
-		// What is left when this fails too is removed by the keeper.
-		return Info{}, errors.Join(err, s.Store.Read().DeleteUpload(context.WithoutCancel(ctx), id))
+	out := stored{Info: u}
+	err = s.storePieces(ctx, &out, body)
+	if err == nil && f.Format == CSV && m != nil {
+		columns, _, again := mappedHeader(m, head, out.Encoding)
+		if again != nil || !slices.Equal(columns, u.columns) {
+			err = vaccination.Errorf(vaccination.Invalid, "the file's header is in another encoding than its rows: save the file as \"CSV UTF-8\", or declare its encoding")
+		}
 	}
-	return s.Get(ctx, by, id)
+	if err != nil {
+		return stored{}, errors.Join(err, s.forget(ctx, u.ID))
+	}
+	out.hash = s.hash(by.Source, version, f, out.hash)
+	return out, nil
 }
 
-// store stores the file in pieces and completes the upload.
-func (s *Service) store(ctx context.Context, by access.Caller, id int64, f File, body io.Reader) error {
+// likely is the encoding of a file as far as its beginning shows.
+func likely(head []byte, declared string) string {
+	if declared != "" {
+		return declared
+	}
+	var d csv.Detector
+	_, _ = d.Write(head) // it never fails
+	encoding, err := d.Encoding()
+	if err != nil {
+		return csv.UTF8
+	}
+	return encoding
+}
+
+// forget removes a file that is no upload yet. What is left when this fails is
+// removed by the keeper.
+func (s *Service) forget(ctx context.Context, id int64) error {
+	return s.Store.Read().DeleteUpload(context.WithoutCancel(ctx), id)
+}
+
+// hash is the keyed hash of a file (by sum) and of how it is to be read.
+func (s *Service) hash(source string, mapping int32, f File, sum []byte) []byte {
+	return s.Box.Index(seal.Content, fmt.Sprintf("upload %s %d %s %s %s %x", source, mapping, f.Format, f.Encoding, f.Dates, sum))
+}
+
+// Known finds the newest upload of the same file by the caller's source, to be
+// read in the same way. It reads f to its end.
+func (s *Service) Known(ctx context.Context, by access.Caller, f File) (u Info, known bool, err error) {
+	if err := by.Can(access.Certify); err != nil {
+		return u, false, err
+	}
+	_, version, err := s.mappingOf(ctx, by.Source)
+	if err != nil {
+		return u, false, err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f.Body); err != nil {
+		return u, false, err
+	}
+	row, err := s.Store.Read().UploadByHash(ctx, query.UploadByHashParams{Source: by.Source, Hash: s.hash(by.Source, version, f, sum.Sum(nil))})
+	if registry.IsNone(err) {
+		return u, false, nil
+	}
+	if err != nil {
+		return u, false, err
+	}
+	u, err = s.info(row)
+	return u, err == nil, err
+}
+
+// storePieces stores what body holds and finds out size, sum and encoding.
+func (s *Service) storePieces(ctx context.Context, u *stored, body io.Reader) error {
 	var detector csv.Detector
+	sum := sha256.New()
 	piece := make([]byte, chunkSize)
-	var size int64
 	for seq := int32(0); ; seq++ {
 		n, err := io.ReadFull(body, piece)
 		last := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 		if err != nil && !last {
 			return err
 		}
-		if size += int64(n); size > maxBytes {
+		if u.Bytes += int64(n); u.Bytes > maxBytes {
 			return vaccination.Errorf(vaccination.TooLarge, "a file has at most %d GB: send it in parts", maxBytes>>30)
 		}
 		_, _ = detector.Write(piece[:n]) // it never fails
+		_, _ = sum.Write(piece[:n])      // the same
 		if n > 0 {
-			if err := s.storeChunk(ctx, id, seq, piece[:n]); err != nil {
+			if err := s.storeChunk(ctx, u.ID, seq, piece[:n]); err != nil {
 				return err
 			}
 		}
@@ -100,31 +191,35 @@ func (s *Service) store(ctx context.Context, by access.Caller, id int64, f File,
 			break
 		}
 	}
-	encoding := f.Encoding
-	if encoding == "" && f.Format == CSV {
+	u.hash = sum.Sum(nil)
+	if u.Encoding == "" && u.Format == CSV {
 		var err error
-		if encoding, err = detector.Encoding(); err != nil {
-			return err
-		}
+		u.Encoding, err = detector.Encoding()
+		return err
 	}
-	name, err := s.Box.Seal([]byte(cleanName(f.Name)), nameAAD(id))
+	return nil
+}
+
+// complete makes an upload of a stored file.
+func (s *Service) complete(ctx context.Context, by access.Caller, f File, u stored) error {
+	name, err := s.Box.Seal([]byte(u.Filename), nameAAD(u.ID))
 	if err != nil {
 		return err
 	}
 	return s.Store.TxRaw(ctx, func(tx pgx.Tx, q *query.Queries) error {
 		now := s.Now().UTC()
-		n, err := q.UploadReceived(ctx, query.UploadReceivedParams{ID: id, Encoding: encoding, Filename: name, Bytes: size, At: now})
+		n, err := q.UploadReceived(ctx, query.UploadReceivedParams{ID: u.ID, Encoding: u.Encoding, Filename: name, Bytes: u.Bytes, Hash: u.hash, At: now})
 		if err == nil && n != 1 {
 			err = registry.ErrChanged
 		}
 		if err == nil && s.later != nil {
-			err = s.later(ctx, tx, id)
+			err = s.later(ctx, tx, u.ID)
 		}
 		if err != nil {
 			return err
 		}
 		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{
-			Chain: registry.AdminChain, Act: "upload", Object: object(id), Detail: fmt.Sprintf("%s of %d bytes for %s", f.Format, size, by.Source),
+			Chain: registry.AdminChain, Act: "upload", Object: object(u.ID), Detail: fmt.Sprintf("%s of %d bytes for %s", f.Format, u.Bytes, by.Source),
 		})
 	})
 }

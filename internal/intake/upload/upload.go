@@ -12,7 +12,8 @@
 //	failed      the rest of the file cannot be read; the rows before have theirs
 //
 // and a row ends in one state: what [issuance.Outcome] names, or wrong, with
-// reasons. A row that is wrong keeps its text, sealed, so that it can be handed
+// reasons. A row of a source with a mapping may hold several doses, each with a
+// state of its own. A row that is wrong keeps its text, sealed, so that it can be handed
 // back with the reasons, corrected, and uploaded again; some time after the end
 // the text is removed and the reasons stay.
 package upload
@@ -55,6 +56,8 @@ type Options struct {
 // Service takes and processes uploads. It is safe for concurrent use.
 type Service struct {
 	Options
+	trying chan struct{} // bounds how many dry runs there are at once
+
 	// later puts the job that processes an upload into the transaction that
 	// completes it; nil where the caller processes it itself.
 	later func(ctx context.Context, tx pgx.Tx, id int64) error
@@ -65,7 +68,9 @@ type Service struct {
 }
 
 // New returns a Service. It starts nothing.
-func New(o Options) *Service { return &Service{Options: o, stop: make(chan struct{})} }
+func New(o Options) *Service {
+	return &Service{Options: o, trying: make(chan struct{}, maxTrying), stop: make(chan struct{})}
+}
 
 // State is where an upload stands.
 type State string
@@ -86,30 +91,43 @@ const (
 	JSON Format = "json" // an array of events, or one event after another, as in lines of JSON
 )
 
-// Wrong is the state of a row that was refused; the others are the outcomes of
-// package issuance.
-const Wrong = "wrong"
+// The states of rows beside the outcomes of package issuance.
+const (
+	Wrong  = "wrong"   // refused
+	NoDose = "no-dose" // it holds no dose of the person, as the source keeps people without one too
+)
 
 // Info is what is known of an upload.
 type Info struct {
-	ID        int64     `json:"id"`
-	Source    string    `json:"source"`
-	Actor     string    `json:"actor"`
-	Filename  string    `json:"filename"`
-	Format    Format    `json:"format"`
-	Encoding  string    `json:"encoding,omitempty"`
-	State     State     `json:"state" enum:"processing,done,failed"`
-	Problem   string    `json:"problem,omitempty" doc:"why it failed"`
-	Bytes     int64     `json:"bytes" doc:"size of the file"`
-	BytesRead int64     `json:"bytesRead" doc:"how far it was read"`
-	Rows      int64     `json:"rows" doc:"rows that have their state"`
-	Issued    int64     `json:"issued" doc:"rows that made or changed a certificate"`
-	Unchanged int64     `json:"unchanged" doc:"rows whose certificate was there already"`
-	Wrong     int64     `json:"wrong" doc:"rows that were refused"`
-	Created   time.Time `json:"created"`
-	Touched   time.Time `json:"touched" doc:"time of the last progress"`
+	ID        int64  `json:"id"`
+	Source    string `json:"source"`
+	Actor     string `json:"actor"`
+	Filename  string `json:"filename"`
+	Format    Format `json:"format"`
+	Encoding  string `json:"encoding,omitempty"`
+	State     State  `json:"state" enum:"processing,done,failed"`
+	Problem   string `json:"problem,omitempty" doc:"why it failed"`
+	Bytes     int64  `json:"bytes" doc:"size of the file"`
+	BytesRead int64  `json:"bytesRead" doc:"how far it was read"`
+	Rows      int64  `json:"rows" doc:"rows that have their state"`
+	Issued    int64  `json:"issued" doc:"rows that made or changed a certificate"`
+	Unchanged int64  `json:"unchanged" doc:"rows whose certificate was there already"`
+	Wrong     int64  `json:"wrong" doc:"rows that were refused"`
+	NoDose    int64  `json:"noDose,omitempty" doc:"rows that hold no dose; of a source with a mapping"`
+	// RowsRead are the rows of the file. It differs from Rows where one row holds
+	// several doses.
+	RowsRead int64     `json:"rowsRead" doc:"rows of the file that were read; a row that holds several doses counts once here, and once for each dose in rows"`
+	NotRead  []string  `json:"notRead,omitempty" doc:"columns of the file that the source's mapping does not name"`
+	Mapping  int       `json:"mapping,omitempty" doc:"version of the source's mapping that it is read with"`
+	Created  time.Time `json:"created"`
+	Touched  time.Time `json:"touched" doc:"time of the last progress"`
 	// Cleared is when the text of its wrong rows was removed.
 	Cleared *time.Time `json:"cleared,omitempty" doc:"when the text of its wrong rows was removed; their reasons are kept"`
+
+	// DryRun says that nothing was issued: the counts are those that issuing would
+	// give.
+	DryRun    bool  `json:"dryRun,omitempty" doc:"nothing was issued or kept; this is what uploading would give"`
+	WrongRows []Row `json:"wrongRows,omitempty" doc:"of a dry run, the first wrong rows, at most 100"`
 
 	columns []string
 	order   dates.Order
@@ -127,11 +145,21 @@ func (s *Service) info(u query.Upload) (Info, error) {
 	return Info{
 		ID: u.ID, Source: u.Source, Actor: u.Actor, Filename: string(name), Format: Format(u.Format), Encoding: u.Encoding,
 		State: State(u.State), Problem: u.Problem, Bytes: u.Bytes, BytesRead: u.BytesRead,
-		Rows: u.RowsDone, Issued: u.RowsIssued, Wrong: u.RowsWrong, Unchanged: u.RowsDone - u.RowsIssued - u.RowsWrong,
+		Rows: u.RowsDone, Issued: u.RowsIssued, Wrong: u.RowsWrong, Unchanged: u.RowsDone - u.RowsIssued - u.RowsWrong - u.RowsEmpty,
+		NoDose: u.RowsEmpty, RowsRead: rowsRead(u), NotRead: u.NotRead, Mapping: int(u.MappingVersion),
 		Created: u.CreatedAt, Touched: u.TouchedAt, Cleared: u.ClearedAt,
 		columns: u.Columns, order: dates.Order(u.DateOrder),
 		by: access.Caller{Actor: u.Actor, Role: access.Role(u.Role), Source: u.Source},
 	}, nil
+}
+
+// rowsRead is the number of rows of the file that have their states. Without a
+// mapping one row is one record.
+func rowsRead(u query.Upload) int64 {
+	if u.MappingVersion == 0 {
+		return u.RowsDone
+	}
+	return u.RowsRead
 }
 
 // What a sealed value is bound to, so that none opens in another's place.
