@@ -7,6 +7,7 @@ import (
 	"github.com/opendivoc/divoc/internal/intake/commcare"
 	"github.com/opendivoc/divoc/internal/intake/dhis2"
 	"github.com/opendivoc/divoc/internal/intake/fhir"
+	"github.com/opendivoc/divoc/internal/intake/mapping"
 	"github.com/opendivoc/divoc/internal/intake/matching"
 	"github.com/opendivoc/divoc/internal/intake/remote"
 )
@@ -33,6 +34,7 @@ func (h *house) intake() *sourceKinds {
 	kinds[intake.DHIS2] = k.dhis2.Kind()
 	kinds[intake.CommCare] = k.commcare.Kind()
 	kinds[intake.FHIR] = k.fhir.Kind()
+	kinds[intake.FileKind] = intake.Kind{Files: true, CheckMapping: (*mapping.Mapping).CheckFile}
 	return k
 }
 

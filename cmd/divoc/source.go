@@ -16,7 +16,7 @@ import (
 
 type sourceCmd struct {
 	List       sourceListCmd    `cmd:"" help:"List the systems that deliver records, with what became of what they delivered."`
-	Create     sourceCreateCmd  `cmd:"" help:"Connect a system: DHIS2, CommCare, FHIR."`
+	Create     sourceCreateCmd  `cmd:"" help:"Connect a system: DHIS2, CommCare, FHIR, or one that sends files."`
 	Configure  sourceConfigCmd  `cmd:"" help:"Change a system's settings: URL, credentials, limit, scope."`
 	Show       sourceShowCmd    `cmd:"" help:"Show one system: its state, its problem, its counts."`
 	Test       sourceTestCmd    `cmd:"" help:"Ask a system whether it answers and has what its mapping names; list codes that the mapping does not know."`
@@ -80,7 +80,7 @@ func moment(t time.Time) string {
 type sourceCreateCmd struct {
 	dataFlags
 	Name      string   `arg:"" help:"What to call it: small letters, digits and hyphens."`
-	Kind      string   `required:"" enum:"dhis2,commcare,fhir" help:"How it delivers: dhis2, commcare or fhir."`
+	Kind      string   `required:"" enum:"dhis2,commcare,fhir,file" help:"How it delivers: dhis2, commcare, fhir, or file for tables with columns of its own."`
 	Config    string   `type:"path" placeholder:"FILE" help:"Its settings as JSON: URL, credentials. - reads them from the standard input. They are sealed."`
 	Mapping   string   `type:"path" placeholder:"FILE" help:"Which of its fields is which of an event, as YAML. Needed where the kind has no usual one."`
 	Programme string   `placeholder:"KEY" help:"Programme of records that name none."`
@@ -112,6 +112,10 @@ func (c *sourceCreateCmd) Run(s streams) error {
 			return err
 		}
 		fmt.Fprintf(s.out, "source %s is made\n", c.Name)
+		if n.Kind == intake.FileKind {
+			_, err := fmt.Fprintf(s.out, "See what a file of it gives: divoc import --source %s --dry-run FILE\n", c.Name)
+			return err
+		}
 		return tellTest(s, in, c.Name)
 	})
 }

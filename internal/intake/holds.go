@@ -188,7 +188,7 @@ func (s *Service) Map(ctx context.Context, by access.Caller, id int64, value str
 	if err != nil {
 		return Decided{}, err
 	}
-	if err := s.checkMapping(src.Name, string(mended)); err != nil {
+	if err := s.checkMapping(src.Name, src.kind, string(mended)); err != nil {
 		return Decided{}, err
 	}
 	// What the code is, is not for the audit: anybody may have typed it.

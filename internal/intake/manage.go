@@ -54,7 +54,7 @@ func (s *Service) Create(ctx context.Context, by access.Caller, n NewSource) err
 	version := int32(0)
 	if n.Mapping != "" {
 		version = 1
-		if err := s.checkMapping(n.Name, n.Mapping); err != nil {
+		if err := s.checkMapping(n.Name, kind, n.Mapping); err != nil {
 			return err
 		}
 	} else if kind.Mapping == "" {
@@ -106,6 +106,9 @@ func (s *Service) checkSettings(name string, kind Kind, config json.RawMessage, 
 	if limit < 0 || limit > 1_000_000 {
 		return nil, vaccination.Errorf(vaccination.Invalid, "the hourly limit is a number of certificates from 1 to 1000000, or 0 for none")
 	}
+	if kind.Files && (limit > 0 || len(scope) > 0) {
+		return nil, vaccination.Errorf(vaccination.Invalid, "rows of files are not held: a source of files has no hourly limit and no scope")
+	}
 	if len(scope) > maxScope || slices.ContainsFunc(scope, func(p string) bool { return p == "" || len(p) > maxID || !printable(p) }) {
 		return nil, vaccination.Errorf(vaccination.Invalid, "the scope is a list of at most %d facility ids or beginnings of their paths", maxScope)
 	}
@@ -131,11 +134,15 @@ func printable(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-func (s *Service) checkMapping(source, text string) error {
-	if _, err := mapping.Parse("mapping of "+source, []byte(text), s.Profile); err != nil {
+func (s *Service) checkMapping(source string, kind Kind, text string) error {
+	m, err := mapping.Parse("mapping of "+source, []byte(text), s.Profile)
+	if err != nil {
 		return vaccination.Errorf(vaccination.Invalid, "%s", err)
 	}
-	return nil
+	if kind.CheckMapping == nil {
+		return nil
+	}
+	return kind.CheckMapping(m)
 }
 
 // Tested is what asking a source found.
@@ -259,11 +266,11 @@ func (s *Service) SetMapping(ctx context.Context, by access.Caller, name, text s
 	if err := may(by); err != nil {
 		return 0, err
 	}
-	if err := s.checkMapping(name, text); err != nil {
-		return 0, err
-	}
 	src, err := s.openSource(ctx, name)
 	if err != nil {
+		return 0, err
+	}
+	if err := s.checkMapping(name, src.kind, text); err != nil {
 		return 0, err
 	}
 	if src.row.Kind == string(API) {

@@ -53,7 +53,7 @@ type Source struct {
 
 // Kind is what package intake must know of a kind of source. cmd hands them in.
 type Kind struct {
-	Reader  Reader  // reads what was delivered; required
+	Reader  Reader  // reads what was delivered; required but for Files
 	Fetcher Fetcher // nil where the source cannot be asked
 	Tester  Tester  // nil where there is nothing to test
 	// Mapping is the text of the mapping of a source that has none of its own;
@@ -63,6 +63,12 @@ type Kind struct {
 	// ([vaccination.Invalid] with the settings' names, never their values). Nil
 	// takes none but "" or "{}".
 	CheckConfig func(config json.RawMessage) error
+	// CheckMapping refuses a mapping that the kind cannot read with
+	// ([vaccination.Invalid]). Nil takes every one.
+	CheckMapping func(m *mapping.Mapping) error
+	// Files says that uploads settle what comes: nothing is held, so the source
+	// has neither an hourly limit nor a scope.
+	Files bool
 }
 
 // Fetcher asks a source for things by id: the person of a dose, the cases of a
