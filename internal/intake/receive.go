@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -205,6 +206,36 @@ func (s *Service) Known(ctx context.Context, source string, kind FragmentKind, i
 	return out, nil
 }
 
+// eachPage is how many things [Service.Each] opens at once.
+const eachPage = 500
+
+// Each calls f with everything that is known of a source and not deleted, some at
+// a time, for a walk that looks for what the source has no longer. Of each thing
+// only id, kind, person, stage and version are told. It ends with f's first error.
+func (s *Service) Each(ctx context.Context, source string, f func([]Fragment) error) error {
+	p := query.FragmentsOfSourceParams{Source: source, Bucket: -1, After: []byte{}, MaxRows: eachPage}
+	for {
+		rows, err := s.Store.Read().FragmentsOfSource(ctx, p)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		page := make([]Fragment, len(rows))
+		for i, row := range rows {
+			stored, err := s.open(row)
+			if err != nil {
+				return err
+			}
+			is := stored.state.Fragment
+			page[i] = Fragment{Kind: is.Kind, ID: is.ID, Person: is.Person, Stage: is.Stage, Version: row.Version}
+		}
+		if err := f(page); err != nil {
+			return err
+		}
+		last := rows[len(rows)-1]
+		p.Bucket, p.After = last.Bucket, last.Key
+	}
+}
+
 // Contact records that a source was asked: err nil that it answered, else what
 // it said ([*vaccination.Error]; others are told as unreachable). With stop
 // nothing more is asked until a person mends the source.
@@ -217,7 +248,7 @@ func (s *Service) Contact(ctx context.Context, source string, err error, stop bo
 		if err := q.SourceContact(ctx, p); err != nil || p.State == "" {
 			return err
 		}
-		s.Log.Error("a source is stopped until somebody mends it", "source", source, "problem", p.Problem)
+		s.Log.Error("a source is stopped until somebody mends it", slog.String("source", source), slog.String("problem", p.Problem))
 		return registry.Audit(ctx, q, p.At, "intake", registry.Entry{Chain: registry.AdminChain, Act: "source.stop", Object: object(source), Detail: oneLine(p.Problem)})
 	})
 }

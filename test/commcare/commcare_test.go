@@ -219,6 +219,28 @@ func TestCorrectionsAndDeletions(t *testing.T) {
 	h.counts()
 }
 
+// TestDeletedCase removes a case at the source, which forwards nothing: the weekly
+// walk finds that it is gone, and a person decides what becomes of its certificate.
+func TestDeletedCase(t *testing.T) {
+	h := newHouse(t)
+	doses := h.enter(0, 3)
+	h.forwarder.Step()
+	h.process()
+	h.Pass(time.Hour)
+	h.poll() // reads everything
+	h.hq.Delete(doses[0].ID)
+	h.Pass(8 * 24 * time.Hour)
+	h.poll()
+	held, err := h.intake.Holds(t.Context(), h.Admin, intake.HoldFilter{Source: source})
+	if err != nil || len(held) != 1 || held[0].Class != intake.Deleted {
+		t.Fatalf("%+v, %v", held, err)
+	}
+	if found := h.certificates(3); len(found) != len(doses) {
+		t.Errorf("%d certificates of %d doses: none is to be revoked by itself", len(found), len(doses))
+	}
+	h.counts()
+}
+
 // TestOfflinePhones delivers the states of a case in the wrong order: the newest
 // by the server's clock stands.
 func TestOfflinePhones(t *testing.T) {

@@ -123,10 +123,12 @@ func (c *Client) Fetch(ctx context.Context, ids []string) (cases map[string]json
 			switch {
 			case !slices.Contains(part, v.ID):
 				return nil, nil, c.remote.Strange("it sent a case that was not asked for")
-			case v.Error == "not found":
+			case v.Error == notFound:
 				gone = append(gone, v.ID)
 			case v.Error == "":
 				cases[v.ID] = raw
+			default:
+				return nil, nil, c.remote.Strange("a case comes with an error that is not known")
 			}
 		}
 	}

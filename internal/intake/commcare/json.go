@@ -47,12 +47,25 @@ type indexJSON struct {
 type bodyJSON struct {
 	caseJSON
 	Cases    []caseJSON     `json:"cases"`    // the case API, version 2
-	Objects  []caseJSON     `json:"objects"`  // the case API before it
+	Objects  []objectJSON   `json:"objects"`  // the case API before it, and the form API
 	Form     map[string]any `json:"form"`     // a form
 	FormID   string         `json:"form_id"`  // a stub
 	CaseIDs  []string       `json:"case_ids"` // of it
 	Received string         `json:"received_on"`
 }
+
+// objectJSON is a case or a form of a list.
+type objectJSON struct {
+	caseJSON
+	Form     map[string]any `json:"form"`
+	Received string         `json:"received_on"`
+	Archived bool           `json:"archived"` // what the form changed was taken back
+}
+
+// notFound is what a bulk fetch says of a case that there is not. In a body of ours,
+// beside the type of the case, it says that the case was deleted; by itself it says
+// nothing of what we know.
+const notFound = "not found"
 
 var errJSON = vaccination.Errorf(vaccination.Invalid, "the body is no JSON of a case, a form, a form stub or a list of cases")
 
@@ -70,7 +83,21 @@ func readJSON(body []byte) (changes []change, needs []string, err error) {
 	if err != nil {
 		return nil, nil, errJSON
 	}
-	cases := slices.Concat(b.Cases, b.Objects)
+	cases := b.Cases
+	for _, o := range b.Objects {
+		if o.Form == nil {
+			cases = append(cases, o.caseJSON)
+			continue
+		}
+		of, _, err := readForm(o.Form, o.Received)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, c := range of {
+			c.partial = c.partial || o.Archived
+			changes = append(changes, c)
+		}
+	}
 	switch {
 	case b.Form != nil:
 		return readForm(b.Form, b.Received)
@@ -81,14 +108,20 @@ func readJSON(body []byte) (changes []change, needs []string, err error) {
 	case b.Cases == nil && b.Objects == nil:
 		return nil, nil, errJSON
 	}
-	if err := tooMany(len(cases)); err != nil {
+	if err := tooMany(len(cases) + len(changes)); err != nil {
 		return nil, nil, err
 	}
 	for _, c := range cases {
-		if c.ID == "" || c.Error != "" {
-			continue
+		switch {
+		case c.ID == "" && c.Error == "":
+			return nil, nil, errJSON
+		case c.Error == "":
+			changes = append(changes, c.change())
+		case c.Error == notFound && c.Type != "":
+			deleted := c.change()
+			deleted.deleted = true
+			changes = append(changes, deleted)
 		}
-		changes = append(changes, c.change())
 	}
 	return changes, nil, nil
 }

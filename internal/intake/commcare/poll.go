@@ -3,10 +3,12 @@ package commcare
 import (
 	"context"
 	"encoding/json"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/intake"
@@ -24,6 +26,7 @@ const (
 // Intake is what this package needs of [intake.Service].
 type Intake interface {
 	Deliver(ctx context.Context, source string, d intake.Delivery) ([]string, error)
+	Each(ctx context.Context, source string, f func([]intake.Fragment) error) error
 	Known(ctx context.Context, source string, kind intake.FragmentKind, ids []string) (map[string]intake.Known, error)
 	Contact(ctx context.Context, source string, err error, stop bool) error
 	OfKind(ctx context.Context, kind intake.SourceKind) ([]intake.Source, error)
@@ -117,7 +120,6 @@ func caseTypes(c *Config, m *mapping.Mapping) []string {
 type progress struct {
 	Until  map[string]time.Time `json:"until,omitempty"` // by case type: indexed up to
 	Walked time.Time            `json:"walked,omitzero"` // when the last walk through everything ended
-	Walk   map[string]time.Time `json:"walk,omitempty"`  // of one that goes on: up to
 }
 
 // polling is one poll of one source.
@@ -159,28 +161,88 @@ func (s *Service) Poll(ctx context.Context, src intake.Source) error {
 		if !since.IsZero() {
 			since = since.Add(-overlap)
 		}
-		if err := p.list(ctx, t, since, p.p.Until); err != nil {
+		if err := p.list(ctx, t, since, func(c []Listed) { p.upTo(t, c) }); err != nil {
 			return err
 		}
 	}
 	if s.Now().Sub(p.p.Walked) < walkAgo {
 		return nil
 	}
-	if p.p.Walk == nil {
-		p.p.Walk = map[string]time.Time{}
+	return p.walk(ctx, types)
+}
+
+// upTo moves the cursor of a case type behind a page.
+func (p *polling) upTo(caseType string, page []Listed) {
+	if n := len(page); n > 0 && page[n-1].Indexed.After(p.p.Until[caseType]) {
+		p.p.Until[caseType] = page[n-1].Indexed
 	}
+}
+
+// walk reads everything, for what no poll before showed, and then asks for each
+// case that is known here and was not listed: one that was deleted forwards
+// nothing and is in no list.
+func (p *polling) walk(ctx context.Context, types []string) error {
+	seed := maphash.MakeSeed()
+	listed := map[uint64]struct{}{} // eight bytes of each id: there may be millions
 	for _, t := range types {
-		if err := p.list(ctx, t, p.p.Walk[t], p.p.Walk); err != nil {
+		err := p.list(ctx, t, time.Time{}, func(page []Listed) {
+			for _, c := range page {
+				listed[maphash.String(seed, c.ID)] = struct{}{}
+			}
+		})
+		if err != nil {
 			return err
 		}
 	}
-	p.p.Walk, p.p.Walked = nil, s.Now()
+	err := p.s.Intake.Each(ctx, p.src.Name, func(known []intake.Fragment) error {
+		missing := map[string]intake.Fragment{}
+		for _, f := range known {
+			if _, ok := listed[maphash.String(seed, f.ID)]; !ok && !strings.Contains(f.ID, "#") { // a slot is no case
+				missing[f.ID] = f
+			}
+		}
+		return p.missing(ctx, missing)
+	})
+	if err != nil {
+		return err
+	}
+	p.p.Walked = p.s.Now()
 	return p.store(ctx, nil)
 }
 
+// missing asks for cases that were not listed, and stores what they are now: of
+// another type, out of our user's sight no longer, or deleted.
+func (p *polling) missing(ctx context.Context, cases map[string]intake.Fragment) error {
+	if len(cases) == 0 {
+		return nil
+	}
+	found, deleted, err := p.client.Fetch(ctx, slices.Sorted(maps.Keys(cases)))
+	if err != nil {
+		return err
+	}
+	var arrivals []intake.Arrival
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		arrivals = append(arrivals, p.s.arrival(intake.Poll, found[id]))
+	}
+	for _, id := range deleted {
+		known := cases[id]
+		caseType := known.Stage
+		if known.Kind == intake.PersonFragment {
+			caseType = slices.Concat([]string(p.src.Mapping.Person.Types), []string{"-"})[0] // any type is a person's, or one of these
+		}
+		// As of what we know: should it come back, its next change is newer.
+		body, err := json.Marshal(map[string]string{"case_id": id, "case_type": caseType, "error": notFound, "server_date_modified": known.Version.Format(time.RFC3339Nano)})
+		if err != nil {
+			return err
+		}
+		arrivals = append(arrivals, p.s.arrival(intake.Poll, body))
+	}
+	return p.store(ctx, arrivals)
+}
+
 // list reads a list of cases to its end, page by page, and stores of each what is
-// not known yet; upTo is moved with each page.
-func (p *polling) list(ctx context.Context, caseType string, since time.Time, upTo map[string]time.Time) error {
+// not known yet; it tells of each page before it is stored.
+func (p *polling) list(ctx context.Context, caseType string, since time.Time, tell func([]Listed)) error {
 	page, err := p.client.First(ctx, caseType, since, pageSize)
 	for {
 		if err != nil {
@@ -190,9 +252,7 @@ func (p *polling) list(ctx context.Context, caseType string, since time.Time, up
 		if err != nil {
 			return err
 		}
-		if n := len(page.Cases); n > 0 && page.Cases[n-1].Indexed.After(upTo[caseType]) {
-			upTo[caseType] = page.Cases[n-1].Indexed
-		}
+		tell(page.Cases)
 		if err := p.store(ctx, news); err != nil {
 			return err
 		}
@@ -219,7 +279,7 @@ func (p *polling) news(ctx context.Context, cases []Listed) ([]intake.Arrival, e
 	}
 	var out []intake.Arrival
 	for _, c := range cases {
-		if k, ok := known[c.ID]; !ok || k.Version.Before(c.Changed) || c.Changed.IsZero() {
+		if k, ok := known[c.ID]; !ok || k.Deleted || k.Version.Before(c.Changed) || c.Changed.IsZero() {
 			out = append(out, p.s.arrival(intake.Poll, c.Raw))
 		}
 	}

@@ -20,10 +20,11 @@ import (
 // store is what a poll needs of package intake, in memory: deliveries are read at
 // once. The real one is tried with in test/intake.
 type store struct {
-	source   intake.Source
-	known    map[string]intake.Known
-	arrivals int
-	fail     error // of the next delivery
+	source    intake.Source
+	known     map[string]intake.Known
+	fragments map[string]intake.Fragment
+	arrivals  int
+	fail      error // of the next delivery
 }
 
 func (s *store) Deliver(_ context.Context, _ string, d intake.Delivery) ([]string, error) {
@@ -44,7 +45,8 @@ func (s *store) Deliver(_ context.Context, _ string, d intake.Delivery) ([]strin
 		}
 		s.arrivals++
 		for _, f := range r.Fragments {
-			s.known[f.ID] = intake.Known{Version: f.Version}
+			s.known[f.ID] = intake.Known{Version: f.Version, Deleted: f.Deleted}
+			s.fragments[f.ID] = f
 		}
 	}
 	return make([]string, len(d.Arrivals)), nil
@@ -58,6 +60,19 @@ func (s *store) Known(_ context.Context, _ string, _ intake.FragmentKind, ids []
 		}
 	}
 	return out, nil
+}
+
+func (s *store) Each(_ context.Context, _ string, f func([]intake.Fragment) error) error {
+	for _, x := range s.fragments {
+		if x.Deleted {
+			continue
+		}
+		x.Fields = nil
+		if err := f([]intake.Fragment{x}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *store) Contact(context.Context, string, error, bool) error { return nil }
@@ -80,7 +95,7 @@ func newWorld(t *testing.T) *world {
 	w.hq = hq.New(hq.Options{Domain: "jamaica", User: "reader@moh", APIKey: "key", Now: func() time.Time { return w.now }, IndexLag: 2 * time.Minute})
 	address, stop := w.hq.Start()
 	t.Cleanup(stop)
-	w.store = &store{known: map[string]intake.Known{}, source: intake.Source{
+	w.store = &store{known: map[string]intake.Known{}, fragments: map[string]intake.Fragment{}, source: intake.Source{
 		Name: "commcare", Kind: intake.CommCare, Mapping: parse(t, hq.Mapping()),
 		Config: json.RawMessage(fmt.Sprintf(`{"url":%q,"domain":"jamaica","user":"reader@moh","apiKey":"key"}`, address)),
 	}}
@@ -179,6 +194,70 @@ func TestWeeklyWalk(t *testing.T) {
 	w.now = w.now.Add(25 * time.Hour)
 	if err := w.poll(); err != nil || w.store.arrivals != before+1 {
 		t.Errorf("%d arrivals of the walk, %v", w.store.arrivals-before, err)
+	}
+}
+
+// A case that was deleted is in no list and forwards nothing: the walk asks for what
+// it did not see. One that only became of another type is no deletion.
+func TestWalkFindsDeletions(t *testing.T) {
+	w := newWorld(t)
+	w.enter(0, 5)
+	w.now = w.now.Add(time.Hour)
+	if err := w.poll(); err != nil {
+		t.Fatal(err)
+	}
+	const person, other = "00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000002"
+	dose := person + "-1"
+	w.hq.Delete(dose)
+	w.hq.Delete(other)
+	asked := w.hq.Asked()
+	w.now = w.now.Add(24 * time.Hour)
+	if err := w.poll(); err != nil || w.store.known[dose].Deleted || w.hq.Asked() != asked+2 {
+		t.Fatalf("%v, %d questions", err, w.hq.Asked()-asked)
+	}
+	before := w.store.known[dose].Version
+	w.now = w.now.Add(7 * 24 * time.Hour)
+	if err := w.poll(); err != nil {
+		t.Fatal(err)
+	}
+	for id, k := range w.store.known {
+		if gone := id == dose || id == other; k.Deleted != gone {
+			t.Errorf("%s: deleted %v", id, k.Deleted)
+		}
+	}
+	if f := w.store.fragments[dose]; f.Kind != intake.DoseFragment || !f.Version.Equal(before) {
+		t.Errorf("%+v", f)
+	}
+	if f := w.store.fragments[other]; f.Kind != intake.PersonFragment {
+		t.Errorf("%+v", f)
+	}
+	// It comes back.
+	w.hq.Put(hq.Case{ID: dose})
+	w.hq.Restore(dose)
+	w.now = w.now.Add(time.Hour)
+	if err := w.poll(); err != nil || w.store.known[dose].Deleted {
+		t.Errorf("a case that came back is still deleted, %v", err)
+	}
+}
+
+// What our user may no longer see is not in the list either, and is there all the
+// same.
+func TestWalkDoesNotTakeHiddenCasesForDeleted(t *testing.T) {
+	w := newWorld(t)
+	w.enter(0, 3)
+	w.now = w.now.Add(time.Hour)
+	if err := w.poll(); err != nil {
+		t.Fatal(err)
+	}
+	w.hq.Hide("00000000-0000-4000-8000-000000000001")
+	w.now = w.now.Add(8 * 24 * time.Hour)
+	if err := w.poll(); err != nil {
+		t.Fatal(err)
+	}
+	for id, k := range w.store.known {
+		if k.Deleted {
+			t.Errorf("%s is taken for deleted", id)
+		}
 	}
 }
 

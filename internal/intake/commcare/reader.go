@@ -40,6 +40,7 @@ type change struct {
 	fields   mapping.Fields
 	parents  []parent
 	partial  bool
+	deleted  bool
 }
 
 // parent is one index of a case.
@@ -102,7 +103,7 @@ func parseTime(s string) time.Time {
 
 // fragments are the person or the doses that a case is by the mapping.
 func fragments(c change, m *mapping.Mapping) []intake.Fragment {
-	f := intake.Fragment{ID: c.id, Version: c.at, Fields: c.fields, Status: "open"}
+	f := intake.Fragment{ID: c.id, Version: c.at, Fields: c.fields, Status: "open", Deleted: c.deleted}
 	if c.closed {
 		f.Status = "closed"
 	}

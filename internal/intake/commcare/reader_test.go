@@ -140,6 +140,16 @@ func TestCases(t *testing.T) {
 			{Kind: intake.PersonFragment, ID: "p1", Status: "open", Version: instant("2021-06-01T10:00:00Z"), Fields: mapping.Fields{"case_id": "p1", "case_type": "patient", "case_name": "Ama"}},
 			{Kind: intake.DoseFragment, ID: "d1", Person: "p1", Stage: "vaccination", Status: "closed", Version: instant("2021-06-01T10:00:00Z"),
 				Fields: mapping.Fields{"case_id": "d1", "case_type": "vaccination", "date_given": "2021-06-01"}}}},
+		"a list of forms, one taken back": {cases, `{"objects":[{"received_on":"2021-06-01T10:00:00Z","archived":false,"form":{"group":[{"case":{"@case_id":"p1","create":{"case_type":"patient","case_name":"Ama"}}},{"case":{"@case_id":"p2","create":{"case_type":"patient"}}}]}},
+			{"archived":true,"form":{"case":{"@case_id":"p3","create":{"case_type":"patient"}}}}]}`, []intake.Fragment{
+			{Kind: intake.PersonFragment, ID: "p1", Status: "open", Version: instant("2021-06-01T10:00:00Z"), Fields: mapping.Fields{"case_id": "p1", "case_type": "patient", "case_name": "Ama"}},
+			{Kind: intake.PersonFragment, ID: "p2", Status: "open", Version: instant("2021-06-01T10:00:00Z"), Fields: mapping.Fields{"case_id": "p2", "case_type": "patient"}},
+		}},
+		"a case that was deleted": {cases, `{"case_id":"d1","case_type":"vaccination","error":"not found","server_date_modified":"2021-06-01T10:00:00Z"}`, []intake.Fragment{
+			{Kind: intake.DoseFragment, ID: "d1", Stage: "vaccination", Status: "open", Deleted: true, Version: instant("2021-06-01T10:00:00Z"), Fields: mapping.Fields{"case_id": "d1", "case_type": "vaccination"}}}},
+		"a case that is not there": {cases, `{"cases":[{"case_id":"d1","error":"not found"},{"external_id":"x","error":"not found"}]}`, nil},
+		"several values": {cases, `{"case_id":"p1","date_modified":"2021-06-01T10:00:00Z","properties":{"case_type":"patient","tags":"a b","external_id":null,"empty":""}}`, []intake.Fragment{
+			{Kind: intake.PersonFragment, ID: "p1", Status: "open", Version: instant("2021-06-01T10:00:00Z"), Fields: mapping.Fields{"case_id": "p1", "case_type": "patient", "tags": "a b"}}}},
 		"an empty list": {cases, `{"matching_records":0,"cases":[]}`, nil},
 	}
 	for name, tt := range tests {
@@ -156,6 +166,7 @@ func TestRefusedBodies(t *testing.T) {
 	for name, body := range map[string]string{
 		"empty":                     " \n",
 		"neither JSON nor XML":      "case_id=1",
+		"a list of nothing":         `{"cases":[{"properties":{}}]}`,
 		"cut JSON":                  `{"case_id":"1","prop`,
 		"JSON of something else":    `{"hello":"world"}`,
 		"JSON, far too deep":        `{"form":` + strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 101),

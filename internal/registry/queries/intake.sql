@@ -130,6 +130,11 @@ SELECT record, key, deleted FROM fragment WHERE record = ANY (@records::bytea[])
 -- name: FragmentStates :many
 SELECT key, version, hash, deleted FROM fragment WHERE key = ANY (@keys::bytea[]);
 
+-- name: FragmentsOfSource :many
+-- What a source has, a page at a time.
+SELECT bucket, key, source, kind, person, version, arrival, hash, deleted, settled, facility, record, content, certificate, sealed
+FROM fragment WHERE source = @source AND NOT deleted AND (bucket, key) > (@bucket::smallint, @after::bytea) ORDER BY bucket, key LIMIT @max_rows::int;
+
 -- name: CountDoses :one
 SELECT count(*) FROM fragment WHERE source = @source AND kind = 'dose';
 

@@ -375,6 +375,60 @@ func (q *Queries) FragmentsByKey(ctx context.Context, keys [][]byte) ([]Fragment
 	return items, nil
 }
 
+const fragmentsOfSource = `-- name: FragmentsOfSource :many
+SELECT bucket, key, source, kind, person, version, arrival, hash, deleted, settled, facility, record, content, certificate, sealed
+FROM fragment WHERE source = $1 AND NOT deleted AND (bucket, key) > ($2::smallint, $3::bytea) ORDER BY bucket, key LIMIT $4::int
+`
+
+type FragmentsOfSourceParams struct {
+	Source  string
+	Bucket  int16
+	After   []byte
+	MaxRows int32
+}
+
+// What a source has, a page at a time.
+func (q *Queries) FragmentsOfSource(ctx context.Context, arg FragmentsOfSourceParams) ([]Fragment, error) {
+	rows, err := q.db.Query(ctx, fragmentsOfSource,
+		arg.Source,
+		arg.Bucket,
+		arg.After,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Fragment
+	for rows.Next() {
+		var i Fragment
+		if err := rows.Scan(
+			&i.Bucket,
+			&i.Key,
+			&i.Source,
+			&i.Kind,
+			&i.Person,
+			&i.Version,
+			&i.Arrival,
+			&i.Hash,
+			&i.Deleted,
+			&i.Settled,
+			&i.Facility,
+			&i.Record,
+			&i.Content,
+			&i.Certificate,
+			&i.Sealed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const heldByAge = `-- name: HeldByAge :many
 SELECT i.source, i.class, i.facility, coalesce(f.name, '')::text AS name, i.n, i.oldest, i.day1, i.day3, i.day7, i.day30
 FROM (

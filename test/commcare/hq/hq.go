@@ -35,6 +35,7 @@ type Case struct {
 	Changed    time.Time // server_date_modified
 	Indexed    time.Time // when the list shows it
 	deleted    bool
+	hidden     bool
 }
 
 // Options say what the server is.
@@ -85,6 +86,24 @@ func (s *Server) Delete(id string) {
 	defer s.mu.Unlock()
 	if c := s.cases[id]; c != nil {
 		c.deleted = true
+	}
+}
+
+// Restore brings a case back that was deleted.
+func (s *Server) Restore(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.cases[id]; c != nil {
+		c.deleted = false
+	}
+}
+
+// Hide takes a case out of the lists; asked for by its id, it is there.
+func (s *Server) Hide(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.cases[id]; c != nil {
+		c.hidden = true
 	}
 }
 
@@ -212,7 +231,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	now := s.Now().UTC()
 	var found []*Case
 	for _, c := range s.cases {
-		if !c.deleted && (q.Get("case_type") == "" || c.Type == q.Get("case_type")) && !c.Indexed.Before(since) && !c.Indexed.After(now) && place(c) > after {
+		if !c.deleted && !c.hidden && (q.Get("case_type") == "" || c.Type == q.Get("case_type")) && !c.Indexed.Before(since) && !c.Indexed.After(now) && place(c) > after {
 			found = append(found, c)
 		}
 	}
