@@ -38,6 +38,7 @@ type uploadInput struct {
 	Filename   string `query:"filename" doc:"what to call it in lists"`
 	DateFormat string `query:"dateFormat" doc:"order of dates that are all numbers: DMY, MDY or YMD"`
 	Encoding   string `query:"encoding" doc:"of a CSV: utf-8, utf-16le, utf-16be or windows-1252; found out when left out"`
+	DryRun     bool   `query:"dryRun" doc:"check everything as issuing would, answer what it would give, and keep nothing"`
 	Type       string `header:"Content-Type" hidden:"true"`
 }
 
@@ -97,14 +98,18 @@ type rowsOutput struct {
 
 // uploads adds the operations on files of records.
 func (h *handler) uploads(api huma.API) {
-	op := h.operation("upload", http.MethodPost, "/uploads", "Upload a file of records of any size: CSV of DIVOC's columns, or JSON", 400, 413, 422, 500)
-	op.Description = "When it answers, the file is stored and will be processed: each row is issued, found unchanged, or wrong with reasons. One wrong row does not hold up the others. The same file again issues nothing twice."
+	op := h.operation("upload", http.MethodPost, "/uploads", "Upload a file of records of any size: CSV or JSON, of DIVOC's columns or those of your source's mapping", 400, 413, 422, 500)
+	op.Description = "When it answers, the file is stored and will be processed: each row is issued, found unchanged, or wrong with reasons. One wrong row does not hold up the others. The same file again issues nothing twice. With dryRun nothing is issued or kept, and the answer comes when every row was looked at: the counts that issuing would give, and the first 100 wrong rows with reasons."
 	op.Middlewares = append(op.Middlewares, wired)
 	huma.Register(api, op, func(ctx context.Context, in *uploadInput) (*uploadOutput, error) {
 		on, _ := ctx.Value(wireKey{}).(wire)
 		f, err := in.file(door.LongBody(on.w, on.r))
 		if err != nil {
 			return nil, h.problem(err)
+		}
+		if in.DryRun {
+			u, err := h.Uploads.Try(ctx, caller(ctx), f, func(upload.Info) { door.Working(on.w) })
+			return &uploadOutput{u}, h.problem(err)
 		}
 		u, err := h.Uploads.Receive(ctx, caller(ctx), f)
 		return &uploadOutput{u}, h.problem(err)

@@ -31,6 +31,13 @@ func (b longBody) Read(p []byte) (int, error) {
 	return b.body.Read(p)
 }
 
+// Working keeps a connection on which nothing moves while an answer is worked
+// out; it is to be told at least every minute.
+func Working(w http.ResponseWriter) {
+	c, until := http.NewResponseController(w), time.Now().Add(2*patience)
+	_, _ = c.SetReadDeadline(until), c.SetWriteDeadline(until) // where there are none, none passes
+}
+
 // LongAnswer writes an answer that may take as long as it takes, while the
 // client takes something every minute. Each write goes out at once.
 func LongAnswer(w http.ResponseWriter) io.Writer {
