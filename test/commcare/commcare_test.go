@@ -328,20 +328,7 @@ stages: {checkup: {}, assignment: {}}
 // to the certificate; what is asserted is that all came.
 func TestFromPushToCertificate(t *testing.T) {
 	h := newHouse(t)
-	queue, err := issuance.NewQueue(h.Store, h.Service, h.Log, h.intake.Work())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := queue.Start(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	h.intake.Start(t.Context(), queue)
-	defer func() {
-		h.intake.Stop()
-		if err := queue.Stop(t.Context()); err != nil {
-			t.Error(err)
-		}
-	}()
+	defer h.running()()
 	seconds := 2
 	if os.Getenv("DIVOC_SOAK") != "" {
 		seconds = 60
