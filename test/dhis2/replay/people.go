@@ -62,6 +62,8 @@ func cast() []somebody {
 
 // invent adds the cast and n people more.
 func (s *Server) invent(n int) {
+	s.inventing, s.last = true, s.now().Add(-time.Hour).Truncate(time.Millisecond) // they were there before
+	defer func() { s.inventing = false }()
 	for i, p := range cast() {
 		s.add(i, p)
 	}
@@ -125,7 +127,7 @@ func (s *Server) uid(kind string) string {
 // tick is the instant of a change: now, and after every earlier one.
 func (s *Server) tick() time.Time {
 	t := s.now().Truncate(time.Millisecond)
-	if !t.After(s.last) {
+	if !t.After(s.last) || s.inventing {
 		t = s.last.Add(time.Millisecond)
 	}
 	s.last = t

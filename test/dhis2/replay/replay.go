@@ -67,7 +67,9 @@ type Server struct {
 	program  map[string]any
 	last     time.Time // of the newest change: no two share one
 	made     int       // ids made so far
-	requests map[string]int
+
+	inventing bool // people who were there before it started
+	requests  map[string]int
 }
 
 //go:embed metadata.json
