@@ -115,7 +115,13 @@ func (s *Service) Look(ctx context.Context, source string, asks []Ask) ([]Look, 
 	if err != nil {
 		return nil, err
 	}
-	like, err := s.openFound(ctx, hits)
+	var found []personKey
+	for _, keys := range hits {
+		if len(keys) <= maxLike {
+			found = append(found, keys...)
+		}
+	}
+	like, err := s.openPeople(ctx, found)
 	if err != nil {
 		return nil, err
 	}
@@ -222,19 +228,14 @@ func (n *Seen) take(hits map[string][]personKey, like map[personKey]*Known) []*K
 	return out
 }
 
-// openFound opens who the people are that were found.
-func (s *Service) openFound(ctx context.Context, hits map[string][]personKey) (map[personKey]*Known, error) {
+// openPeople opens who people are.
+func (s *Service) openPeople(ctx context.Context, keys []personKey) (map[personKey]*Known, error) {
 	out := map[personKey]*Known{}
 	var in query.PeopleByIDParams
-	for _, keys := range hits {
-		if len(keys) > maxLike {
-			continue
-		}
-		for _, k := range keys {
-			if out[k] == nil {
-				out[k] = &Known{ref: k}
-				in.Buckets, in.Ids = append(in.Buckets, k.bucket), append(in.Ids, k.id)
-			}
+	for _, k := range keys {
+		if out[k] == nil {
+			out[k] = &Known{ref: k}
+			in.Buckets, in.Ids = append(in.Buckets, k.bucket), append(in.Ids, k.id)
 		}
 	}
 	if len(out) == 0 {

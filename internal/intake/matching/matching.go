@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/names"
@@ -220,4 +221,30 @@ func settle(out *intake.Match, d, stands vaccination.Dose, c intake.Candidate) {
 			Message: "this person has a certificate of this dose with another date or product, under another code: correct the number of the dose, reject this record, or release it where both were given",
 		}}
 	}
+}
+
+// Duplicate is a dose that is certified for two people who are like each other
+// and not linked.
+type Duplicate struct {
+	Certificates [2]vaccination.CertificateID
+	Programme    string
+	Dose         int
+	Same         bool     // one number of one document, and the rest agrees
+	Differs      []string // fields of an event in which the two differ
+}
+
+// Duplicates calls each for every such dose in the registry, once for each pair
+// of certificates. It compares everybody who has something in common: minutes
+// for millions of people.
+func (m Matcher) Duplicates(ctx context.Context, by access.Caller, each func(Duplicate) error) error {
+	told := map[[2]vaccination.CertificateID]bool{}
+	return m.Issuance.Twice(ctx, by, func(t issuance.Twice) error {
+		a, b := t.People[0], t.People[1]
+		v, differs := compare(m.record(a.Person, a.Contacts), m.record(b.Person, b.Contacts))
+		if v == other || told[t.Certificates] {
+			return nil
+		}
+		told[t.Certificates] = true
+		return each(Duplicate{Certificates: t.Certificates, Programme: t.Programme, Dose: t.Dose, Same: v == same, Differs: differs})
+	})
 }
