@@ -320,7 +320,12 @@ func TestAKillInTheMiddle(t *testing.T) {
 		w.send("clinic", person("p"+id), dose("d"+id, "p"+id, 1))
 	}
 	ctx, kill := context.WithCancel(w.ctx)
-	w.o.Kinds[plain] = intake.Kind{Reader: killingReader{after: 700, kill: kill, n: new(int)}}
+	reads := 0
+	w.o.Kinds[plain] = intake.Kind{Reader: hookedReader(func() {
+		if reads++; reads == 700 {
+			kill()
+		}
+	})}
 	if err := w.Process(ctx, "clinic"); !errors.Is(err, context.Canceled) {
 		t.Fatalf("killed: %v", err)
 	}
@@ -334,15 +339,32 @@ func TestAKillInTheMiddle(t *testing.T) {
 	w.whole()
 }
 
-type killingReader struct {
-	after int
-	kill  func()
-	n     *int
+// TestWhoLostTheTurnWritesNothing: somebody else settled the source between
+// reading and writing, as may be when a lock is lost. What was read is read
+// again.
+func TestWhoLostTheTurnWritesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.source("clinic")
+	w.send("clinic", person("p1"), dose("d1", "p1", 1))
+	reads := 0
+	w.o.Kinds[plain] = intake.Kind{Reader: hookedReader(func() {
+		if reads++; reads > 1 {
+			return
+		}
+		if _, err := w.store.Pool().Exec(w.ctx, "UPDATE source SET turn = turn + 1 WHERE name = 'clinic'"); err != nil {
+			t.Error(err)
+		}
+	})}
+	w.process("clinic")
+	if reads != 2 {
+		t.Errorf("read %d times", reads)
+	}
+	w.counted("clinic", "1 in = 0 waiting + 1 issued + 0 unchanged + 0 held + 0 rejected")
 }
 
-func (r killingReader) Read(a intake.Arrival, m *mappingOf) (intake.Reading, error) {
-	if *r.n++; *r.n == r.after {
-		r.kill()
-	}
+type hookedReader func()
+
+func (r hookedReader) Read(a intake.Arrival, m *mappingOf) (intake.Reading, error) {
+	r()
 	return plainReader{}.Read(a, m)
 }

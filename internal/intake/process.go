@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -107,32 +108,37 @@ type drains struct {
 	running map[string]bool
 }
 
-// drain settles what waits of a source, unless another goroutine does: that one
-// looks again before it ends, so that nothing which arrived meanwhile is left.
-func (s *Service) drain(ctx context.Context, source string) {
-	s.drains.mu.Lock()
-	if _, running := s.drains.running[source]; running {
-		s.drains.running[source] = true
-		s.drains.mu.Unlock()
-		return
+// run works on a source, unless another goroutine does: that one works once more
+// before it ends, so that nothing which arrived meanwhile is left.
+func (d *drains) run(source string, work func() error) error {
+	d.mu.Lock()
+	if _, running := d.running[source]; running {
+		d.running[source] = true
+		d.mu.Unlock()
+		return nil
 	}
-	s.drains.running[source] = false
-	s.drains.mu.Unlock()
+	d.running[source] = false
+	d.mu.Unlock()
 	for {
-		err := s.Process(ctx, source)
-		s.drains.mu.Lock()
-		again := s.drains.running[source] && err == nil
-		s.drains.running[source] = false
+		err := work()
+		d.mu.Lock()
+		again := d.running[source] && err == nil
+		d.running[source] = false
 		if !again {
-			delete(s.drains.running, source)
+			delete(d.running, source)
 		}
-		s.drains.mu.Unlock()
-		if err != nil && err != ErrStopped && ctx.Err() == nil {
-			s.Log.Warn("deliveries of a source wait to be tried again", slog.String("source", source), slog.String("error", err.Error()))
-		}
+		d.mu.Unlock()
 		if !again {
-			return
+			return err
 		}
+	}
+}
+
+// drain settles what waits of a source, unless this process does so already.
+func (s *Service) drain(ctx context.Context, source string) {
+	err := s.drains.run(source, func() error { return s.Process(ctx, source) })
+	if err != nil && !errors.Is(err, ErrStopped) && ctx.Err() == nil {
+		s.Log.Warn("deliveries of a source wait to be tried again", slog.String("source", source), slog.String("error", err.Error()))
 	}
 }
 

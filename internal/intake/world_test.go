@@ -277,7 +277,7 @@ func (w *world) certificates(code string) []string {
 			continue
 		}
 		v := r.Certificate.Vaccination
-		out = append(out, fmt.Sprintf("%d %s %s", v.Number, v.Lot, r.Certificate.Person.Name))
+		out = append(out, fmt.Sprintf("%d %s %s", v.Number, v.Lot, r.Certificate.Name))
 	}
 	return out
 }
