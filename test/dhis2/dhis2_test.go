@@ -70,6 +70,9 @@ func TestEveryPersonEndsInACertificateOrAHold(t *testing.T) {
 		fmt.Fprintf(&b, "%s %s: %d doses\n", p.ID, p.Name, len(p.Events))
 		var lines []string
 		for _, i := range items {
+			if i.Class == intake.Same && i.Certificate.IsZero() {
+				continue // held since the poll
+			}
 			lines = append(lines, line(t, h, i))
 		}
 		slices.Sort(lines)
