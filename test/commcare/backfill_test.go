@@ -1,4 +1,4 @@
-package commcare_test
+package main
 
 import (
 	"encoding/json"

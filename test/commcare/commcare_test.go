@@ -1,7 +1,7 @@
 // Package commcare_test runs a whole house whose source is a replay of what
 // CommCare HQ documents of its forwarders and of its case API. It is not CommCare
 // HQ; `make conformance` asks a real one.
-package commcare_test
+package main
 
 import (
 	"encoding/json"
