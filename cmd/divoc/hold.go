@@ -18,7 +18,8 @@ type holdCmd struct {
 	Map     holdMapCmd     `cmd:"" help:"Say what a code means that the mapping lacks, and look again at all that lack it."`
 	Edit    holdEditCmd    `cmd:"" help:"Correct a field of what is held, until the source says something else in it."`
 	Retry   holdRetryCmd   `cmd:"" help:"Look again at what is held, after something was mended."`
-	Release holdReleaseCmd `cmd:"" help:"Issue what is held for a limit, a scope, or because it looks like something else."`
+	Release holdReleaseCmd `cmd:"" help:"Issue what is held for a limit, a scope, or because it looks like something else; a person who looks like another is another."`
+	Merge   holdMergeCmd   `cmd:"" help:"Issue what is held as a possible duplicate and link the person with whom they look like: they are one."`
 	Reject  holdRejectCmd  `cmd:"" help:"End what is held: nothing comes of it."`
 	Revoke  holdRevokeCmd  `cmd:"" help:"Revoke certificates whose records their source deleted."`
 	Keep    holdKeepCmd    `cmd:"" help:"Let certificates stand although their source deleted the records."`
@@ -194,6 +195,27 @@ type holdReleaseCmd struct{ decideFlags }
 
 // Run releases.
 func (c *holdReleaseCmd) Run(s streams) error { return c.decide(s, intake.Release) }
+
+type holdMergeCmd struct {
+	decideFlags
+	As string `placeholder:"ID" help:"A certificate of whom they are one with, where the item has several candidates."`
+}
+
+// Run merges.
+func (c *holdMergeCmd) Run(s streams) error {
+	d := intake.Decision{Action: intake.Merge, Reason: c.Reason}
+	if c.As != "" {
+		id, err := vaccination.ParseCertificateID(c.As)
+		if err != nil {
+			return err
+		}
+		d.As = id
+	}
+	return withIntake(s, c.dataFlags, func(in *intake.Service) error {
+		done, err := in.Decide(s.ctx, access.System("cli"), c.filter(), d)
+		return tellDecided(s, in, done, err)
+	})
+}
 
 type holdRejectCmd struct{ decideFlags }
 

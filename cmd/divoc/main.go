@@ -35,6 +35,7 @@ type cli struct {
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
 	Source  sourceCmd  `cmd:"" help:"Connect, test, pause and watch the systems that deliver records."`
 	Hold    holdCmd    `cmd:"" help:"List, open and decide the records that wait for a person."`
+	Person  personCmd  `cmd:"" help:"Say which people, known under several enrolment codes, are one; find doses certified twice."`
 	Trust   trustCmd   `cmd:"" help:"Export whose signatures count, for verifiers without network."`
 	Backup  backupCmd  `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`
 	Restore restoreCmd `cmd:"" help:"Bring a backup back into an empty folder, then reconcile it with what was published since."`

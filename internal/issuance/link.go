@@ -131,22 +131,24 @@ func (s *Service) Merge(ctx context.Context, by access.Caller, a, b vaccination.
 func (s *Service) Unmerge(ctx context.Context, by access.Caller, a, b vaccination.CertificateID, reason string) error {
 	return s.changeLink(ctx, by, a, b, reason, func(ctx context.Context, q *query.Queries, at time.Time, x, y *person, gx, _ []personKey) error {
 		first, second := inOrder(x.ref(), y.ref())
-		var ended int64
+		var entries []registry.Entry
 		// The row that counts first: what a crash leaves is no link.
 		for _, k := range [][2]personKey{{first, second}, {second, first}} {
 			n, err := q.EndLink(ctx, query.EndLinkParams{At: at, By: by.Actor, Why: reason, Bucket: k[0].bucket, PersonID: k[0].id, OtherBucket: k[1].bucket, OtherID: k[1].id})
 			if err != nil {
 				return err
 			}
-			ended += n
+			if n > 0 {
+				entries = append(entries, linkEntry(actUnmerge, k[0], k[1], reason))
+			}
 		}
 		switch {
-		case ended == 0 && slices.Contains(gx, y.ref()):
+		case len(entries) == 0 && slices.Contains(gx, y.ref()):
 			return vaccination.Errorf(vaccination.Conflict, "these two are one by way of others: end one of those links")
-		case ended == 0:
+		case len(entries) == 0:
 			return vaccination.Errorf(vaccination.NotFound, "these two are not linked")
 		}
-		return registry.Audit(ctx, q, at, by.Actor, linkEntries(actUnmerge, first, second, reason)...)
+		return registry.Audit(ctx, q, at, by.Actor, entries...)
 	})
 }
 
@@ -157,27 +159,27 @@ func inOrder(a, b personKey) (first, second personKey) {
 	return a, b
 }
 
-// linkEntries are the entries of an act on a link, in the chains of both.
-func linkEntries(act string, a, b personKey, why string) []registry.Entry {
-	return []registry.Entry{
-		{Chain: registry.GroupOf(a.bucket), Act: act, Object: a.String(), Detail: b.String() + ": " + why},
-		{Chain: registry.GroupOf(b.bucket), Act: act, Object: b.String(), Detail: a.String() + ": " + why},
-	}
+// linkEntry is the entry of an act on one row of a link.
+func linkEntry(act string, of, to personKey, why string) registry.Entry {
+	return registry.Entry{Chain: registry.GroupOf(of.bucket), Act: act, Object: of.String(), Detail: to.String() + ": " + why}
 }
 
-// putLink writes both rows of a link, the one that counts last, and returns its
-// entries.
-func putLink(ctx context.Context, q *query.Queries, at time.Time, by string, a, b personKey, why string) ([]registry.Entry, error) {
+// putLink writes both rows of a link, the one that counts last, and returns
+// their entries. A row that a crash left is taken as it is.
+func putLink(ctx context.Context, q *query.Queries, at time.Time, by string, a, b personKey, why string) (entries []registry.Entry, err error) {
 	first, second := inOrder(a, b)
 	for _, k := range [][2]personKey{{second, first}, {first, second}} {
-		err := q.InsertLink(ctx, query.InsertLinkParams{
+		n, err := q.InsertLink(ctx, query.InsertLinkParams{
 			Bucket: k[0].bucket, PersonID: k[0].id, OtherBucket: k[1].bucket, OtherID: k[1].id, MadeAt: at, MadeBy: by, MadeWhy: why,
 		})
 		if err != nil {
 			return nil, err
 		}
+		if n > 0 {
+			entries = append(entries, linkEntry(actMerge, k[0], k[1], why))
+		}
 	}
-	return linkEntries(actMerge, first, second, why), nil
+	return entries, nil
 }
 
 // changeLink runs do in one transaction that nobody else's act on a link of the

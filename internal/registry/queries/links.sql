@@ -14,10 +14,11 @@ SELECT bucket, person_id, other_bucket, other_id, made_at, made_by, made_why, en
 FROM person_link WHERE bucket = @bucket AND person_id = @person_id
 ORDER BY made_at, other_bucket, other_id;
 
--- name: InsertLink :exec
--- One row of a link.
+-- name: InsertLink :execrows
+-- One row of a link, where it does not stand already.
 INSERT INTO person_link (bucket, person_id, other_bucket, other_id, made_at, made_by, made_why)
-VALUES (@bucket, @person_id, @other_bucket, @other_id, @made_at, @made_by, @made_why);
+VALUES (@bucket, @person_id, @other_bucket, @other_id, @made_at, @made_by, @made_why)
+ON CONFLICT (bucket, person_id, other_bucket, other_id) WHERE ended_at IS NULL DO NOTHING;
 
 -- name: EndLink :execrows
 -- Ends one row of a link.
@@ -26,12 +27,11 @@ WHERE bucket = @bucket AND person_id = @person_id AND other_bucket = @other_buck
 
 -- name: LinksBetween :many
 -- All links of some buckets, for the check. paired says that the row in the
--- other person's bucket agrees.
-SELECT sqlc.embed(l), EXISTS (
+-- other person's bucket stands too where this one does.
+SELECT sqlc.embed(l), coalesce(l.ended_at IS NOT NULL OR EXISTS (
   SELECT 1 FROM person_link t
   WHERE t.bucket = l.other_bucket AND t.person_id = l.other_id AND t.other_bucket = l.bucket AND t.other_id = l.person_id
-    AND t.made_at = l.made_at AND t.made_by = l.made_by AND t.made_why = l.made_why
-    AND t.ended_at IS NOT DISTINCT FROM l.ended_at AND t.ended_by = l.ended_by AND t.ended_why = l.ended_why) AS paired
+    AND t.ended_at IS NULL), false)::bool AS paired
 FROM person_link l
 WHERE l.bucket BETWEEN @first::smallint AND @last::smallint
 ORDER BY l.bucket, l.person_id, l.other_bucket, l.other_id, l.made_at;

@@ -129,9 +129,10 @@ func (q *Queries) EndLink(ctx context.Context, arg EndLinkParams) (int64, error)
 	return result.RowsAffected(), nil
 }
 
-const insertLink = `-- name: InsertLink :exec
+const insertLink = `-- name: InsertLink :execrows
 INSERT INTO person_link (bucket, person_id, other_bucket, other_id, made_at, made_by, made_why)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (bucket, person_id, other_bucket, other_id) WHERE ended_at IS NULL DO NOTHING
 `
 
 type InsertLinkParams struct {
@@ -144,9 +145,9 @@ type InsertLinkParams struct {
 	MadeWhy     string
 }
 
-// One row of a link.
-func (q *Queries) InsertLink(ctx context.Context, arg InsertLinkParams) error {
-	_, err := q.db.Exec(ctx, insertLink,
+// One row of a link, where it does not stand already.
+func (q *Queries) InsertLink(ctx context.Context, arg InsertLinkParams) (int64, error) {
+	result, err := q.db.Exec(ctx, insertLink,
 		arg.Bucket,
 		arg.PersonID,
 		arg.OtherBucket,
@@ -155,7 +156,10 @@ func (q *Queries) InsertLink(ctx context.Context, arg InsertLinkParams) error {
 		arg.MadeBy,
 		arg.MadeWhy,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const linkedTo = `-- name: LinkedTo :many
@@ -207,11 +211,10 @@ func (q *Queries) LinkedTo(ctx context.Context, arg LinkedToParams) ([]LinkedToR
 }
 
 const linksBetween = `-- name: LinksBetween :many
-SELECT l.bucket, l.person_id, l.other_bucket, l.other_id, l.made_at, l.made_by, l.made_why, l.ended_at, l.ended_by, l.ended_why, EXISTS (
+SELECT l.bucket, l.person_id, l.other_bucket, l.other_id, l.made_at, l.made_by, l.made_why, l.ended_at, l.ended_by, l.ended_why, coalesce(l.ended_at IS NOT NULL OR EXISTS (
   SELECT 1 FROM person_link t
   WHERE t.bucket = l.other_bucket AND t.person_id = l.other_id AND t.other_bucket = l.bucket AND t.other_id = l.person_id
-    AND t.made_at = l.made_at AND t.made_by = l.made_by AND t.made_why = l.made_why
-    AND t.ended_at IS NOT DISTINCT FROM l.ended_at AND t.ended_by = l.ended_by AND t.ended_why = l.ended_why) AS paired
+    AND t.ended_at IS NULL), false)::bool AS paired
 FROM person_link l
 WHERE l.bucket BETWEEN $1::smallint AND $2::smallint
 ORDER BY l.bucket, l.person_id, l.other_bucket, l.other_id, l.made_at
@@ -228,7 +231,7 @@ type LinksBetweenRow struct {
 }
 
 // All links of some buckets, for the check. paired says that the row in the
-// other person's bucket agrees.
+// other person's bucket stands too where this one does.
 func (q *Queries) LinksBetween(ctx context.Context, arg LinksBetweenParams) ([]LinksBetweenRow, error) {
 	rows, err := q.db.Query(ctx, linksBetween, arg.First, arg.Last)
 	if err != nil {

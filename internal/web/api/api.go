@@ -63,6 +63,7 @@ func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	h.uploads(api)
 	h.sources(api)
 	h.holds(api)
+	h.people(api)
 	h.onDemand(api)
 	describe(api.OpenAPI())
 	description, err := api.OpenAPI().MarshalJSON()

@@ -43,8 +43,9 @@ type shownOutput struct{ Body intake.Shown }
 
 type decisionInput struct {
 	Body struct {
-		Action   intake.Action `json:"action" enum:"retry,release,reject,revoke,keep"`
-		Reason   string        `json:"reason,omitempty" maxLength:"200" doc:"needed to reject, revoke and keep; says nothing of a person"`
+		Action   intake.Action `json:"action" enum:"retry,release,merge,reject,revoke,keep"`
+		Reason   string        `json:"reason,omitempty" maxLength:"200" doc:"needed to reject, merge, revoke and keep; says nothing of a person"`
+		As       string        `json:"as,omitempty" doc:"to merge: a certificate of whom the person is one with, where the item has several candidates"`
 		Items    []int64       `json:"items,omitempty" maxItems:"1000" doc:"these alone"`
 		Source   string        `json:"source,omitempty" doc:"all that is held of this source, narrowed by what follows"`
 		Class    string        `json:"class,omitempty"`
@@ -104,12 +105,20 @@ func (h *handler) holds(api huma.API) {
 		return &shownOutput{shown}, h.problem(err)
 	})
 	op = h.operation("decideHolds", http.MethodPost, "/holds/decisions", "Decide what is held, one or many", 404, 409)
-	op.Description = "`retry` looks at it again after something was mended. `release` issues what was over a limit, out of scope or like somebody else. " +
+	op.Description = "`retry` looks at it again after something was mended. `release` issues what was over a limit, out of scope or like somebody else; `merge` issues what is the same person's as a candidate, and links the two. " +
 		"`reject` ends it. `revoke` and `keep` are for certificates whose records the source deleted."
 	huma.Register(api, h.body(op), func(ctx context.Context, in *decisionInput) (*decidedOutput, error) {
 		b := in.Body
 		f := intake.HoldFilter{IDs: b.Items, Source: b.Source, Class: intake.HoldClass(b.Class), Facility: b.Facility, Field: b.Field}
-		done, err := h.Intake.Decide(ctx, caller(ctx), f, intake.Decision{Action: b.Action, Reason: b.Reason})
+		d := intake.Decision{Action: b.Action, Reason: b.Reason}
+		if b.As != "" {
+			id, err := h.named(OneInput{ID: b.As})
+			if err != nil {
+				return nil, err
+			}
+			d.As = id
+		}
+		done, err := h.Intake.Decide(ctx, caller(ctx), f, d)
 		return &decidedOutput{done}, h.problem(err)
 	})
 	op = h.operation("mapCode", http.MethodPost, "/holds/{item}/mapping", "Say what a code means that the mapping lacks", 404, 409)
