@@ -353,8 +353,7 @@ func (b bundle) immunization(e entry, m *mapping.Mapping) (out []intake.Fragment
 	case f.ID == "" && f.Deleted:
 		return nil, invalid("an Immunization is to be deleted and has no id")
 	case f.ID == "":
-		said := sha256.Sum256([]byte(strings.Join([]string{f.Person, i.text("occurrenceDateTime"), f.Fields["Immunization.protocolApplied.doseNumber"], i.text("lotNumber")}, "\x00")))
-		f.ID = "said:" + hex.EncodeToString(said[:12])
+		f.ID = said(i, f.Person, i.text("occurrenceDateTime"), f.Fields["Immunization.protocolApplied.doseNumber"], i.text("lotNumber"))
 	}
 	place := i.one("location").text("reference")
 	if at := b.look(i, place); at.text("id") != "" && !strings.HasPrefix(place, "#") {
@@ -429,18 +428,28 @@ func questionnaire(q element, m *mapping.Mapping) ([]intake.Fragment, error) {
 	for _, name := range append(slices.Clone([]string(m.Person.Code.From)), "Patient.identifier()") {
 		id = cmp.Or(id, p[name])
 	}
-	if id == "" {
-		return nil, invalid("the questionnaire has no identifier of the person: who this is could not be told the next time")
-	}
 	at := version(q)
 	if t, err := time.Parse(time.RFC3339, q.text("authored")); err == nil && at.IsZero() {
 		at = t.UTC()
 	}
-	said := sha256.Sum256([]byte(strings.Join([]string{id, d["Immunization.occurrence"], d["Immunization.protocolApplied.doseNumber"]}, "\x00")))
-	return []intake.Fragment{
-		{Kind: intake.PersonFragment, ID: id, Version: at, Fields: mapping.Fields(p)},
-		{Kind: intake.DoseFragment, ID: "said:" + hex.EncodeToString(said[:12]), Person: id, Version: at, Status: "completed", Fields: mapping.Fields(d)},
-	}, nil
+	out := []intake.Fragment{{
+		Kind: intake.DoseFragment, ID: said(q, id, d["Immunization.occurrence"], d["Immunization.protocolApplied.doseNumber"]), Person: id, Version: at, Status: "completed", Fields: mapping.Fields(d),
+	}}
+	if id != "" { // else it waits for somebody to find out whose it is
+		out = append([]intake.Fragment{{Kind: intake.PersonFragment, ID: id, Version: at, Fields: mapping.Fields(p)}}, out...)
+	}
+	return out, nil
+}
+
+// said is the id of a dose that has none: what it says of whom, when and which. One
+// of nobody is known by all that it says, so that it is not taken for another's.
+func said(r element, person string, parts ...string) string {
+	text := []byte(strings.Join(append([]string{person}, parts...), "\x00"))
+	if person == "" {
+		text, _ = json.Marshal(r) // it was read from JSON
+	}
+	sum := sha256.Sum256(text)
+	return "said:" + hex.EncodeToString(sum[:12])
 }
 
 // answer sets the value of one answer, whatever its type.

@@ -197,7 +197,9 @@ func TestResources(t *testing.T) {
 		"a contained patient of no name waits": {`{"resourceType":"Immunization","id":"i","contained":[{"resourceType":"Patient","id":"p"}],"patient":{"reference":"#p"}}`, []what{{intake.DoseFragment, "i", "", "", false}}},
 		"an update by id":                      {`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Immunization","patient":{"reference":"Patient/p1"}},"request":{"method":"PUT","url":"Immunization/i1"}}]}`, []what{{intake.DoseFragment, "i1", "Patient/p1", "", false}}},
 		"an update by identifier":              {`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Immunization","patient":{"reference":"Patient/p1"}},"request":{"method":"PUT","url":"Immunization?identifier=urn:ehr|V-7"}}]}`, []what{{intake.DoseFragment, "urn:ehr|V-7", "Patient/p1", "", false}}},
-		"a deletion by identifier":             {`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Immunization?identifier=urn%3Aehr%7CV-7"}}]}`, []what{{intake.DoseFragment, "urn:ehr|V-7", "", "", true}}},
+		"questionnaires of nobody are not one": {`{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"QuestionnaireResponse","item":[{"linkId":"name","answer":[{"valueString":"A"}]}]}},
+			{"resource":{"resourceType":"QuestionnaireResponse","item":[{"linkId":"name","answer":[{"valueString":"B"}]}]}}]}`, []what{{intake.DoseFragment, "said:c8f4df869315f78d608608fa", "", "completed", false}, {intake.DoseFragment, "said:ee5c6f40b29357dd7515fd26", "", "completed", false}}},
+		"a deletion by identifier": {`{"resourceType":"Bundle","entry":[{"request":{"method":"DELETE","url":"Immunization?identifier=urn%3Aehr%7CV-7"}}]}`, []what{{intake.DoseFragment, "urn:ehr|V-7", "", "", true}}},
 		"a bad entry beside good ones": {`{"resourceType":"Bundle","entry":[{},{"resource":{"resourceType":"Patient"}},{"request":{"method":"PATCH","url":"Immunization/i1"},"resource":{"resourceType":"Parameters"}},
 			{"resource":{"resourceType":"Patient","id":"p1"}}]}`, []what{{intake.PersonFragment, "Patient/p1", "", "", false}}},
 		"a resource of no interest": {`{"resourceType":"Observation","id":"o"}`, nil},
@@ -291,15 +293,14 @@ func TestManyReferences(t *testing.T) {
 func TestRefusedBodies(t *testing.T) {
 	m := withCode(t, "urn:moh")
 	for name, body := range map[string]string{
-		"not JSON":                 "<Patient/>",
-		"two resources":            `{"resourceType":"Patient"}{}`,
-		"no resource":              `{"a":1}`,
-		"an entry without one":     `{"resourceType":"Bundle","entry":[{}]}`,
-		"too deep":                 strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100),
-		"bundles in bundles":       strings.Repeat(`{"resourceType":"Bundle","entry":[{"resource":`, 8) + `{"resourceType":"Patient"}` + strings.Repeat("}]}", 8),
-		"a patient of no name":     `{"resourceType":"Patient","birthDate":"1980-01-01"}`,
-		"nothing in parameters":    `{"resourceType":"Parameters"}`,
-		"a nameless questionnaire": `{"resourceType":"QuestionnaireResponse","item":[{"linkId":"name","answer":[{"valueString":"A"}]}]}`,
+		"not JSON":              "<Patient/>",
+		"two resources":         `{"resourceType":"Patient"}{}`,
+		"no resource":           `{"a":1}`,
+		"an entry without one":  `{"resourceType":"Bundle","entry":[{}]}`,
+		"too deep":              strings.Repeat(`{"a":`, 100) + "1" + strings.Repeat("}", 100),
+		"bundles in bundles":    strings.Repeat(`{"resourceType":"Bundle","entry":[{"resource":`, 8) + `{"resourceType":"Patient"}` + strings.Repeat("}]}", 8),
+		"a patient of no name":  `{"resourceType":"Patient","birthDate":"1980-01-01"}`,
+		"nothing in parameters": `{"resourceType":"Parameters"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
 			if r, err := (Reader{}).Read(intake.Arrival{Body: []byte(body)}, m); vaccination.ErrorCode(err) != vaccination.Invalid {
