@@ -3,7 +3,9 @@ package trust
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,65 +98,81 @@ type snapshotJSON struct {
 	Suspended  []byte    `json:"suspended,omitempty"`
 }
 
-// seconds is t as bundles hold it.
-func seconds(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
+// Sign signs b with the current key of its publisher, then with each older key
+// whose holders are to follow, sets b.Proofs and returns the JSON. What [Parse]
+// would not read is an error.
+func (b *Bundle) Sign(signers ...Signer) ([]byte, error) {
+	unreadable := func(err error) error { return fmt.Errorf("the trust bundle could not be read back: %w", err) }
+	if err := b.check(); err != nil {
+		return nil, unreadable(err)
 	}
-	return t.UTC().Truncate(time.Second)
-}
-
-// encode returns the JSON of b with the given proofs.
-func (b *Bundle) encode(proofs []Proof) ([]byte, error) {
-	out := bundleJSON{Format: bundleFormat, Version: b.Version, Issued: seconds(b.Issued), Issuers: []issuerJSON{}, Proofs: proofs}
-	for _, iss := range b.Issuers {
-		j := issuerJSON{ID: iss.ID, Name: iss.Name, Country: iss.Country, Specimen: iss.Specimen, Keys: []keyJSON{}}
-		for _, k := range iss.Keys {
-			e, err := encodeKey(k)
-			if err != nil {
-				return nil, err
-			}
-			j.Keys = append(j.Keys, e)
+	message, at, err := b.encode(512 * len(signers))
+	if err != nil {
+		return nil, err
+	}
+	signed := Bundle{Issuers: b.Issuers}
+	for _, s := range signers {
+		sig, err := s.Sign(message)
+		if err != nil {
+			return nil, fmt.Errorf("sign a trust bundle: %w", err)
 		}
-		out.Issuers = append(out.Issuers, j)
+		signed.Proofs = append(signed.Proofs, Proof{s.ID(), sig})
 	}
-	for _, s := range b.Status {
-		out.Status = append(out.Status, snapshotJSON{
-			seconds(s.AsOf), s.Issuer, seconds(s.NextUpdate), s.Revoked, s.Superseded, s.Suspended,
-		})
+	if err := signed.checkProofs(message); err != nil {
+		return nil, unreadable(err)
 	}
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(out); err != nil {
-		return nil, fmt.Errorf("encode a trust bundle: %w", err)
+	data, err := withProofs(message, at, signed.Proofs)
+	if err != nil {
+		return nil, err
 	}
-	data := bytes.TrimSuffix(buf.Bytes(), []byte("\n"))
-	// With members in order and whole numbers only, encoding/json differs from
-	// JCS in the two line separators that it escapes. Going through JCS always
-	// would cost seconds for large sets in a browser.
-	if bytes.Contains(data, []byte(`\u202`)) {
-		return jcs.Canonical(data)
+	if len(data) > MaxSize {
+		return nil, unreadable(fmt.Errorf("it is larger than %d MiB", MaxSize>>20))
 	}
+	b.Proofs = signed.Proofs
 	return data, nil
 }
 
-func encodeKey(k Key) (keyJSON, error) {
-	out := keyJSON{ID: k.ID, Retired: seconds(k.Retired)}
-	if k.Certificate != nil {
-		out.X5c = append(out.X5c, k.Certificate.Raw)
-		for _, c := range k.Chain {
-			out.X5c = append(out.X5c, c.Raw)
+// check refuses what parseBundle would: keys are read back as they are written.
+func (b *Bundle) check() error {
+	if err := checkDate(b.Version, b.Issued); err != nil {
+		return err
+	}
+	for _, iss := range b.Issuers {
+		for n, k := range iss.Keys {
+			e, err := encodeKey(k)
+			if err == nil {
+				_, err = e.key()
+			}
+			if err != nil {
+				return fmt.Errorf("key %d of issuer %.80q: %w", n+1, iss.ID, err)
+			}
 		}
-		return out, nil
 	}
-	der, err := x509.MarshalPKIXPublicKey(k.Public)
+	return b.checkStatus()
+}
+
+// Digest is a hash of what b says: all of it but its version, its times and its
+// proofs.
+func (b *Bundle) Digest() ([sha256.Size]byte, error) {
+	issuers, err := b.issuersJSON()
 	if err != nil {
-		return keyJSON{}, fmt.Errorf("encode a public key: %w", err)
+		return [sha256.Size]byte{}, err
 	}
-	out.Public, out.KeyID, out.Usage = der, k.KeyID, k.Usage
-	out.NotBefore, out.NotAfter = seconds(k.NotBefore), seconds(k.NotAfter)
-	return out, nil
+	head, err := marshal(issuers)
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	parts := [][]byte{head}
+	for i := range b.Status {
+		s := &b.Status[i]
+		parts = append(parts, []byte(s.Issuer), s.Superseded, s.Suspended, s.Revoked)
+	}
+	h := sha256.New()
+	for _, part := range parts {
+		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part)))) // a hash takes everything
+		_, _ = h.Write(part)
+	}
+	return [sha256.Size]byte(h.Sum(nil)), nil
 }
 
 func (e keyJSON) key() (Key, error) {
@@ -181,32 +199,6 @@ func (e keyJSON) key() (Key, error) {
 	return k, err
 }
 
-// Sign signs b with the current key of its publisher, then with each older key
-// whose holders are to follow, sets b.Proofs and returns the JSON.
-func (b *Bundle) Sign(signers ...Signer) ([]byte, error) {
-	message, err := b.encode(nil)
-	if err != nil {
-		return nil, err
-	}
-	var proofs []Proof
-	for _, s := range signers {
-		sig, err := s.Sign(message)
-		if err != nil {
-			return nil, fmt.Errorf("sign a trust bundle: %w", err)
-		}
-		proofs = append(proofs, Proof{s.ID(), sig})
-	}
-	data, err := b.encode(proofs)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := parseBundle(data); err != nil {
-		return nil, fmt.Errorf("the trust bundle could not be read back: %w", err)
-	}
-	b.Proofs = proofs
-	return data, nil
-}
-
 // parseBundle reads and checks our own format.
 func parseBundle(data []byte) (*Bundle, error) {
 	var in bundleJSON
@@ -218,8 +210,8 @@ func parseBundle(data []byte) (*Bundle, error) {
 	if in.Format != bundleFormat {
 		return nil, fmt.Errorf("the trust bundle is of format %.40q; this program reads %s", in.Format, bundleFormat)
 	}
-	if in.Version < 0 || in.Version >= 1<<53 || in.Issued.IsZero() {
-		return nil, errors.New("the trust bundle has no version or no date")
+	if err := checkDate(in.Version, in.Issued); err != nil {
+		return nil, err
 	}
 	b := &Bundle{Version: in.Version, Issued: in.Issued, Proofs: in.Proofs}
 	for _, i := range in.Issuers {
@@ -239,10 +231,26 @@ func parseBundle(data []byte) (*Bundle, error) {
 	if err := b.checkStatus(); err != nil {
 		return nil, err
 	}
-	if err := b.checkCanonical(data); err != nil {
+	message, at, err := b.encode(512 * len(b.Proofs))
+	if err != nil {
 		return nil, err
 	}
-	return b, b.checkProofs()
+	wrong := b.checkProofs(message)
+	want, err := withProofs(message, at, b.Proofs)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkCanonical(data, want); err != nil {
+		return nil, err
+	}
+	return b, wrong
+}
+
+func checkDate(version int64, issued time.Time) error {
+	if version < 0 || version >= 1<<53 || issued.IsZero() {
+		return errors.New("the trust bundle has no version or no date")
+	}
+	return nil
 }
 
 func (b *Bundle) checkStatus() error {
@@ -268,13 +276,9 @@ func (b *Bundle) checkStatus() error {
 	return nil
 }
 
-// checkCanonical refuses a document that says anything b does not hold, or says
-// it in another way than we would.
-func (b *Bundle) checkCanonical(data []byte) error {
-	want, err := b.encode(b.Proofs)
-	if err != nil {
-		return err
-	}
+// checkCanonical refuses a document that says anything else than what was read
+// from it, or says it in another way than we would, which is want.
+func checkCanonical(data, want []byte) error {
 	if bytes.Equal(want, data) {
 		return nil
 	}
@@ -285,16 +289,9 @@ func (b *Bundle) checkCanonical(data []byte) error {
 	return nil
 }
 
-// checkProofs verifies every proof with a key that b lists. The first must be of
-// a key that is not retired.
-func (b *Bundle) checkProofs() error {
-	if len(b.Proofs) == 0 {
-		return nil
-	}
-	message, err := b.encode(nil)
-	if err != nil {
-		return err
-	}
+// checkProofs verifies every proof of message, which is b without proofs, with a
+// key that b lists. The first must be of a key that is not retired.
+func (b *Bundle) checkProofs(message []byte) error {
 	for i, p := range b.Proofs {
 		key := b.documentKey(p.Key)
 		if key == nil {

@@ -3,8 +3,10 @@ package trust_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -153,6 +155,89 @@ func TestStatus(t *testing.T) {
 			t.Errorf("got %s", got)
 		}
 	})
+}
+
+// TestManyHashesAreSorted sorts more than an insertion sort should, with few
+// different bytes in front so that the order is decided far behind.
+func TestManyHashesAreSorted(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hashes := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) trust.Hash {
+			h := trust.Hash{}
+			for _, at := range []int{0, 1, 14, 15} {
+				h[at] = rapid.SampledFrom([]byte{0, 1, 127, 128, 255}).Draw(t, "byte")
+			}
+			return h
+		}), 0, 600).Draw(t, "hashes")
+		var appended trust.Hashes
+		for _, h := range hashes {
+			appended = append(appended, h[:]...)
+		}
+		slices.SortFunc(hashes, func(a, b trust.Hash) int { return bytes.Compare(a[:], b[:]) })
+		var want trust.Hashes
+		for _, h := range slices.Compact(hashes) {
+			want = append(want, h[:]...)
+		}
+		if got := appended.Sorted(); !bytes.Equal(got, want) {
+			t.Fatalf("sorted to %d hashes %x, want %d %x", got.Len(), []byte(got), want.Len(), []byte(want))
+		}
+	})
+}
+
+// TestABundlesDigestIsOfWhatItSays changes one thing after the other.
+func TestABundlesDigestIsOfWhatItSays(t *testing.T) {
+	key := newDocumentKey(t)
+	base := sample(t, key)
+	of := func(f func(*trust.Bundle)) [32]byte {
+		t.Helper()
+		b := *base
+		b.Issuers, b.Status = slices.Clone(base.Issuers), slices.Clone(base.Status)
+		b.Issuers[0].Keys = slices.Clone(base.Issuers[0].Keys)
+		f(&b)
+		d, err := b.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	was := of(func(*trust.Bundle) {})
+	for name, f := range map[string]func(*trust.Bundle){
+		"version": func(b *trust.Bundle) { b.Version++ },
+		"times": func(b *trust.Bundle) {
+			b.Issued, b.Status[0].AsOf, b.Status[0].NextUpdate = day(30), day(30), day(31)
+		},
+		"proofs": func(b *trust.Bundle) { b.Proofs = []trust.Proof{{Key: "x"}} },
+	} {
+		if of(f) != was {
+			t.Errorf("it changes with the %s", name)
+		}
+	}
+	one := trust.NewHashes([]trust.Hash{{1}})
+	for name, f := range map[string]func(*trust.Bundle){
+		"revoked":     func(b *trust.Bundle) { b.Status[0].Revoked = one },
+		"superseded":  func(b *trust.Bundle) { b.Status[0].Superseded = one },
+		"suspended":   func(b *trust.Bundle) { b.Status[0].Suspended = one },
+		"moved":       func(b *trust.Bundle) { s := &b.Status[0]; s.Revoked, s.Suspended = s.Suspended, s.Revoked },
+		"issuer":      func(b *trust.Bundle) { b.Issuers[0].Name += "x" },
+		"retired key": func(b *trust.Bundle) { b.Issuers[0].Keys[0].Retired = day(3) },
+		"no states":   func(b *trust.Bundle) { b.Status = nil },
+	} {
+		if of(f) == was {
+			t.Errorf("it stays the same with another %s", name)
+		}
+	}
+}
+
+func TestSignRefusesWhatNobodyReads(t *testing.T) {
+	key := newDocumentKey(t)
+	b := sample(t, key)
+	set := make(trust.Hashes, trust.MaxSize/4*3/trust.HashSize*trust.HashSize)
+	for i := range set.Len() {
+		binary.BigEndian.PutUint32(set[i*trust.HashSize:], uint32(i))
+	}
+	b.Status[0].Revoked = set
+	if _, err := b.Sign(key); err == nil || !strings.Contains(err.Error(), "larger") {
+		t.Errorf("signed what is too large to be read: %v", err)
+	}
 }
 
 func TestHashesAreASet(t *testing.T) {

@@ -12,8 +12,9 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// MaxSize is the size of a trust file at most, in bytes.
-const MaxSize = 32 << 20
+// MaxSize is the size of a trust file at most, in bytes: room for three million
+// certificates that are not valid.
+const MaxSize = 64 << 20
 
 // Parse reads a trust file: our own [Bundle], whose proofs must verify; PEM
 // certificates or public keys; a DER certificate; a JWK set; a DID document; an
@@ -42,7 +43,7 @@ func Parse(data []byte) (*Bundle, error) {
 func ParseNamed(data []byte) (*Bundle, error) {
 	refuse := func(why string) error { return vaccination.Errorf(vaccination.Invalid, "trust file: %s", why) }
 	if len(data) > MaxSize {
-		return nil, refuse("larger than 32 MiB")
+		return nil, refuse("larger than 64 MiB")
 	}
 	b, err := parse(data)
 	if err != nil {

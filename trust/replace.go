@@ -58,7 +58,7 @@ func (b *Bundle) keyCount() int {
 
 // signedByKeyOf verifies the proofs of b anew with the keys of old.
 func (b *Bundle) signedByKeyOf(old *Bundle) bool {
-	message, err := b.encode(nil)
+	message, _, err := b.encode(0)
 	if err != nil {
 		return false
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -24,22 +23,79 @@ type Hash [HashSize]byte
 // not count.
 func HashOf(hcid string) Hash {
 	body, _, _ := strings.Cut(hcid, "#")
-	sum := sha256.Sum256([]byte(body))
+	return HashOfUVCI([]byte(body))
+}
+
+// HashOfUVCI is [HashOf] of a UVCI without "#" and check character.
+func HashOfUVCI(body []byte) Hash {
+	sum := sha256.Sum256(body)
 	return Hash(sum[:HashSize])
 }
 
 // Hashes is a set of hashes: sorted, each once, one after the other.
 type Hashes []byte
 
-// NewHashes returns the set of hs, which it sorts in place.
+// NewHashes returns the set of hs.
 func NewHashes(hs []Hash) Hashes {
-	slices.SortFunc(hs, func(a, b Hash) int { return bytes.Compare(a[:], b[:]) })
-	hs = slices.Compact(hs)
 	out := make(Hashes, 0, len(hs)*HashSize)
 	for i := range hs {
 		out = append(out, hs[i][:]...)
 	}
-	return out
+	return out.Sorted()
+}
+
+// Sorted makes a set of hashes that were appended in any order, in the same
+// memory: there may be millions.
+func (s Hashes) Sorted() Hashes {
+	s.sort(0)
+	n := 0
+	for i := range s.Len() {
+		if n == 0 || !bytes.Equal(s.at(n-1), s.at(i)) {
+			copy(s.at(n), s.at(i))
+			n++
+		}
+	}
+	return s[:n*HashSize]
+}
+
+// sort puts hashes that are the same up to byte d in order: by that byte first,
+// each to its place by exchanges, then those of each value by the next byte.
+func (s Hashes) sort(d int) {
+	if s.Len() <= 32 || d == HashSize {
+		for i := 1; i < s.Len(); i++ {
+			h, j := s.At(i), i
+			for ; j > 0 && bytes.Compare(s.at(j-1), h[:]) > 0; j-- {
+				copy(s.at(j), s.at(j-1))
+			}
+			copy(s.at(j), h[:])
+		}
+		return
+	}
+	var next, end [256]int
+	for i := d; i < len(s); i += HashSize {
+		end[s[i]]++
+	}
+	for b, at := 0, 0; b < len(end); b++ {
+		next[b], at = at, at+end[b]
+		end[b] = at
+	}
+	begin := next
+	for b := range next {
+		for next[b] < end[b] {
+			h := s.At(next[b])
+			for int(h[d]) != b {
+				to := &next[h[d]]
+				other := s.At(*to)
+				copy(s.at(*to), h[:])
+				h, *to = other, *to+1
+			}
+			copy(s.at(next[b]), h[:])
+			next[b]++
+		}
+	}
+	for b := range begin {
+		s[begin[b]*HashSize : end[b]*HashSize].sort(d + 1)
+	}
 }
 
 // Len returns the number of hashes.

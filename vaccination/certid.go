@@ -46,7 +46,10 @@ func (id CertificateID) IsZero() bool { return id == CertificateID{} }
 
 // String returns the 24 characters of id.
 func (id CertificateID) String() string {
-	out := make([]byte, 0, 24)
+	return string(id.appendTo(make([]byte, 0, 24)))
+}
+
+func (id CertificateID) appendTo(out []byte) []byte {
 	var acc, bits uint
 	for _, b := range id {
 		acc, bits = acc<<8|uint(b), bits+8
@@ -55,7 +58,7 @@ func (id CertificateID) String() string {
 			out = append(out, crockford[acc>>bits&31])
 		}
 	}
-	return string(out)
+	return out
 }
 
 // UVCI returns id as a Unique Vaccination Certificate Identifier with its check
@@ -63,8 +66,14 @@ func (id CertificateID) String() string {
 // certificates", annex 2, describes it: URN:UVCI:01:<country>:<id>#<check>.
 // country is the issuer's ISO 3166-1 alpha-2 code.
 func (id CertificateID) UVCI(country string) string {
-	s := "URN:UVCI:01:" + strings.ToUpper(country) + ":" + id.String()
+	s := string(id.AppendUVCI(make([]byte, 0, 64), country))
 	return s + "#" + string(UVCICheck(s))
+}
+
+// AppendUVCI appends [CertificateID.UVCI] without "#" and check character to out.
+func (id CertificateID) AppendUVCI(out []byte, country string) []byte {
+	out = append(append(append(out, "URN:UVCI:01:"...), strings.ToUpper(country)...), ':')
+	return id.appendTo(out)
 }
 
 // ParseCertificateID reads the 24 characters of an id, or the UVCI that

@@ -153,7 +153,7 @@ func (s *Service) change(ctx context.Context, by access.Caller, p *person, versi
 	if err := s.Store.TxRaw(ctx, w.run(ctx)); err != nil {
 		return err
 	}
-	s.snapshot.drop()
+	s.bundles.drop()
 	return nil
 }
 

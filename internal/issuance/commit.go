@@ -56,7 +56,7 @@ func (s *Service) commit(ctx context.Context, by access.Caller, signed []*Signed
 		return nil, err
 	}
 	if len(w.flags) > 0 {
-		s.snapshot.drop()
+		s.bundles.drop()
 	}
 	return results, nil
 }

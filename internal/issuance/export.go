@@ -17,15 +17,21 @@ import (
 // and to revoke the one is to revoke the other.
 //
 // A programme whose profile does not ask for the format is
-// [vaccination.NotFound]; a certificate that is not current is
+// [vaccination.NotFound]; a certificate that is not valid is
 // [vaccination.Conflict]; one that the format cannot say is
 // [vaccination.Invalid] and names what is missing.
 func (s *Service) ExportDIVOC(ctx context.Context, by access.Caller, r *Record) ([]byte, error) {
+	if err := s.notHeld(ctx, s.Store.Read()); err != nil {
+		return nil, err
+	}
 	programme, ok := s.Profile.Programmes[r.Programme]
 	if !ok || !programme.Offers(profile.PayloadDIVOC) {
 		return nil, vaccination.Errorf(vaccination.NotFound, "certificates of this programme are not issued in DIVOC's format: its profile does not ask for it")
 	}
-	if r.Status.Final() {
+	switch {
+	case r.Status == vaccination.StatusSuspended: // the format has no word for it
+		return nil, vaccination.Errorf(vaccination.Conflict, "this certificate is suspended: it is not signed in another format until that is over")
+	case r.Status.Final():
 		return nil, vaccination.Errorf(vaccination.Conflict, "this certificate is %s; ask for the current one", r.Status)
 	}
 	key := s.Keys.DIVOC()

@@ -16,12 +16,16 @@ func (s *Service) Hold(ctx context.Context) (*registry.Hold, error) {
 }
 
 func (s *Service) hold(ctx context.Context, q *query.Queries) (*registry.Hold, error) {
-	if s.free.Load() {
+	// What was seen without a hold stays so while the connections are the same: a
+	// new one may lead to another database, which was restored in the place of
+	// the one before.
+	connections := s.Store.Pool().Stat().NewConnsCount()
+	if connections > 0 && s.free.Load() == connections {
 		return nil, nil
 	}
 	hold, err := registry.ReadHold(ctx, q)
 	if err == nil && hold == nil {
-		s.free.Store(true) // it never comes back
+		s.free.Store(connections)
 	}
 	return hold, err
 }

@@ -62,8 +62,8 @@ type Service struct {
 	issuer    vaccination.Issuer
 	positions positions
 	together  together
-	snapshot  snapshotCache
-	free      atomic.Bool // there is no hold, see notHeld
+	bundles   bundleCache
+	free      atomic.Int64 // connections there had been when there was no hold, see notHeld
 }
 
 // New returns a Service. It reads nothing yet.

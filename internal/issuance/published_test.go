@@ -378,3 +378,54 @@ func TestABundleIsGoodForASecond(t *testing.T) {
 		t.Errorf("with the clock gone back it names %d revoked", made.Status[0].Revoked.Len())
 	}
 }
+
+// TestTheSameBundleWhileNothingChanges asks again and again: there is a new one
+// when something changed, wherever that was, or after an hour.
+func TestTheSameBundleWhileNothingChanges(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	other := issuance.New(w.Options) // a second process
+	id, soon := w.must(issuance.Certify, event("A-1", 1)).ID, w.must(issuance.Certify, event("A-2", 1)).ID
+	if err := w.Suspend(w.ctx, w.by, soon, w.now.Add(30*time.Minute), ""); err != nil {
+		t.Fatal(err)
+	}
+	last := w.bundle().Version
+	for _, step := range []struct {
+		why   string
+		after time.Duration
+		do    func() error
+		want  bool // a new one
+	}{
+		{"nothing happened", time.Minute, nil, false},
+		{"nothing happened for longer", 20 * time.Minute, nil, false},
+		{"something was done and undone", time.Minute, func() error {
+			_, err := w.Change(w.ctx, w.by, id, vaccination.ActSuspend, "")
+			if err == nil {
+				_, err = w.Change(w.ctx, w.by, id, vaccination.ActLift, "")
+			}
+			return err
+		}, false},
+		{"a suspension ended", 9 * time.Minute, nil, true},
+		{"another process revoked", time.Minute, func() error {
+			_, err := other.Change(w.ctx, w.by, id, vaccination.ActRevoke, "")
+			return err
+		}, true},
+		{"half an hour went by", 30 * time.Minute, nil, false},
+		{"an hour went by", 30 * time.Minute, nil, true},
+		{"the clock went back", -10 * time.Minute, nil, true},
+	} {
+		w.now = w.now.Add(step.after)
+		if step.do != nil {
+			if err := step.do(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b := w.bundle()
+		if fresh := b.Version != last; fresh != step.want {
+			t.Errorf("%s: a new bundle: %t", step.why, fresh)
+		}
+		if fresh := b.Issued.Equal(w.now); fresh != step.want {
+			t.Errorf("%s: it is of %v, now is %v", step.why, b.Issued, w.now)
+		}
+		last = b.Version
+	}
+}

@@ -85,7 +85,7 @@ func (s *Service) Reconcile(ctx context.Context, by access.Caller, p *Published,
 	if err := s.Store.Tx(ctx, func(q *query.Queries) error { return r.finish(ctx, q, hold, acceptLoss) }); err != nil {
 		return nil, err
 	}
-	s.snapshot.drop()
+	s.bundles.drop()
 	return r.out, nil
 }
 
@@ -210,7 +210,7 @@ func (r *reconciling) acts(row query.CertificateStatesAfterRow) []vaccination.Ac
 		return true
 	}
 	withdrawn, suspended := take("revocation"), take("suspension")
-	hash := trust.HashOf(id.UVCI(r.Profile.Country.Alpha2))
+	hash := r.hashOf(nil, id)
 	published, known := r.hash[hash]
 	delete(r.hash, hash)
 	status := statusOf(row.Status)

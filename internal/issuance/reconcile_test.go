@@ -227,6 +227,13 @@ func TestOnHoldNothingIsIssuedChangedOrPublished(t *testing.T) {
 		"a bundle":    func() error { _, err := r.TrustBundle(r.ctx); return err },
 		"a list":      func() error { _, _, err := r.StatusList(r.ctx, "revocation", 0); return err },
 		"publish one": func() error { return r.PublishList(r.ctx, 0) },
+		"an export": func() error {
+			record, err := r.ByID(r.ctx, r.by, d.ids["stands"], "read")
+			if err == nil {
+				_, err = r.ExportDIVOC(r.ctx, r.by, record)
+			}
+			return err
+		},
 	} {
 		if err := f(); vaccination.ErrorCode(err) != vaccination.Unavailable && name != "lift" || err != nil && !strings.Contains(err.Error(), "restore --reconcile") {
 			t.Errorf("%s: %v", name, err)
@@ -244,6 +251,20 @@ func TestOnHoldNothingIsIssuedChangedOrPublished(t *testing.T) {
 		t.Errorf("reading: %v", err)
 	}
 	r.checked()
+}
+
+// TestADatabaseThatIsReplacedUnderAServer restores into the place of a database
+// that a running server was connected to, as on a new machine of the same name.
+func TestADatabaseThatIsReplacedUnderAServer(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.must(issuance.Certify, event("A-1", 1))
+	w.exec(`INSERT INTO setting (name, value) VALUES ('hold', '{"made": "2026-01-02T03:04:05Z"}')`)
+	w.store.Reconnect() // every connection to the one before is broken
+	if _, err := w.issue(issuance.Certify, event("A-2", 1)); vaccination.ErrorCode(err) != vaccination.Unavailable {
+		t.Errorf("on hold it is issued: %v", err)
+	}
+	w.exec("DELETE FROM setting WHERE name = 'hold'")
+	w.must(issuance.Certify, event("A-2", 1))
 }
 
 func TestReconcilingUndoesNoRevocationAndUsesNothingTwice(t *testing.T) {

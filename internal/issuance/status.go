@@ -2,24 +2,19 @@ package issuance
 
 import (
 	"context"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
-	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// Times of what is published about status.
+// Times of status lists.
 const (
-	listLife     = 7 * 24 * time.Hour // a published list is valid so long
-	listRefresh  = 24 * time.Hour     // and is signed anew after this
-	listSkew     = time.Minute        // by which the clocks of two servers may differ
-	snapshotLife = 24 * time.Hour     // after that an offline verifier should fetch anew
-	snapshotKeep = time.Minute        // how long a snapshot is answered from memory
+	listLife    = 7 * 24 * time.Hour // a published list is valid so long
+	listRefresh = 24 * time.Hour     // and is signed anew after this
+	listSkew    = time.Minute        // by which the clocks of two servers may differ
 )
 
 // lockStatusLists is the class of the advisory locks on status lists.
@@ -58,7 +53,7 @@ func (s *Service) Status(ctx context.Context, id vaccination.CertificateID) (sta
 
 // lostStatus is the state of a certificate that a restore lost.
 func (s *Service) lostStatus(ctx context.Context, id vaccination.CertificateID) (vaccination.Status, bool, error) {
-	hash := trust.HashOf(id.UVCI(s.Profile.Country.Alpha2))
+	hash := s.hashOf(nil, id)
 	n, err := s.Store.Read().LostCertificate(ctx, hash[:])
 	if registry.IsNone(err) {
 		return "", false, s.notHeld(ctx, s.Store.Read())
@@ -184,104 +179,4 @@ func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 		}
 		return nil
 	})
-}
-
-// snapshotCache keeps the last trust bundle for a minute, or until a status
-// changed here, and then until the floor is reached. What another process changed
-// meanwhile (the command line, a second server) is a minute late in it, which the
-// bundle's "as of" says.
-type snapshotCache struct {
-	changes atomic.Uint64 // of status, made here
-
-	mu   sync.Mutex
-	data []byte
-	at   time.Time     // when it was made
-	of   uint64        // changes then
-	cost time.Duration // what making it took
-}
-
-// drop says that a status changed.
-func (c *snapshotCache) drop() { c.changes.Add(1) }
-
-// floor is how long a bundle is kept whatever changes: a second, and with very
-// many withdrawn certificates so long that making bundles takes a tenth of one
-// core at most.
-func (c *snapshotCache) floor() time.Duration {
-	return min(max(time.Second, 10*c.cost), snapshotKeep)
-}
-
-// good reports whether the bundle can be handed out at a time.
-func (c *snapshotCache) good(now time.Time) bool {
-	age := now.Sub(c.at)
-	if c.data == nil || age >= snapshotKeep || age <= -snapshotKeep {
-		return false
-	}
-	return c.of == c.changes.Load() || age < c.floor() && age > -c.floor()
-}
-
-// settingBundle is the setting that holds the version of the last trust bundle.
-const settingBundle = "trust_bundle_version"
-
-// TrustBundle returns what an offline verifier needs: our keys and a signed
-// snapshot of every certificate that is not valid, as the JSON of
-// [trust.Bundle]. Each bundle has a version above that of every other one made
-// before it, by whichever process, whatever the clock says; a later version
-// never holds an earlier state.
-func (s *Service) TrustBundle(ctx context.Context) ([]byte, error) {
-	s.snapshot.mu.Lock()
-	defer s.snapshot.mu.Unlock()
-	now := s.Now()
-	if s.snapshot.good(now) {
-		return s.snapshot.data, nil
-	}
-	changes, began := s.snapshot.changes.Load(), time.Now()
-	var bundle *trust.Bundle
-	err := s.Store.Tx(ctx, func(q *query.Queries) (err error) {
-		bundle, err = s.makeBundle(ctx, q)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	data, err := bundle.Sign(s.Keys.BundleSigners()...)
-	if err != nil {
-		return nil, err
-	}
-	s.snapshot.data, s.snapshot.at, s.snapshot.of, s.snapshot.cost = data, now, changes, time.Since(began)
-	return data, nil
-}
-
-// makeBundle takes the version before it looks at the states: another bundle has
-// to wait for it, and sees what this one saw or more.
-func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bundle, error) {
-	if err := s.notHeld(ctx, q); err != nil {
-		return nil, err
-	}
-	version, err := q.NextVersion(ctx, query.NextVersionParams{Name: settingBundle, AtLeast: s.Now().Unix()})
-	if err != nil {
-		return nil, err
-	}
-	now := s.Now().UTC().Truncate(time.Second)
-	flagged, err := q.Flagged(ctx, s.Now().UTC())
-	if err != nil {
-		return nil, err
-	}
-	hashes := map[vaccination.Status][]trust.Hash{}
-	for _, f := range flagged {
-		status := statusOf(f.Status)
-		hashes[status] = append(hashes[status], trust.HashOf(vaccination.CertificateID(f.ID).UVCI(s.Profile.Country.Alpha2)))
-	}
-	lost, err := q.LostCertificates(ctx)
-	if err != nil {
-		return nil, err
-	}
-	for _, l := range lost {
-		hashes[statusOf(l.Status)] = append(hashes[statusOf(l.Status)], trust.Hash(l.Hash))
-	}
-	return &trust.Bundle{Version: version, Issued: now, Issuers: []trust.Issuer{s.Keys.Issuer()}, Status: []trust.Snapshot{{
-		Issuer: s.issuer.ID, AsOf: now, NextUpdate: now.Add(snapshotLife),
-		Superseded: trust.NewHashes(hashes[vaccination.StatusSuperseded]),
-		Suspended:  trust.NewHashes(hashes[vaccination.StatusSuspended]),
-		Revoked:    trust.NewHashes(hashes[vaccination.StatusRevoked]),
-	}}}, nil
 }

@@ -101,7 +101,7 @@ func (s *Service) lift(ctx context.Context, rows []query.Certificate) error {
 	if err := s.Store.TxRaw(ctx, w.run(ctx)); err != nil {
 		return err
 	}
-	s.snapshot.drop()
+	s.bundles.drop()
 	return nil
 }
 

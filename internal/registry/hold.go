@@ -11,8 +11,9 @@ import (
 
 // Hold says that a database was restored and does not know yet what was
 // published after its backup: nothing is issued and nothing published until
-// that is reconciled. A database is restored once, before anything works on it,
-// so whoever has seen it without a hold need not look again.
+// that is reconciled. A database is restored once, before anything works on it:
+// whoever has seen it without a hold need not look again, unless connections
+// broke and another database stands in its place.
 type Hold struct {
 	Backup   string    `json:"backup"`   // hash of the backup's manifest
 	Made     time.Time `json:"made"`     // when the backup was made

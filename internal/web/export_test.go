@@ -114,6 +114,11 @@ func TestACertificateInDIVOCsFormat(t *testing.T) {
 				w.askAs("", http.MethodPost, "/divoc/api/v1/certificate/revoked", credential.body).is(t, want)
 			}
 			revoked(404)
+			// What is suspended is not signed anew: the format cannot say it.
+			w.ask(http.MethodPost, "/api/v1/certificates/"+id+"/suspension", m{}).is(t, 200)
+			w.ask(http.MethodGet, path, nil).is(t, 409)
+			w.ask(http.MethodPost, "/api/v1/certificates/"+id+"/suspension/lift", m{}).is(t, 200)
+			w.ask(http.MethodGet, path, nil).is(t, 200)
 			w.ask(http.MethodPost, "/api/v1/certificates/"+id+"/revocation", m{}).is(t, 200)
 			revoked(200)
 			w.now = w.now.Add(2 * time.Minute) // a trust bundle is kept for a moment

@@ -5,9 +5,12 @@ package web
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -177,8 +180,12 @@ func (s *server) published(mux door.Mux) {
 		s.publish(w, "application/did+json", 5*time.Minute, document, err)
 	})
 	mux.HandleFunc("GET /trust/bundle.json", func(w http.ResponseWriter, r *http.Request) {
-		bundle, err := s.Service.TrustBundle(r.Context())
-		s.publish(w, "application/json", time.Minute, bundle, err)
+		bundle, err := s.Service.PackedTrustBundle(r.Context())
+		if err != nil {
+			door.WriteProblem(w, s.Log, err)
+			return
+		}
+		publishBundle(w, r, bundle)
 	})
 	mux.HandleFunc("GET /contexts/vaccination/v1", func(w http.ResponseWriter, r *http.Request) {
 		s.publish(w, "application/ld+json", 24*time.Hour, []byte(vc.Context()), nil)
@@ -200,11 +207,37 @@ func (s *server) publish(w http.ResponseWriter, contentType string, keep time.Du
 		door.WriteProblem(w, s.Log, err)
 		return
 	}
-	h := w.Header()
+	public(w.Header(), contentType, keep)
+	_, _ = w.Write(data) // the client went away
+}
+
+func public(h http.Header, contentType string, keep time.Duration) {
 	h.Set("Content-Type", contentType)
 	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(keep.Seconds())))
 	h.Set("Access-Control-Allow-Origin", "*")
-	_, _ = w.Write(data) // the client went away
+}
+
+// publishBundle answers with a trust bundle, packed where the client takes that,
+// and with nothing where it has this one: it may be of many megabytes.
+func publishBundle(w http.ResponseWriter, r *http.Request, bundle *issuance.PackedBundle) {
+	h := w.Header()
+	public(h, "application/json", time.Minute)
+	h.Set("Vary", "Accept-Encoding")
+	tag := `W/"` + strconv.FormatInt(bundle.Version, 10) + `"` // of both encodings
+	h.Set("ETag", tag)
+	if slices.Contains(strings.Split(strings.ReplaceAll(r.Header.Get("If-None-Match"), " ", ""), ","), tag) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	if door.Accepts(r, "gzip") {
+		h.Set("Content-Encoding", "gzip")
+		h.Set("Content-Length", strconv.Itoa(len(bundle.Gzip)))
+		_, _ = w.Write(bundle.Gzip)
+		return
+	}
+	if plain, err := bundle.JSON(); err == nil {
+		_, _ = io.Copy(w, plain)
+	}
 }
 
 // verifyOptions are how this server verifies: with its own keys, and its own

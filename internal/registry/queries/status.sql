@@ -14,11 +14,13 @@ WHERE c.status_list = @list::int AND c.status > 0
 UNION ALL
 SELECT status_index, status, noted_at FROM lost_status WHERE status_list = @list::int;
 
--- name: Flagged :many
--- Every certificate that is not simply valid, for the offline snapshot.
-SELECT c.bucket, c.id, c.status FROM certificate c
-WHERE c.status > 0
-  AND NOT EXISTS (SELECT 1 FROM suspension s WHERE s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at AND s.until <= @now::timestamptz AND c.status = 1);
+-- name: Withdrawn :many
+-- The ids of the certificates of one bucket group that are not simply valid, one
+-- after the other, by state: there may be millions.
+SELECT c.status, string_agg(c.id, ''::bytea)::bytea AS ids FROM certificate c
+WHERE c.status_list BETWEEN @first::int AND @last::int AND c.status > 0
+  AND NOT EXISTS (SELECT 1 FROM suspension s WHERE s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at AND s.until <= @now::timestamptz AND c.status = 1)
+GROUP BY c.status;
 
 -- name: PutStatusList :exec
 INSERT INTO status_list (list, purpose, version, issued_at, credential)

@@ -40,39 +40,6 @@ func (q *Queries) DoubleStatusPositions(ctx context.Context) ([]DoubleStatusPosi
 	return items, nil
 }
 
-const flagged = `-- name: Flagged :many
-SELECT c.bucket, c.id, c.status FROM certificate c
-WHERE c.status > 0
-  AND NOT EXISTS (SELECT 1 FROM suspension s WHERE s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at AND s.until <= $1::timestamptz AND c.status = 1)
-`
-
-type FlaggedRow struct {
-	Bucket int16
-	ID     []byte
-	Status int16
-}
-
-// Every certificate that is not simply valid, for the offline snapshot.
-func (q *Queries) Flagged(ctx context.Context, now time.Time) ([]FlaggedRow, error) {
-	rows, err := q.db.Query(ctx, flagged, now)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []FlaggedRow
-	for rows.Next() {
-		var i FlaggedRow
-		if err := rows.Scan(&i.Bucket, &i.ID, &i.Status); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const flaggedInList = `-- name: FlaggedInList :many
 SELECT c.status_index, c.status, c.status_at FROM certificate c
 WHERE c.status_list = $1::int AND c.status > 0
@@ -260,6 +227,46 @@ func (q *Queries) StatusNext(ctx context.Context) ([]StatusNextRow, error) {
 	for rows.Next() {
 		var i StatusNextRow
 		if err := rows.Scan(&i.ID, &i.StatusNext); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const withdrawn = `-- name: Withdrawn :many
+SELECT c.status, string_agg(c.id, ''::bytea)::bytea AS ids FROM certificate c
+WHERE c.status_list BETWEEN $1::int AND $2::int AND c.status > 0
+  AND NOT EXISTS (SELECT 1 FROM suspension s WHERE s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at AND s.until <= $3::timestamptz AND c.status = 1)
+GROUP BY c.status
+`
+
+type WithdrawnParams struct {
+	First int32
+	Last  int32
+	Now   time.Time
+}
+
+type WithdrawnRow struct {
+	Status int16
+	Ids    []byte
+}
+
+// The ids of the certificates of one bucket group that are not simply valid, one
+// after the other, by state: there may be millions.
+func (q *Queries) Withdrawn(ctx context.Context, arg WithdrawnParams) ([]WithdrawnRow, error) {
+	rows, err := q.db.Query(ctx, withdrawn, arg.First, arg.Last, arg.Now)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []WithdrawnRow
+	for rows.Next() {
+		var i WithdrawnRow
+		if err := rows.Scan(&i.Status, &i.Ids); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

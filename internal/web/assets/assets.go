@@ -16,6 +16,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"github.com/opendivoc/divoc/internal/web/door"
 )
 
 // The build leaves each file compressed twice, never plain: name.br, name.gz.
@@ -122,9 +124,9 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	body, encoding := x.gz, ""
 	switch {
-	case accepts(r, "br"):
+	case door.Accepts(r, "br"):
 		body, encoding = x.br, "br"
-	case accepts(r, "gzip"):
+	case door.Accepts(r, "gzip"):
 		encoding = "gzip"
 	}
 	h := w.Header()
@@ -168,17 +170,4 @@ func gunzip(b []byte) ([]byte, error) {
 		return nil, err
 	}
 	return io.ReadAll(z)
-}
-
-// accepts reads Accept-Encoding as far as browsers use it: a list of names,
-// each perhaps with a weight, where 0 means no.
-func accepts(r *http.Request, encoding string) bool {
-	for _, part := range strings.Split(r.Header.Get("Accept-Encoding"), ",") {
-		name, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if strings.EqualFold(strings.TrimSpace(name), encoding) {
-			q := strings.TrimPrefix(strings.TrimSpace(weight), "q=")
-			return strings.Trim(q, "0.") != "" || q == ""
-		}
-	}
-	return false
 }
