@@ -98,7 +98,7 @@ func (s *Service) checkEach(ctx context.Context, r request) (drafts []*Draft, er
 			drafts[i].oneWith.EnrolmentCode = normal(vaccination.Event{EnrolmentCode: r.told[i].One.EnrolmentCode}).EnrolmentCode
 		}
 		if r.asOf != nil {
-			drafts[i].asOf = r.asOf[i].UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it
+			drafts[i].asOf = s.told(r.asOf[i])
 		}
 	}
 	return drafts, errs, nil

@@ -63,6 +63,18 @@ func (s *Service) Settle(ctx context.Context, by access.Caller, told []Told, als
 	return s.issueEach(ctx, r, also)
 }
 
+// tellSkew is by how much the clock of a source may be ahead of ours.
+const tellSkew = 10 * time.Minute
+
+// told is a time of a source's clock as it is kept. One from the future is now:
+// what the source changes after its clock was put right must not be late.
+func (s *Service) told(asOf time.Time) time.Time {
+	if now := s.Now(); asOf.After(now.Add(tellSkew)) {
+		asOf = now
+	}
+	return asOf.UTC().Truncate(time.Microsecond) // as PostgreSQL keeps it
+}
+
 // settling is what a draft knows of the order of its record's states.
 type settling struct {
 	authoritative bool        // its source corrects by sending again

@@ -42,6 +42,34 @@ func (w *world) tell(by access.Caller, e vaccination.Event, asOf time.Time) (iss
 	return each[0].Result, each[0].Err
 }
 
+// TestASourcesClockWasWrong tells a state as of next year, and after the clock was
+// put right another one: it must not wait for that year.
+func TestASourcesClockWasWrong(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	by := w.authoritative("feed")
+	tell := func(code string, asOf time.Time) issuance.Outcome {
+		t.Helper()
+		r, err := w.tell(by, with(event("A-1", 1), lot(code)), asOf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.Outcome
+	}
+	tell("L1", w.now.AddDate(1, 0, 0))
+	w.now = w.now.Add(time.Hour)
+	if got := tell("L2", w.now.Add(-time.Minute)); got != issuance.Corrected {
+		t.Errorf("the next change is %s", got)
+	}
+	if got := tell("L1", w.now.Add(-2*time.Hour)); got != issuance.Unchanged {
+		t.Errorf("what is late is %s", got)
+	}
+	// A clock a little ahead of ours keeps its order.
+	tell("L3", w.now.Add(3*time.Minute))
+	if got := tell("L2", w.now.Add(2*time.Minute)); got != issuance.Unchanged {
+		t.Errorf("told out of order: %s", got)
+	}
+}
+
 // TestSettling tells the states of one record in many orders. A step is a
 // content and, after @, the time as of which it is told; after : what becomes of
 // it, and after = the content that is certified then. "certify", "correct" and
