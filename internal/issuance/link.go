@@ -116,6 +116,17 @@ func (s *Service) Merge(ctx context.Context, by access.Caller, a, b vaccination.
 		case len(gx)+len(gy) > maxLinked:
 			return vaccination.Errorf(vaccination.Conflict, "with these, more than %d people would be one: see which of the links before are wrong", maxLinked)
 		}
+		// A link of the same two that was made before, by a clock that went on since,
+		// is not this one.
+		rows, err := q.LinksOfPerson(ctx, query.LinksOfPersonParams{Bucket: x.row.Bucket, PersonID: x.row.ID})
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			if (personKey{r.OtherBucket, r.OtherID}) == y.ref() && !at.After(r.MadeAt) {
+				at = r.MadeAt.Add(time.Microsecond)
+			}
+		}
 		entries, err := putLink(ctx, q, at, by.Actor, x.ref(), y.ref(), reason)
 		if err != nil {
 			return err

@@ -304,7 +304,7 @@ type Standing struct {
 	Certificate vaccination.CertificateID
 	Source      string
 	Dose        vaccination.Dose // as its source said it
-	Own         bool             // of the enrolment code that is asked for
+	Own         bool             // of the one who is asked for
 }
 
 // Standing returns, for each person, the certificates that stand of one dose of

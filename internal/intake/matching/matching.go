@@ -193,7 +193,7 @@ func (m Matcher) doses(ctx context.Context, looks []issuance.Look, out []intake.
 		}
 		root[e.EnrolmentCode] = code
 		for _, s := range standing[i] {
-			if !s.Own { // its own is a correction or a conflict: issuing knows
+			if looks[i].Person == nil || !s.Own { // its own is a correction or a conflict: issuing knows
 				settle(&out[i], e.Vaccination, s.Dose, intake.Candidate{Certificate: s.Certificate})
 			}
 		}
