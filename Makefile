@@ -2,7 +2,7 @@
 # make build   bin/divoc
 # make test    everything a change must pass
 # make bench   the rows of the table of targets
-# make conformance  whether a real server does what is relied on: DHIS2_URL=…
+# make conformance  whether a real server does what is relied on: DHIS2_URL=…, COMMCARE_URL=…
 # make soak    an hour of fuzzing (FUZZMINUTES=60 for all targets), races, 50 + 50
 #              kills, a table of a million rows, ten million certificates
 #
@@ -108,8 +108,9 @@ main-job:
 
 # Against real servers, read only: docs/sources-dhis2.md says what to set.
 conformance:
-	@if [ -z "$${DHIS2_URL-}" ]; then echo "nothing to ask: set DHIS2_URL (docs/sources-dhis2.md)"; exit 2; fi
+	@if [ -z "$${DHIS2_URL-}$${COMMCARE_URL-}" ]; then echo "nothing to ask: set DHIS2_URL (docs/sources-dhis2.md) or COMMCARE_URL (docs/sources-commcare.md)"; exit 2; fi
 	if [ -n "$${DHIS2_URL-}" ]; then go test -count=1 -v -run '^TestConformance$$' ./internal/intake/dhis2; fi
+	if [ -n "$${COMMCARE_URL-}" ]; then go test -count=1 -v -timeout 20m -run '^TestConformance$$' ./internal/intake/commcare; fi
 
 bench: setup-test build $(npm)
 	scripts/bench
