@@ -36,7 +36,7 @@ type batch struct {
 	arrived  []*arrived
 	mentions []*mention
 	causes   map[*stored]*arrived // of fragments whose state is new: what brought it
-	release  map[*stored]bool     // a person said that these are to be issued
+	release  map[*stored]HoldClass // what these are held for, and are to be issued in spite of
 	decided  map[*stored]query.Item
 	verdicts []*verdict
 
@@ -68,7 +68,7 @@ func (s *Service) newBatch(ctx context.Context, source string) (*batch, error) {
 	}
 	return &batch{
 		s: s, src: src, now: s.Now().UTC(), frags: map[string]*stored{}, open: map[string]query.Item{}, places: map[string]query.Facility{},
-		causes: map[*stored]*arrived{}, release: map[*stored]bool{}, decided: map[*stored]query.Item{},
+		causes: map[*stored]*arrived{}, release: map[*stored]HoldClass{}, decided: map[*stored]query.Item{},
 	}, nil
 }
 
@@ -157,8 +157,14 @@ func (b *batch) reading(a Arrival) (r Reading, shown *vaccination.Error) {
 	return Reading{}, shown
 }
 
-// maxID bounds an id of a source, in bytes.
-const maxID = 500
+const (
+	// maxID bounds an id of a source, in bytes, maxPlace a text of a facility.
+	maxID    = 500
+	maxPlace = 2000
+	// maxAhead is how far the clock of a source may be ahead of ours: a day
+	// covers a time zone that is wrong.
+	maxAhead = 24 * time.Hour
+)
 
 // check refuses what no reader may return.
 func check(r Reading) error {
@@ -169,6 +175,11 @@ func check(r Reading) error {
 		}
 		if f.Kind != PersonFragment && f.Kind != DoseFragment {
 			return fmt.Errorf("intake: a reader returned a fragment of kind %q", f.Kind)
+		}
+	}
+	for _, f := range r.Facilities {
+		if f.ID == "" || slices.ContainsFunc([]string{f.ID, f.Code, f.Name, f.Path}, func(text string) bool { return len(text) > maxPlace || !printable(text) }) {
+			return vaccination.Errorf(vaccination.Invalid, "a facility in this delivery has no id, or a text of it has more than %d characters or one that cannot be printed", maxPlace)
 		}
 	}
 	return nil
@@ -271,7 +282,8 @@ func (b *batch) settle() {
 // take takes a state over if it is newer and reports why not.
 func (b *batch) take(to *stored, f Fragment, in *arrived, person []byte) HoldClass {
 	version := f.Version.UTC().Truncate(time.Microsecond)
-	if f.Version.IsZero() {
+	if f.Version.IsZero() || version.After(in.at.Add(maxAhead)) {
+		// A time yet to come would keep out every later state until then.
 		version = in.at
 	}
 	if f.Deleted && f.Kind == DoseFragment && f.Person == "" && !to.fresh {

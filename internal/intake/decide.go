@@ -182,7 +182,9 @@ func (b *batch) decide(ctx context.Context, by access.Caller, rows []query.Item,
 			row.state, row.class = Rejected, HoldClass(r.Class)
 		case d.Action == Retry || d.Action == Release:
 			b.decided[f] = r
-			b.release[f] = d.Action == Release
+			if d.Action == Release {
+				b.release[f] = HoldClass(r.Class)
+			}
 			if r.Class == string(PossibleDuplicate) && d.Action == Release {
 				if person := b.frags[string(f.row.Person)]; person != nil {
 					person.state.Distinct, person.dirty = true, true
@@ -207,9 +209,9 @@ func (b *batch) decide(ctx context.Context, by access.Caller, rows []query.Item,
 				return err
 			}
 			row.state, row.class = Issued, Revoking
-			f.row.Settled, f.row.Content, f.dirty = true, nil, true
+			f.row.Settled, f.row.Content, f.dirty = !b.personGone(f), nil, true
 		case d.Action == Keep:
-			f.row.Settled, f.dirty = true, true
+			f.row.Settled, f.dirty = !b.personGone(f), true
 		}
 		own.add(row)
 	}
@@ -217,6 +219,13 @@ func (b *batch) decide(ctx context.Context, by access.Caller, rows []query.Item,
 		return err
 	}
 	return b.writeDecision(ctx, by, own, again, d, done)
+}
+
+// personGone reports whether a dose counts as deleted because its person is: then
+// the dose is looked at again when the person comes back.
+func (b *batch) personGone(f *stored) bool {
+	person := b.frags[string(f.row.Person)]
+	return !f.row.Deleted && person != nil && person.row.Deleted
 }
 
 // writeDecision writes what was judged, own, and which arrivals are read again.

@@ -22,15 +22,22 @@ type edit struct {
 	At     time.Time       `json:"at"`
 }
 
-// ofPerson reports whether a field of the event is the person's, so that a
-// correction of it counts for all their doses.
-func ofPerson(path string) bool {
-	for _, p := range []string{"person", "contacts", "address", "enrolmentCode"} {
-		if path == p || strings.HasPrefix(path, p+".") {
-			return true
-		}
+// editable are the fields of an event that can be corrected, and whether each is
+// the person's, so that a correction of it counts for all their doses. Whose
+// event it is and of which programme is not corrected but decided: the person is
+// merged, or the source's mapping changed.
+func editable(path string) (ofPerson, ok bool) {
+	head, name, _ := strings.Cut(path, ".")
+	fields := map[string][]string{
+		"contacts":    {""},
+		"person":      {"name", "birthDate", "sex", "nationality", "identifier"},
+		"address":     {"line1", "line2", "district", "region", "postCode", "country"},
+		"vaccination": {
+			"product", "vaccine", "brand", "manufacturer", "maholder", "disease", "lot", "date", "validFrom", "validUntil", "dose", "totalDoses",
+			"country", "centre", "centreAddress", "practitioner", "nextDose",
+		},
 	}
-	return false
+	return head != "vaccination", slices.Contains(fields[head], name)
 }
 
 // edited is what was mapped with what people corrected in it, and the problems

@@ -109,7 +109,7 @@ func (b *batch) judge(v *verdict) error {
 	}
 	out := b.mapped(v)
 	switch {
-	case certified && (deleted || out.Skip != ""):
+	case certified && f.row.Content != nil && (deleted || out.Skip != ""): // without content it is revoked already
 		why := "the source deleted this record: revoke its certificate, or keep it"
 		if !deleted {
 			why = "the source no longer counts this dose as given (" + out.Skip + "): revoke its certificate, or keep it"
@@ -149,20 +149,27 @@ func (b *batch) judge(v *verdict) error {
 		v.is(Unchanged, Same)
 		return nil
 	}
-	if !b.release[f] {
-		if certified && f.row.Content == nil {
-			v.hold(WasRevoked, "", "its certificate was revoked after the source had deleted the record, and now the source has it again: release it to certify it again where it says something else; issue the certificate again, then retry, where it says the same")
-			return nil
-		}
-		if b.outOfScope(v) {
-			v.hold(OutOfScope, "vaccination.centre", "this facility is not among those that the source reports for: widen the source's scope, release the record, or reject it")
-			return nil
-		}
-		if f.row.Record != nil && !bytes.Equal(f.row.Record, v.record) {
-			v.hold(Moved, "vaccination.dose", "this record was certified as another dose or for another person: release it to certify it anew and revoke the former certificate, or reject it")
-		}
+	switch {
+	case certified && f.row.Content == nil && !b.released(f, WasRevoked):
+		v.hold(WasRevoked, "", "its certificate was revoked after the source had deleted the record, and now the source has it again: release it to certify it again where it says something else; issue the certificate again, then retry, where it says the same")
+	case b.outOfScope(v) && !b.released(f, OutOfScope):
+		v.hold(OutOfScope, "vaccination.centre", "this facility is not among those that the source reports for: widen the source's scope, release the record, or reject it")
+	case f.row.Record != nil && !bytes.Equal(f.row.Record, v.record) && !b.released(f, Moved):
+		v.hold(Moved, "vaccination.dose", "this record was certified as another dose or for another person: release it to certify it anew and revoke the former certificate, or reject it")
 	}
 	return nil
+}
+
+// released reports whether a person who released a dose had seen that it would be
+// held for class, or has let it pass before: each release lets pass what the dose
+// is held for and what is looked at before that, and nothing that comes after.
+func (b *batch) released(f *stored, class HoldClass) bool {
+	order := []HoldClass{WasRevoked, OutOfScope, Moved, SameDose, PossibleDuplicate}
+	held, ok := b.release[f]
+	if held == SecondDose {
+		held = PossibleDuplicate // both are answers of the matcher
+	}
+	return ok && slices.Index(order, held) >= slices.Index(order, class)
 }
 
 // mapped is a dose through the source's mapping.
@@ -270,7 +277,7 @@ func (b *batch) sameDoses(ctx context.Context) error {
 	}
 	var released [][]byte // records that a person gave to another dose
 	for _, v := range b.verdicts {
-		if o, taken := owners[string(v.record)]; v.state == "" && taken && b.release[v.dose] {
+		if o, taken := owners[string(v.record)]; v.state == "" && taken && b.released(v.dose, SameDose) {
 			released = append(released, []byte(o.key))
 		}
 	}
@@ -287,7 +294,7 @@ func (b *batch) sameDoses(ctx context.Context) error {
 		o, taken := owners[string(v.record)]
 		if other := b.frags[o.key]; taken && other != nil {
 			o.deleted = other.row.Deleted
-			if o.key != mine.key && (b.release[v.dose] || o.deleted && bytes.Equal(other.row.Person, v.dose.row.Person)) {
+			if o.key != mine.key && (b.released(v.dose, SameDose) || o.deleted && bytes.Equal(other.row.Person, v.dose.row.Person)) {
 				v.takes = other
 			}
 		}
@@ -311,8 +318,9 @@ func (b *batch) limit() {
 		left -= int(b.src.row.HourIssued)
 	}
 	for _, v := range b.verdicts {
+		_, released := b.release[v.dose]
 		switch {
-		case v.state != "" || b.release[v.dose]:
+		case v.state != "" || released:
 		case left <= 0:
 			v.hold(OverLimit, "", "more certificates in one hour than this source is to issue: see whether that is right, then release them")
 		default:

@@ -241,6 +241,10 @@ func (b *batch) edit(ctx context.Context, by access.Caller, r query.Item, path s
 	if err := b.loadAround(ctx); err != nil {
 		return err
 	}
+	ofPerson, ok := editable(path)
+	if !ok {
+		return vaccination.Errorf(vaccination.Invalid, "this is no field of an event that can be corrected: such as person.name, address.district, contacts, vaccination.lot")
+	}
 	f := b.frags[string(r.Fragment)]
 	open, isOpen := b.open[string(r.Fragment)]
 	if f == nil || !isOpen || open.ID != r.ID {
@@ -267,7 +271,7 @@ func (b *batch) edit(ctx context.Context, by access.Caller, r query.Item, path s
 		return err
 	}
 	of := f
-	if ofPerson(path) {
+	if ofPerson {
 		of = v.person
 		b.causes[of] = &arrived{id: of.row.Arrival, at: b.now}
 	}

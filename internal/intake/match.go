@@ -56,7 +56,7 @@ func (b *batch) match(ctx context.Context) error {
 	var asks []issuance.Ask
 	var of []*verdict
 	for _, v := range b.verdicts {
-		if v.state == "" && v.dose.row.Certificate == nil && !b.release[v.dose] {
+		if v.state == "" && v.dose.row.Certificate == nil && !b.released(v.dose, PossibleDuplicate) {
 			asks, of = append(asks, issuance.Ask{Event: v.event, As: v.one.EnrolmentCode}), append(of, v)
 		}
 	}

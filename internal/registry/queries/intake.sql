@@ -16,8 +16,8 @@ SELECT name, programme, created_at, authoritative, kind, state, problem, config,
 FROM source ORDER BY name;
 
 -- name: SetSourceState :execrows
-UPDATE source SET state = @state, problem = @problem, breaker = false,
-  deletions = CASE WHEN breaker THEN 0 ELSE deletions END, turn = turn + 1
+UPDATE source SET state = @state, problem = @problem, breaker = breaker AND @state <> 'active',
+  deletions = CASE WHEN breaker AND @state = 'active' THEN 0 ELSE deletions END, turn = turn + 1
 WHERE name = @name;
 
 -- name: TripBreaker :exec

@@ -1332,8 +1332,8 @@ func (q *Queries) SetSourceConfig(ctx context.Context, arg SetSourceConfigParams
 }
 
 const setSourceState = `-- name: SetSourceState :execrows
-UPDATE source SET state = $1, problem = $2, breaker = false,
-  deletions = CASE WHEN breaker THEN 0 ELSE deletions END, turn = turn + 1
+UPDATE source SET state = $1, problem = $2, breaker = breaker AND $1 <> 'active',
+  deletions = CASE WHEN breaker AND $1 = 'active' THEN 0 ELSE deletions END, turn = turn + 1
 WHERE name = $3
 `
 
