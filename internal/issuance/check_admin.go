@@ -18,8 +18,17 @@ import (
 type administration struct {
 	tokens   map[int64]*tokenTrail
 	sources  map[string]string // authoritative, "true" or "false", as it was set last
+	feeds    map[string]*feedTrail
 	settings map[string]string
 	uploads  map[int64]*uploadTrail
+}
+
+// feedTrail is what the audit says of a source that is read with a mapping.
+type feedTrail struct {
+	kind    string
+	state   string
+	mapping string // "version 2"; "" where it has that of its making, if any
+	breaker bool
 }
 
 type tokenTrail struct {
@@ -34,7 +43,7 @@ type uploadTrail struct {
 }
 
 func newAdministration() *administration {
-	return &administration{tokens: map[int64]*tokenTrail{}, sources: map[string]string{}, settings: map[string]string{}, uploads: map[int64]*uploadTrail{}}
+	return &administration{tokens: map[int64]*tokenTrail{}, sources: map[string]string{}, feeds: map[string]*feedTrail{}, settings: map[string]string{}, uploads: map[int64]*uploadTrail{}}
 }
 
 // follow adds an entry and says what is wrong with it. What it does not know is
@@ -55,6 +64,8 @@ func (a *administration) follow(e query.Audit) error {
 		t.revoked = at
 	case registry.ActSource:
 		a.sources[e.Object] = strings.TrimPrefix(e.Detail, "authoritative ")
+	case "source.create", "source.mapping", "source.pause", "source.resume", "source.stop", "source.breaker":
+		return a.feed(e)
 	case registry.ActSetting:
 		a.settings[e.Object] = e.Detail
 	case "upload", "upload.done", "upload.failed", "upload.cleared":
@@ -77,6 +88,39 @@ func (a *administration) follow(e query.Audit) error {
 		default:
 			u.ended = strings.TrimPrefix(e.Act, "upload.") + " " + e.Detail
 		}
+	}
+	return nil
+}
+
+// feed adds an entry about a source that is read with a mapping.
+func (a *administration) feed(e query.Audit) error {
+	name := strings.TrimPrefix(e.Object, "source ")
+	f := a.feeds[name]
+	if e.Act == "source.create" {
+		a.feeds[name] = &feedTrail{kind: e.Detail, state: "active"}
+		return nil
+	}
+	if f == nil { // it posts events by its tokens, and may be paused all the same
+		f = &feedTrail{kind: "api", state: "active"}
+		a.feeds[name] = f
+	}
+	switch e.Act {
+	case "source.mapping":
+		words := strings.Fields(e.Detail)
+		if len(words) < 2 {
+			return fmt.Errorf("source %s: a mapping without a version", name)
+		}
+		f.mapping = words[1]
+	case "source.pause":
+		f.state, f.breaker = "paused", false
+	case "source.resume":
+		f.state, f.breaker = "active", false
+	case "source.stop":
+		if f.state == "active" {
+			f.state = "stopped"
+		}
+	case "source.breaker":
+		f.state, f.breaker = "paused", true
 	}
 	return nil
 }
@@ -143,6 +187,18 @@ func (c *checking) sources(ctx context.Context, a *administration) error {
 			c.problem("source %s: that it is authoritative or not is not what the audit says", row.Name)
 		}
 		delete(a.sources, row.Name)
+		f := a.feeds[row.Name]
+		if f == nil {
+			f = &feedTrail{kind: "api", state: "active"}
+		}
+		switch {
+		case row.Kind != f.kind:
+			c.problem("source %s: its kind is not what the audit says", row.Name)
+		case row.State != f.state || row.Breaker != f.breaker:
+			c.problem("source %s: it is %s, and by the audit %s", row.Name, row.State, f.state)
+		case fmt.Sprint(row.MappingVersion) != f.mapping && (f.mapping != "" || row.MappingVersion > 1):
+			c.problem("source %s: its mapping is another version than the audit says", row.Name)
+		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(a.sources)) {
 		c.problem("source %s: the audit knows it, and it is missing", name)
@@ -197,7 +253,7 @@ func (c *checking) uploads(ctx context.Context, a *administration) error {
 			c.problem("upload %d: the text of its wrong rows was not removed when the audit says", u.ID)
 		case u.N != u.RowsDone || u.Last != u.RowsDone:
 			c.problem("upload %d: %d of its rows should have a state, and %d have one", u.ID, u.RowsDone, u.N)
-		case u.Issued != u.RowsIssued || u.Wrong != u.RowsWrong:
+		case u.Issued != u.RowsIssued || u.Wrong != u.RowsWrong || u.Empty != u.RowsEmpty:
 			c.problem("upload %d: its counters are not what its rows say", u.ID)
 		case u.ClearedAt == nil && u.Kept != u.Wrong:
 			c.problem("upload %d: the text of %d wrong rows is missing", u.ID, u.Wrong-u.Kept)

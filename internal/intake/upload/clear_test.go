@@ -105,11 +105,13 @@ func TestCheckSeesEveryColumnOfUploads(t *testing.T) {
 	free := map[string]bool{
 		"upload.actor": true, "upload.role": true, "upload.problem": true, "upload.encoding": true, "upload.date_order": true, "upload.columns": true,
 		"upload.filename": true, "upload.bytes_read": true, "upload.created_at": true, "upload.touched_at": true, "upload_row.reasons": true,
+		"upload.mapping_version": true, "upload.not_read": true, "upload.rows_read": true, "upload.hash": true, "upload_row.file_row": true, "upload_row.slot": true,
 		"upload_row.sealed": true, // does not open then; that it is there is checked
 	}
 	w.exec("ALTER TABLE upload ALTER id DROP IDENTITY")
 	w.exec("ALTER TABLE upload_row DROP CONSTRAINT upload_row_upload_id_fkey")
 	w.exec("ALTER TABLE upload_chunk DROP CONSTRAINT upload_chunk_upload_id_fkey")
+	w.exec("ALTER TABLE upload_trial DROP CONSTRAINT upload_trial_upload_id_fkey")
 	tampered := func(statement string) {
 		t.Helper()
 		tx, err := w.store.Pool().Begin(w.ctx)
@@ -140,7 +142,7 @@ func TestCheckSeesEveryColumnOfUploads(t *testing.T) {
 		w.exec("CREATE TABLE kept_" + table + " AS TABLE " + table)
 	}
 	restore := func() {
-		w.exec("TRUNCATE upload, upload_row, upload_trial")
+		w.exec("TRUNCATE upload, upload_row")
 		w.exec("INSERT INTO upload SELECT * FROM kept_upload")
 		w.exec("INSERT INTO upload_row SELECT * FROM kept_upload_row")
 	}
@@ -171,9 +173,9 @@ func TestCheckSeesEveryColumnOfUploads(t *testing.T) {
 		}
 	}
 	for _, statement := range []string{
-		"DELETE FROM upload WHERE id = 1", "DELETE FROM upload_row WHERE row = 3", "INSERT INTO upload_row SELECT upload_id, 9, state, certificate, reasons, sealed FROM upload_row WHERE row = 3",
+		"DELETE FROM upload WHERE id = 1", "DELETE FROM upload_row WHERE row = 3", "INSERT INTO upload_row (upload_id, row, state, certificate, reasons, sealed) SELECT upload_id, 9, state, certificate, reasons, sealed FROM upload_row WHERE row = 3",
 		"UPDATE upload_row SET sealed = NULL", "UPDATE upload_row SET sealed = '\\x00' WHERE state = 'wrong'",
-		"INSERT INTO upload SELECT 77, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, 0, 0, 0, created_at, touched_at FROM upload WHERE id = 1",
+		"INSERT INTO upload (id, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, rows_done, rows_issued, rows_wrong, created_at, touched_at) SELECT 77, source, actor, role, state, problem, format, encoding, date_order, columns, filename, bytes, bytes_read, 0, 0, 0, created_at, touched_at FROM upload WHERE id = 1",
 	} {
 		restore()
 		tampered(statement)

@@ -80,12 +80,13 @@ UPDATE upload SET cleared_at = @at::timestamptz WHERE id = @id AND cleared_at IS
 
 -- name: UploadCounts :many
 -- What was counted of each upload beside what its rows say, for the check.
-SELECT u.id, u.source, u.state, u.format, u.bytes, u.rows_done, u.rows_issued, u.rows_wrong, u.cleared_at,
-  r.n, r.last, r.issued, r.wrong, r.kept, r.lost
+SELECT u.id, u.source, u.state, u.format, u.bytes, u.rows_done, u.rows_issued, u.rows_wrong, u.rows_empty, u.cleared_at,
+  r.n, r.last, r.issued, r.wrong, r.empty, r.kept, r.lost
 FROM upload u CROSS JOIN LATERAL (
   SELECT count(*) AS n, coalesce(max(w.row), 0)::bigint AS last,
     count(*) FILTER (WHERE w.state IN ('issued', 'corrected', 'updated')) AS issued,
     count(*) FILTER (WHERE w.state = 'wrong') AS wrong,
+    count(*) FILTER (WHERE w.state = 'no-dose') AS empty,
     count(*) FILTER (WHERE w.state = 'wrong' AND w.sealed IS NOT NULL) AS kept,
     count(*) FILTER (WHERE w.certificate IS NOT NULL AND NOT EXISTS (
       SELECT 1 FROM certificate c WHERE c.bucket = ((get_byte(w.certificate, 0) << 2) | (get_byte(w.certificate, 1) >> 6)) AND c.id = w.certificate)) AS lost

@@ -407,12 +407,13 @@ func (q *Queries) UploadCleared(ctx context.Context, arg UploadClearedParams) (i
 }
 
 const uploadCounts = `-- name: UploadCounts :many
-SELECT u.id, u.source, u.state, u.format, u.bytes, u.rows_done, u.rows_issued, u.rows_wrong, u.cleared_at,
-  r.n, r.last, r.issued, r.wrong, r.kept, r.lost
+SELECT u.id, u.source, u.state, u.format, u.bytes, u.rows_done, u.rows_issued, u.rows_wrong, u.rows_empty, u.cleared_at,
+  r.n, r.last, r.issued, r.wrong, r.empty, r.kept, r.lost
 FROM upload u CROSS JOIN LATERAL (
   SELECT count(*) AS n, coalesce(max(w.row), 0)::bigint AS last,
     count(*) FILTER (WHERE w.state IN ('issued', 'corrected', 'updated')) AS issued,
     count(*) FILTER (WHERE w.state = 'wrong') AS wrong,
+    count(*) FILTER (WHERE w.state = 'no-dose') AS empty,
     count(*) FILTER (WHERE w.state = 'wrong' AND w.sealed IS NOT NULL) AS kept,
     count(*) FILTER (WHERE w.certificate IS NOT NULL AND NOT EXISTS (
       SELECT 1 FROM certificate c WHERE c.bucket = ((get_byte(w.certificate, 0) << 2) | (get_byte(w.certificate, 1) >> 6)) AND c.id = w.certificate)) AS lost
@@ -430,11 +431,13 @@ type UploadCountsRow struct {
 	RowsDone   int64
 	RowsIssued int64
 	RowsWrong  int64
+	RowsEmpty  int64
 	ClearedAt  *time.Time
 	N          int64
 	Last       int64
 	Issued     int64
 	Wrong      int64
+	Empty      int64
 	Kept       int64
 	Lost       int64
 }
@@ -458,11 +461,13 @@ func (q *Queries) UploadCounts(ctx context.Context) ([]UploadCountsRow, error) {
 			&i.RowsDone,
 			&i.RowsIssued,
 			&i.RowsWrong,
+			&i.RowsEmpty,
 			&i.ClearedAt,
 			&i.N,
 			&i.Last,
 			&i.Issued,
 			&i.Wrong,
+			&i.Empty,
 			&i.Kept,
 			&i.Lost,
 		); err != nil {
