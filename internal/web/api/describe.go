@@ -61,6 +61,8 @@ func describe(o *huma.OpenAPI) {
 	example("/sources", exampleSource)
 	example("/sources/{source}/pause", `{"reason": "maintenance on their side"}`)
 	example("/holds/decisions", `{"action": "retry", "source": "commcare", "class": "unmapped-code"}`)
+	example("/people/merges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "one identity card shown"}`)
+	example("/people/unmerges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "father and son"}`)
 	example("/holds/{item}/mapping", `{"value": "Comirnaty"}`)
 	example("/holds/{item}/edits", `{"field": "vaccination.lot", "value": "PF1", "reason": "as on the card"}`)
 	replaced := func(path, body string) {
