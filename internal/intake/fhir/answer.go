@@ -89,10 +89,10 @@ func (r Request) Doses() (out []string) {
 	return out
 }
 
-// ReadRequest finds out what a body is.
-func ReadRequest(body []byte, m *mapping.Mapping) Request {
+// ReadRequest finds out what an arrival asks for.
+func ReadRequest(a intake.Arrival, m *mapping.Mapping) Request {
 	var r Request
-	root, err := decode(body)
+	root, err := decode(a.Body)
 	if err != nil {
 		return r
 	}
@@ -100,7 +100,7 @@ func ReadRequest(body []byte, m *mapping.Mapping) Request {
 	if root.text("resourceType") == "Bundle" {
 		r.Kind, n = cmp.Or(root.text("type"), "batch"), len(root.list("entry"))
 	}
-	entries, err := parse(body)
+	entries, err := parse(a.Body, a.Hints)
 	if err != nil {
 		return r
 	}

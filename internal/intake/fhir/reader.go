@@ -18,6 +18,10 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
+// HintIfNoneExist is the header of a conditional create of one resource; the door
+// hands it on as a hint of the arrival.
+const HintIfNoneExist = "if-none-exist"
+
 // Limits of one body.
 const (
 	maxDepth   = 64
@@ -39,7 +43,7 @@ type Reader struct{}
 // read, and the sender hears of it ([ReadRequest]). Where nothing else stands in
 // the body, it is refused.
 func (Reader) Read(a intake.Arrival, m *mapping.Mapping) (intake.Reading, error) {
-	entries, err := parse(a.Body)
+	entries, err := parse(a.Body, a.Hints)
 	if err != nil {
 		return intake.Reading{}, err
 	}
@@ -90,12 +94,16 @@ type entry struct {
 func invalid(message string) error { return vaccination.Errorf(vaccination.Invalid, "%s", message) }
 
 // parse reads a body into its resources.
-func parse(body []byte) ([]entry, error) {
+func parse(body []byte, hints map[string]string) ([]entry, error) {
 	root, err := decode(body)
 	if err != nil {
 		return nil, err
 	}
-	out, err := unfold(entry{resource: root}, 0)
+	whole := entry{resource: root}
+	if criteria := hints[HintIfNoneExist]; criteria != "" {
+		whole.create, whole.id = true, named(criteria)
+	}
+	out, err := unfold(whole, 0)
 	if err == nil && len(out) > maxEntries {
 		err = invalid("a Bundle has at most 5000 entries")
 	}

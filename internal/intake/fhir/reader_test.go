@@ -261,8 +261,8 @@ func TestVersion(t *testing.T) {
 func TestReadRequest(t *testing.T) {
 	m := withCode(t, "urn:moh")
 	inner := `{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient","id":"p"}},{"resource":{"resourceType":"Immunization","id":"a","patient":{"reference":"Patient/p"}}},{"resource":{"resourceType":"Immunization","id":"b","patient":{"reference":"Patient/p"}}}]}`
-	r := ReadRequest([]byte(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient/1"}},{"resource":{"resourceType":"Parameters","parameter":[{"name":"response","resource":`+inner+`}]}},{},
-		{"resource":{"resourceType":"Immunization","id":"c","patient":{"reference":"Patient/p"}}}]}`), m)
+	r := ReadRequest(intake.Arrival{Body: []byte(`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Patient/1"}},{"resource":{"resourceType":"Parameters","parameter":[{"name":"response","resource":` + inner + `}]}},{},
+		{"resource":{"resourceType":"Immunization","id":"c","patient":{"reference":"Patient/p"}}}]}`)}, m)
 	var got []string
 	for _, e := range r.Entries {
 		line := strings.Join(e.Doses, ",")

@@ -19,7 +19,8 @@ import (
 )
 
 const (
-	maxBody = 16 << 20 // bytes of one request
+	maxBody     = 16 << 20 // bytes of one request
+	maxCriteria = 1000     // of a conditional create
 	// waiting is how long a sender waits to hear what became of its entries; what
 	// takes longer is stored and goes on.
 	waiting = 20 * time.Second
@@ -100,13 +101,17 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request) error {
 	if !json.Valid(body) {
 		return vaccination.Errorf(vaccination.Invalid, "the body is not JSON: only %s is read", contentType)
 	}
-	reference, err := h.Intake.Receive(r.Context(), src.Name, intake.Arrival{
-		Channel: intake.Push, ContentType: contentType, Body: body, Received: h.Now(),
-	})
+	a := intake.Arrival{Channel: intake.Push, ContentType: contentType, Body: body, Received: h.Now()}
+	if criteria := r.Header.Get("If-None-Exist"); len(criteria) > maxCriteria {
+		return vaccination.Errorf(vaccination.Invalid, "the header If-None-Exist is too long: identifier=SYSTEM|VALUE is enough")
+	} else if criteria != "" {
+		a.Hints = map[string]string{fhir.HintIfNoneExist: criteria}
+	}
+	reference, err := h.Intake.Receive(r.Context(), src.Name, a)
 	if err != nil {
 		return err
 	}
-	request := fhir.ReadRequest(body, src.Mapping)
+	request := fhir.ReadRequest(a, src.Mapping)
 	responses := h.responses(r.Context(), src.Name, reference, request)
 	if request.Kind == "" {
 		one := responses[0]

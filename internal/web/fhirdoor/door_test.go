@@ -48,7 +48,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func (w *world) ask(method, path, token, body string) (int, string) {
+func (w *world) ask(method, path, token, body string, header ...string) (int, string) {
 	w.t.Helper()
 	r, err := http.NewRequestWithContext(w.t.Context(), method, w.server.URL+path, strings.NewReader(body))
 	if err != nil {
@@ -56,6 +56,9 @@ func (w *world) ask(method, path, token, body string) (int, string) {
 	}
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
 	}
 	a, err := w.server.Client().Do(r)
 	if err != nil {
@@ -166,6 +169,14 @@ func TestConditionalCreate(t *testing.T) {
 			t.Errorf("%d: %q, want %q", i, got, want)
 		}
 		w.Pass(time.Minute)
+	}
+	// The same of one resource by itself, by a header.
+	alone := `{"resourceType":"Immunization","identifier":[{"system":"urn:ehr","value":"V1"}],"status":"completed","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"208"}]},"patient":{"identifier":{"system":"urn:moh","value":"P1"}},"occurrenceDateTime":"2021-06-01","lotNumber":"EX3","protocolApplied":[{"doseNumberPositiveInt":1}]}`
+	if status, answer := w.ask("POST", "/fhir/Immunization", w.token, alone, "If-None-Exist", "identifier=urn:ehr|V1"); status != http.StatusOK {
+		t.Errorf("a conditional create of what is there: %d %s", status, answer)
+	}
+	if status, answer := w.ask("POST", "/fhir/Immunization", w.token, alone); status != http.StatusCreated {
+		t.Errorf("a correction: %d %s", status, answer)
 	}
 }
 
