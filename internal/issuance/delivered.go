@@ -38,13 +38,18 @@ func (s *Service) Delivered(ctx context.Context, by access.Caller, after vaccina
 	if more = len(rows) > limit; more {
 		rows = rows[:limit]
 	}
-	people, err := s.peopleOf(ctx, rows)
-	if err != nil {
-		return nil, false, err
-	}
 	versions := make([]*version, len(rows))
 	for i, row := range rows {
 		versions[i] = &version{row: row}
+	}
+	if lifted, err := s.ended(ctx, versions); err != nil {
+		return nil, false, err
+	} else if lifted {
+		return s.Delivered(ctx, by, after, limit, purpose)
+	}
+	people, err := s.peopleOf(ctx, rows)
+	if err != nil {
+		return nil, false, err
 	}
 	if err := s.auditRead(ctx, by, purpose, versions...); err != nil {
 		return nil, false, err
@@ -157,13 +162,12 @@ func (s *Service) mine(ctx context.Context, by access.Caller) ([]*person, error)
 		people[i] = &person{row: row}
 		in.Buckets, in.People = append(in.Buckets, row.Bucket), append(in.People, row.ID)
 	}
-	certificates, err := s.Store.Read().CertificatesOfPeople(ctx, in)
+	versions, err := s.certificatesOf(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range certificates {
-		v := &version{row: c}
-		k := slices.IndexFunc(people, func(p *person) bool { return p.row.Bucket == c.Bucket && p.row.ID == c.PersonID })
+	for _, v := range versions {
+		k := slices.IndexFunc(people, func(p *person) bool { return p.row.Bucket == v.row.Bucket && p.row.ID == v.row.PersonID })
 		if k >= 0 && !v.status().Final() {
 			people[k].versions = append(people[k].versions, v)
 		}

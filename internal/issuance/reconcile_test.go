@@ -250,6 +250,12 @@ func TestOnHoldNothingIsIssuedChangedOrPublished(t *testing.T) {
 	if _, err := r.ByID(r.ctx, r.by, d.ids["stands"], "read"); err != nil {
 		t.Errorf("reading: %v", err)
 	}
+	// One whose suspension ended meanwhile is read too, as it was last known.
+	r.exec("INSERT INTO suspension (bucket, id, status_list, since, until) SELECT bucket, id, status_list, status_at, status_at + interval '1 minute' FROM certificate WHERE status = 1")
+	if one, err := r.ByID(r.ctx, r.by, d.ids["suspended before"], "read"); err != nil || one.Status != vaccination.StatusSuspended {
+		t.Errorf("reading what is suspended no more: %v", err)
+	}
+	r.exec("DELETE FROM suspension")
 	r.checked()
 }
 

@@ -77,6 +77,9 @@ func (s *Service) ended(ctx context.Context, versions []*version) (bool, error) 
 	if len(over) == 0 {
 		return false, nil
 	}
+	if hold, err := s.Hold(ctx); err != nil || hold != nil { // nothing is changed then, but read
+		return false, err
+	}
 	if err := s.lift(ctx, over); err != nil && !registry.IsRace(err) { // somebody else did
 		return false, err
 	}

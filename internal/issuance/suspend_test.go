@@ -1,6 +1,7 @@
 package issuance_test
 
 import (
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -82,6 +83,21 @@ func TestAnEndedSuspensionStandsInNobodysWay(t *testing.T) {
 		},
 		"page": func(w *world, id vaccination.CertificateID) error {
 			_, _, err := w.Page(w.ctx, w.by, id, "test")
+			return err
+		},
+		"what was delivered": func(w *world, _ vaccination.CertificateID) error {
+			records, _, err := w.Delivered(w.ctx, w.by, vaccination.CertificateID{}, 10, "test")
+			if err == nil && (len(records) != 1 || records[0].Status != vaccination.StatusValid) {
+				err = fmt.Errorf("delivered: %+v", records)
+			}
+			return err
+		},
+		"a person's own": func(w *world, _ vaccination.CertificateID) error {
+			me := access.Caller{Actor: "realm:person", Role: access.Recipient, Mobile: "8765550142"}
+			records, err := w.Mine(w.ctx, me, "test")
+			if err == nil && (len(records) != 1 || records[0].Status != vaccination.StatusValid) {
+				err = fmt.Errorf("one's own: %+v", records)
+			}
 			return err
 		},
 		"suspend it": func(w *world, id vaccination.CertificateID) error {
