@@ -36,7 +36,7 @@ func (c *fsckCmd) Run(s streams) error {
 		return err
 	}
 	defer h.close()
-	report, err := h.service.Check(s.ctx)
+	report, err := h.service.Check(s.ctx, h.intake().intake.NewCheck())
 	if err != nil {
 		return err
 	}

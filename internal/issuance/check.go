@@ -38,6 +38,26 @@ func (r *Report) problem(format string, args ...any) {
 // checkPage is how many rows are held in memory at once.
 const checkPage = 1000
 
+// Beside checks tables of other packages while [Service.Check] reads everything
+// else, in the same view of the database. What it finds it tells problem, by id,
+// never by content.
+type Beside interface {
+	// Entries is given the audit's entries about people, some at a time, each
+	// chain in its order.
+	Entries(ctx context.Context, q *query.Queries, entries []query.Audit, problem func(format string, args ...any)) error
+	// Certificates is given all certificates with their events, some at a time.
+	Certificates(ctx context.Context, q *query.Queries, page []Certified, problem func(format string, args ...any)) error
+	// End checks what is left.
+	End(ctx context.Context, q *query.Queries, problem func(format string, args ...any)) error
+}
+
+// Certified is a certificate that opens, and the event it was issued for.
+type Certified struct {
+	ID        vaccination.CertificateID
+	Programme string // as it was resolved
+	Event     vaccination.Event
+}
+
 // Check reads everything that is stored and says what does not agree: every
 // certificate opens, both its signatures verify, it says what its row says, its
 // versions form one line with one end, its person is found by what is known of
@@ -50,10 +70,10 @@ const checkPage = 1000
 //
 // It answers for the database alone. Somebody who can write every table can make
 // a chain anew; the heads of chains kept elsewhere would show it.
-func (s *Service) Check(ctx context.Context) (*Report, error) {
+func (s *Service) Check(ctx context.Context, beside ...Beside) (*Report, error) {
 	r := &Report{ByStatus: map[string]int{}}
 	err := s.Store.Snapshot(ctx, func(q *query.Queries) error {
-		c := &checking{Service: s, Report: r, q: q, keys: trust.New(&trust.Bundle{Issuers: []trust.Issuer{s.Keys.Issuer()}})}
+		c := &checking{Service: s, Report: r, q: q, beside: beside, keys: trust.New(&trust.Bundle{Issuers: []trust.Issuer{s.Keys.Issuer()}})}
 		return c.all(ctx)
 	})
 	if err != nil {
@@ -66,8 +86,9 @@ func (s *Service) Check(ctx context.Context) (*Report, error) {
 type checking struct {
 	*Service
 	*Report
-	q    *query.Queries
-	keys *trust.List
+	q      *query.Queries
+	keys   *trust.List
+	beside []Beside
 }
 
 func (c *checking) all(ctx context.Context) error {
@@ -105,6 +126,11 @@ func (c *checking) all(ctx context.Context) error {
 	}
 	if err := c.administration(ctx); err != nil {
 		return err
+	}
+	for _, b := range c.beside {
+		if err := b.End(ctx, c.q, c.problem); err != nil {
+			return err
+		}
 	}
 	return c.lists(ctx)
 }
@@ -223,13 +249,13 @@ func (c *checking) page(ctx context.Context, rows []query.CertificatesAfterRow) 
 		k := key{i.Bucket, i.PersonID}
 		indexes[k] = append(indexes[k], i.Value)
 	}
-	faults := make([][]error, len(rows))
+	faults, events := make([][]error, len(rows)), make([]vaccination.Event, len(rows))
 	var work errgroup.Group
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for i, row := range rows {
 		work.Go(func() error {
 			p := &person{row: row.Person}
-			faults[i] = append(faults[i], c.certificate(p, row.Certificate))
+			faults[i] = append(faults[i], c.certificate(p, row.Certificate, &events[i]))
 			if i == 0 || rows[i-1].Person.ID != row.Person.ID {
 				faults[i] = append(faults[i], c.person(p, indexes[key{row.Person.Bucket, row.Person.ID}]))
 			}
@@ -237,5 +263,19 @@ func (c *checking) page(ctx context.Context, rows []query.CertificatesAfterRow) 
 			return nil
 		})
 	}
-	return faults, work.Wait()
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	var page []Certified
+	for i, row := range rows {
+		if events[i].EnrolmentCode != "" {
+			page = append(page, Certified{vaccination.CertificateID(row.Certificate.ID), row.Certificate.Programme, events[i]})
+		}
+	}
+	for _, b := range c.beside {
+		if err := b.Certificates(ctx, c.q, page, c.problem); err != nil {
+			return nil, err
+		}
+	}
+	return faults, nil
 }

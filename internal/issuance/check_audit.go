@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -134,6 +135,13 @@ func (c *checking) chain(ctx context.Context, chain int16, follow func(query.Aud
 			hash = e.Hash
 			if err := follow(e); err != nil {
 				c.problem("audit chain %d: entry %d: %v", chain, e.Seq, err)
+			}
+		}
+		if chain != registry.AdminChain {
+			for _, b := range c.beside {
+				if err := b.Entries(ctx, c.q, entries, c.problem); err != nil {
+					return err
+				}
 			}
 		}
 		if len(entries) < checkPage {

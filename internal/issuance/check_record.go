@@ -16,8 +16,9 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// certificate opens one certificate and compares what it says with its row.
-func (c *checking) certificate(p *person, row query.Certificate) error {
+// certificate opens one certificate, compares what it says with its row, and
+// sets the event it was issued for.
+func (c *checking) certificate(p *person, row query.Certificate, event *vaccination.Event) error {
 	id := vaccination.CertificateID(row.ID)
 	parts, err := c.open(p, &version{row: row})
 	if err != nil {
@@ -41,8 +42,7 @@ func (c *checking) certificate(p *person, row query.Certificate) error {
 	if err != nil {
 		return err
 	}
-	var event vaccination.Event
-	if err := json.Unmarshal(parts.event, &event); err != nil {
+	if err := json.Unmarshal(parts.event, event); err != nil {
 		return errors.New("its event cannot be read")
 	}
 	said := document.Certificate()
@@ -57,7 +57,7 @@ func (c *checking) certificate(p *person, row query.Certificate) error {
 		return errors.New("what was signed was issued at another time")
 	case !bytes.Equal(c.codeIndex(event.EnrolmentCode), p.row.CodeIndex):
 		return errors.New("its event is of another person")
-	case len(row.Content)%hashSize != 0 || !bytes.HasPrefix(row.Content, c.contentHash(written(event))):
+	case len(row.Content)%hashSize != 0 || !bytes.HasPrefix(row.Content, c.contentHash(written(*event))):
 		return errors.New("its event is not the one it is known by")
 	}
 	for _, entry := range document.Status() {

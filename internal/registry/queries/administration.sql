@@ -14,7 +14,7 @@ INSERT INTO source (name, programme, created_at) VALUES ($1, $2, $3) ON CONFLICT
 SELECT programme, authoritative FROM source WHERE name = $1;
 
 -- name: Sources :many
-SELECT name, authoritative, created_at FROM source ORDER BY name;
+SELECT name, authoritative, created_at, kind, state, mapping_version, breaker FROM source ORDER BY name;
 
 -- name: SetAuthoritative :execrows
 -- Nothing is changed where it is so already.

@@ -234,13 +234,17 @@ func (q *Queries) SourceByName(ctx context.Context, name string) (SourceByNameRo
 }
 
 const sources = `-- name: Sources :many
-SELECT name, authoritative, created_at FROM source ORDER BY name
+SELECT name, authoritative, created_at, kind, state, mapping_version, breaker FROM source ORDER BY name
 `
 
 type SourcesRow struct {
-	Name          string
-	Authoritative bool
-	CreatedAt     time.Time
+	Name           string
+	Authoritative  bool
+	CreatedAt      time.Time
+	Kind           string
+	State          string
+	MappingVersion int32
+	Breaker        bool
 }
 
 func (q *Queries) Sources(ctx context.Context) ([]SourcesRow, error) {
@@ -252,7 +256,15 @@ func (q *Queries) Sources(ctx context.Context) ([]SourcesRow, error) {
 	var items []SourcesRow
 	for rows.Next() {
 		var i SourcesRow
-		if err := rows.Scan(&i.Name, &i.Authoritative, &i.CreatedAt); err != nil {
+		if err := rows.Scan(
+			&i.Name,
+			&i.Authoritative,
+			&i.CreatedAt,
+			&i.Kind,
+			&i.State,
+			&i.MappingVersion,
+			&i.Breaker,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
