@@ -56,6 +56,11 @@ func (s *Service) Start(ctx context.Context, a Ask) (Answer, error) {
 	case len(records) == 0:
 		return Answer{Outcome: NobodyFound}, nil
 	case len(records) > 1:
+		for _, r := range records {
+			if err := s.asked(ctx, r, Ambiguous); err != nil {
+				return Answer{}, err
+			}
+		}
 		reference, err := s.hand(ctx, records)
 		return Answer{Outcome: Ambiguous, Reference: reference}, err
 	}
@@ -94,13 +99,18 @@ func (s *Service) challenge(ctx context.Context, a Ask, id profile.Identity, r r
 	phone := s.phone(r)
 	factor, right := s.factor(r, id)
 	switch {
-	case len(r.doses) == 0 && r.partial, factor != profile.FactorNone && len(right) == 0:
+	case len(r.doses) == 0 && r.partial:
+		if err := s.asked(ctx, r, Incomplete); err != nil {
+			return Answer{}, err
+		}
 		reference, err := s.hand(ctx, []record{r})
 		return Answer{Outcome: Incomplete, Reference: reference}, err
 	case len(r.doses) == 0:
 		return Answer{Outcome: NobodyFound}, nil // nothing to certify
 	case phone == "":
-		return Answer{Outcome: NoNumber}, nil
+		return Answer{Outcome: NoNumber}, s.asked(ctx, r, NoNumber)
+	case factor != profile.FactorNone && len(right) == 0:
+		return Answer{Outcome: NoFactor}, s.asked(ctx, r, NoFactor)
 	}
 	code, err := s.code()
 	if err != nil {
@@ -117,12 +127,19 @@ func (s *Service) challenge(ctx context.Context, a Ask, id profile.Identity, r r
 	now := s.Now().UTC()
 	expires := now.Add(codeLife)
 	err = s.Store.Tx(ctx, func(q *query.Queries) error {
-		count, err := q.CountOnDemandSend(ctx, query.CountOnDemandSendParams{Bucket: c.bucket, Record: c.record, At: now, Since: now.Add(-sendTime)})
+		count, err := q.LockOnDemandRecord(ctx, query.LockOnDemandRecordParams{Bucket: c.bucket, Record: c.record})
 		if err != nil {
 			return err
 		}
-		if count.Sends > sendMost || count.Tries >= recordMost && count.TriesAt.After(now.Add(-recordTime)) {
-			return errTried()
+		free := count.SendsAt.Add(pause(count.Sends, sendFree, sendPause))
+		if tries := count.TriesAt.Add(pause(count.Tries, triesFree, triesPause)); tries.After(free) {
+			free = tries
+		}
+		if free.After(now) {
+			return errTried(free.Sub(now))
+		}
+		if err := q.CountOnDemandSend(ctx, query.CountOnDemandSendParams{Bucket: c.bucket, Record: c.record, At: now, Since: now.Add(-quiet)}); err != nil {
+			return err
 		}
 		if err := q.ForgetOnDemand(ctx, now); err != nil {
 			return err
@@ -228,6 +245,11 @@ func (s *Service) audit(ctx context.Context, q *query.Queries, c *challenge, act
 	return registry.Audit(ctx, q, s.Now().UTC(), caller().Actor, registry.Entry{Chain: registry.GroupOf(c.bucket), Act: act, Detail: detail})
 }
 
+// asked records that somebody who proved nothing was told something of a record.
+func (s *Service) asked(ctx context.Context, r record, told Outcome) error {
+	return s.audit(ctx, s.Store.Read(), s.newChallenge(r.code), "on-demand.asked", r.source+" "+string(told))
+}
+
 // Prove takes a code and what goes with it, and returns the certificates. A wrong
 // one is [vaccination.Forbidden] and says how many tries are left; it does
 // not say what was wrong. What has ended is [vaccination.NotFound].
@@ -251,7 +273,6 @@ func (s *Service) Prove(ctx context.Context, name, code, factor string) (Given, 
 func (s *Service) try(ctx context.Context, c *challenge, code, factor string) (pending, error) {
 	now := s.Now().UTC()
 	var row query.TryOnDemandChallengeRow
-	var total int32
 	err := s.Store.Tx(ctx, func(q *query.Queries) (err error) {
 		row, err = q.TryOnDemandChallenge(ctx, query.TryOnDemandChallengeParams{Bucket: c.bucket, ID: s.key(c), MaxTries: codeTries, At: now})
 		if registry.IsNone(err) {
@@ -260,14 +281,10 @@ func (s *Service) try(ctx context.Context, c *challenge, code, factor string) (p
 		if err != nil {
 			return err
 		}
-		total, err = q.CountOnDemandTry(ctx, query.CountOnDemandTryParams{Bucket: c.bucket, Record: row.Record, At: now, Since: now.Add(-recordTime)})
-		return err
+		return q.CountOnDemandTry(ctx, query.CountOnDemandTryParams{Bucket: c.bucket, Record: row.Record, At: now, Since: now.Add(-quiet)})
 	})
 	if err != nil {
 		return pending{}, err
-	}
-	if total > recordMost {
-		return pending{}, errTried()
 	}
 	p, err := s.unseal(c, row.Sealed)
 	if err != nil {
@@ -291,7 +308,7 @@ func (s *Service) try(ctx context.Context, c *challenge, code, factor string) (p
 		if n != 1 {
 			return errEnded()
 		}
-		if err := q.ClearOnDemandTries(ctx, query.ClearOnDemandTriesParams{Bucket: c.bucket, Record: row.Record}); err != nil {
+		if err := q.ClearOnDemandRecord(ctx, query.ClearOnDemandRecordParams{Bucket: c.bucket, Record: row.Record}); err != nil {
 			return err
 		}
 		return s.audit(ctx, q, c, "on-demand.proven", p.Source)

@@ -14,6 +14,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"math"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
@@ -78,18 +79,32 @@ func New(o Options) *Service { return &Service{Options: o} }
 // demonstration.
 func (s *Service) Open() bool { return s != nil && (s.Sender != nil || s.Demo) }
 
-// The bounds of codes and tries. Tries count per record, whoever asks from
-// wherever, so that nobody gets more by asking anew.
+// The bounds of codes and tries. They count per record, whoever asks from
+// wherever, so that nobody gets more by asking anew. A stranger who types
+// somebody's number must not keep them out for long: what comes too often is
+// answered by a pause that grows, never by a lock, and one right code clears the
+// counts. A code that is out keeps its tries meanwhile. In the long run a record
+// has 30 tries and 12 codes a day; a code has a million values.
 const (
 	codeLife   = 5 * time.Minute
 	codeTries  = 5
-	recordTime = 24 * time.Hour
-	recordMost = 10 // tries that fail, in recordTime
-	sendTime   = time.Hour
-	sendMost   = 5                // codes for one record, in sendTime
+	triesFree  = 10 // tries that fail before there is a pause
+	triesPause = 4 * time.Hour
+	sendFree   = 3 // codes before there is a pause
+	sendPause  = 2 * time.Hour
+	firstPause = 15 * time.Minute // it doubles with every five more, up to the longest
+	quiet      = 24 * time.Hour   // after which counts begin anew
 	provenLife = 15 * time.Minute // how long certificates may be fetched with a proven challenge
 	findTime   = 10 * time.Second
 )
+
+// pause is how long after the last of n acts the next may follow.
+func pause(n, free int32, longest time.Duration) time.Duration {
+	if n < free {
+		return 0
+	}
+	return min(longest, firstPause<<min((n-free)/5, 10))
+}
 
 // Outcome says what came of a question.
 type Outcome string
@@ -101,13 +116,14 @@ const (
 	Ambiguous   Outcome = "ambiguous"   // several records have it; a person looks at them
 	NoNumber    Outcome = "no-number"   // the record has no number to send a code to
 	Incomplete  Outcome = "incomplete"  // the record lacks what a certificate needs; a person looks at it
+	NoFactor    Outcome = "no-factor"   // the record knows nothing that could be asked beside the code
 	Unreachable Outcome = "unreachable" // the source cannot be asked, and we have no copy
 )
 
 // Answer is what somebody who asked is told. Nothing in it is the record's but
 // the end of the telephone number.
 type Answer struct {
-	Outcome   Outcome   `json:"outcome" enum:"code-sent,not-found,ambiguous,no-number,incomplete,unreachable"`
+	Outcome   Outcome   `json:"outcome" enum:"code-sent,not-found,ambiguous,no-number,no-factor,incomplete,unreachable"`
 	Challenge string    `json:"challenge,omitempty" doc:"to be given back with the code; keep it to yourself"`
 	Phone     string    `json:"phone,omitempty" doc:"the last digits of the number the code went to"`
 	Factor    string    `json:"factor,omitempty" enum:"birth-date,dose-date,lot,none" doc:"what to give beside the code"`
@@ -139,6 +155,6 @@ func errClosed() error {
 	return vaccination.Errorf(vaccination.Unavailable, "certificates on demand are not switched on here: no way to send codes is set up")
 }
 
-func errTried() error {
-	return vaccination.Errorf(vaccination.TooMany, "too many codes were asked for or tried for this record: try again tomorrow, or go to the place where you were vaccinated")
+func errTried(wait time.Duration) error {
+	return vaccination.Errorf(vaccination.TooMany, "too many codes were asked for or tried for this record: try again in %d minutes, or go to the place where you were vaccinated", int(math.Ceil(wait.Minutes())))
 }

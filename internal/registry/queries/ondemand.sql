@@ -4,15 +4,16 @@ DELETE FROM on_demand_challenge c USING (
   SELECT o.bucket, o.id FROM on_demand_challenge o WHERE o.expires_at < @before::timestamptz ORDER BY o.expires_at LIMIT 100) AS k
 WHERE c.bucket = k.bucket AND c.id = k.id;
 
--- name: CountOnDemandSend :one
--- Counts one more code for a record, and locks it until the transaction ends.
--- Counts begin anew when their time is over.
-INSERT INTO on_demand_record AS r (bucket, record, sends, sends_at)
-VALUES (@bucket, @record, 1, @at::timestamptz)
-ON CONFLICT (bucket, record) DO UPDATE SET
-  sends = CASE WHEN r.sends_at < @since::timestamptz THEN 1 ELSE r.sends + 1 END,
-  sends_at = CASE WHEN r.sends_at < @since::timestamptz THEN @at::timestamptz ELSE r.sends_at END
-RETURNING sends, tries, tries_at;
+-- name: LockOnDemandRecord :one
+-- The counts of a record, locked until the transaction ends.
+INSERT INTO on_demand_record AS r (bucket, record) VALUES (@bucket, @record)
+ON CONFLICT (bucket, record) DO UPDATE SET bucket = r.bucket
+RETURNING sends, sends_at, tries, tries_at;
+
+-- name: CountOnDemandSend :exec
+-- Counts one more code for a record; the count begins anew after a quiet time.
+UPDATE on_demand_record SET sends = CASE WHEN sends_at < @since::timestamptz THEN 1 ELSE sends + 1 END, sends_at = @at::timestamptz
+WHERE bucket = @bucket AND record = @record;
 
 -- name: EndOnDemandChallenges :exec
 -- A new code ends the ones before it.
@@ -27,22 +28,22 @@ UPDATE on_demand_challenge SET tries = tries + 1
 WHERE bucket = @bucket AND id = @id AND proven_at IS NULL AND tries < @max_tries::smallint AND expires_at > @at::timestamptz
 RETURNING record, code, sealed, tries;
 
--- name: CountOnDemandTry :one
--- Counts one more try for a record.
+-- name: CountOnDemandTry :exec
+-- Counts one more try for a record; the count begins anew after a quiet time.
 INSERT INTO on_demand_record AS r (bucket, record, tries, tries_at)
 VALUES (@bucket, @record, 1, @at::timestamptz)
 ON CONFLICT (bucket, record) DO UPDATE SET
   tries = CASE WHEN r.tries_at < @since::timestamptz THEN 1 ELSE r.tries + 1 END,
-  tries_at = CASE WHEN r.tries_at < @since::timestamptz THEN @at::timestamptz ELSE r.tries_at END
-RETURNING tries;
+  tries_at = @at::timestamptz;
 
 -- name: ProveOnDemandChallenge :execrows
 -- Consumes a challenge, once.
 UPDATE on_demand_challenge SET proven_at = @at::timestamptz, expires_at = @until::timestamptz
 WHERE bucket = @bucket AND id = @id AND proven_at IS NULL;
 
--- name: ClearOnDemandTries :exec
-UPDATE on_demand_record SET tries = 0 WHERE bucket = $1 AND record = $2;
+-- name: ClearOnDemandRecord :exec
+-- Whose record it is has proven it: what others tried does not count any more.
+UPDATE on_demand_record SET tries = 0, sends = 0 WHERE bucket = $1 AND record = $2;
 
 -- name: ProvenOnDemandChallenge :one
 -- What somebody who gave the code may have for a while.

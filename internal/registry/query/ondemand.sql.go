@@ -10,63 +10,50 @@ import (
 	"time"
 )
 
-const clearOnDemandTries = `-- name: ClearOnDemandTries :exec
-UPDATE on_demand_record SET tries = 0 WHERE bucket = $1 AND record = $2
+const clearOnDemandRecord = `-- name: ClearOnDemandRecord :exec
+UPDATE on_demand_record SET tries = 0, sends = 0 WHERE bucket = $1 AND record = $2
 `
 
-type ClearOnDemandTriesParams struct {
+type ClearOnDemandRecordParams struct {
 	Bucket int16
 	Record []byte
 }
 
-func (q *Queries) ClearOnDemandTries(ctx context.Context, arg ClearOnDemandTriesParams) error {
-	_, err := q.db.Exec(ctx, clearOnDemandTries, arg.Bucket, arg.Record)
+// Whose record it is has proven it: what others tried does not count any more.
+func (q *Queries) ClearOnDemandRecord(ctx context.Context, arg ClearOnDemandRecordParams) error {
+	_, err := q.db.Exec(ctx, clearOnDemandRecord, arg.Bucket, arg.Record)
 	return err
 }
 
-const countOnDemandSend = `-- name: CountOnDemandSend :one
-INSERT INTO on_demand_record AS r (bucket, record, sends, sends_at)
-VALUES ($1, $2, 1, $3::timestamptz)
-ON CONFLICT (bucket, record) DO UPDATE SET
-  sends = CASE WHEN r.sends_at < $4::timestamptz THEN 1 ELSE r.sends + 1 END,
-  sends_at = CASE WHEN r.sends_at < $4::timestamptz THEN $3::timestamptz ELSE r.sends_at END
-RETURNING sends, tries, tries_at
+const countOnDemandSend = `-- name: CountOnDemandSend :exec
+UPDATE on_demand_record SET sends = CASE WHEN sends_at < $1::timestamptz THEN 1 ELSE sends + 1 END, sends_at = $2::timestamptz
+WHERE bucket = $3 AND record = $4
 `
 
 type CountOnDemandSendParams struct {
+	Since  time.Time
+	At     time.Time
 	Bucket int16
 	Record []byte
-	At     time.Time
-	Since  time.Time
 }
 
-type CountOnDemandSendRow struct {
-	Sends   int32
-	Tries   int32
-	TriesAt time.Time
-}
-
-// Counts one more code for a record, and locks it until the transaction ends.
-// Counts begin anew when their time is over.
-func (q *Queries) CountOnDemandSend(ctx context.Context, arg CountOnDemandSendParams) (CountOnDemandSendRow, error) {
-	row := q.db.QueryRow(ctx, countOnDemandSend,
+// Counts one more code for a record; the count begins anew after a quiet time.
+func (q *Queries) CountOnDemandSend(ctx context.Context, arg CountOnDemandSendParams) error {
+	_, err := q.db.Exec(ctx, countOnDemandSend,
+		arg.Since,
+		arg.At,
 		arg.Bucket,
 		arg.Record,
-		arg.At,
-		arg.Since,
 	)
-	var i CountOnDemandSendRow
-	err := row.Scan(&i.Sends, &i.Tries, &i.TriesAt)
-	return i, err
+	return err
 }
 
-const countOnDemandTry = `-- name: CountOnDemandTry :one
+const countOnDemandTry = `-- name: CountOnDemandTry :exec
 INSERT INTO on_demand_record AS r (bucket, record, tries, tries_at)
 VALUES ($1, $2, 1, $3::timestamptz)
 ON CONFLICT (bucket, record) DO UPDATE SET
   tries = CASE WHEN r.tries_at < $4::timestamptz THEN 1 ELSE r.tries + 1 END,
-  tries_at = CASE WHEN r.tries_at < $4::timestamptz THEN $3::timestamptz ELSE r.tries_at END
-RETURNING tries
+  tries_at = $3::timestamptz
 `
 
 type CountOnDemandTryParams struct {
@@ -76,17 +63,15 @@ type CountOnDemandTryParams struct {
 	Since  time.Time
 }
 
-// Counts one more try for a record.
-func (q *Queries) CountOnDemandTry(ctx context.Context, arg CountOnDemandTryParams) (int32, error) {
-	row := q.db.QueryRow(ctx, countOnDemandTry,
+// Counts one more try for a record; the count begins anew after a quiet time.
+func (q *Queries) CountOnDemandTry(ctx context.Context, arg CountOnDemandTryParams) error {
+	_, err := q.db.Exec(ctx, countOnDemandTry,
 		arg.Bucket,
 		arg.Record,
 		arg.At,
 		arg.Since,
 	)
-	var tries int32
-	err := row.Scan(&tries)
-	return tries, err
+	return err
 }
 
 const endOnDemandChallenges = `-- name: EndOnDemandChallenges :exec
@@ -155,6 +140,37 @@ type KeepOnDemandResultParams struct {
 func (q *Queries) KeepOnDemandResult(ctx context.Context, arg KeepOnDemandResultParams) error {
 	_, err := q.db.Exec(ctx, keepOnDemandResult, arg.Bucket, arg.ID, arg.Sealed)
 	return err
+}
+
+const lockOnDemandRecord = `-- name: LockOnDemandRecord :one
+INSERT INTO on_demand_record AS r (bucket, record) VALUES ($1, $2)
+ON CONFLICT (bucket, record) DO UPDATE SET bucket = r.bucket
+RETURNING sends, sends_at, tries, tries_at
+`
+
+type LockOnDemandRecordParams struct {
+	Bucket int16
+	Record []byte
+}
+
+type LockOnDemandRecordRow struct {
+	Sends   int32
+	SendsAt time.Time
+	Tries   int32
+	TriesAt time.Time
+}
+
+// The counts of a record, locked until the transaction ends.
+func (q *Queries) LockOnDemandRecord(ctx context.Context, arg LockOnDemandRecordParams) (LockOnDemandRecordRow, error) {
+	row := q.db.QueryRow(ctx, lockOnDemandRecord, arg.Bucket, arg.Record)
+	var i LockOnDemandRecordRow
+	err := row.Scan(
+		&i.Sends,
+		&i.SendsAt,
+		&i.Tries,
+		&i.TriesAt,
+	)
+	return i, err
 }
 
 const proveOnDemandChallenge = `-- name: ProveOnDemandChallenge :execrows
