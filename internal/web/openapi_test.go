@@ -56,7 +56,7 @@ func TestTheDescription(t *testing.T) {
 			if op.Summary == "" || op.OperationID == "" {
 				t.Errorf("%s says nothing of itself", name)
 			}
-			private := op.OperationID != "verify"
+			private := op.OperationID != "verify" && !strings.Contains(path, "/on-demand")
 			if (len(op.Security) == 1) != private {
 				t.Errorf("%s: security %v", name, op.Security)
 			}
@@ -91,7 +91,9 @@ func TestTheDescription(t *testing.T) {
 		}
 	}
 	for _, pattern := range w.patterns {
-		if strings.Contains(pattern, " /api/v1/") && !slices.Contains(described, pattern) {
+		// Bodies of other systems are described by those: docs/sources-commcare.md.
+		theirs := strings.Contains(pattern, " /api/v1/intake/") || strings.HasSuffix(pattern, " /api/v1/token")
+		if strings.Contains(pattern, " /api/v1/") && !theirs && !slices.Contains(described, pattern) {
 			t.Errorf("%s is not described", pattern)
 		}
 	}

@@ -58,6 +58,8 @@ func describe(o *huma.OpenAPI) {
 	example("/certificates/{id}/suspension", `{"reason": "being looked into", "until": "2031-01-31T12:00:00Z"}`)
 	example("/certificates/{id}/suspension/lift", `{"reason": "all is well"}`)
 	example("/certificates/{id}/reissue", `{"reason": "revoked by mistake"}`)
+	example("/on-demand", `{"kind": "national-id", "number": "871120015V", "language": "si"}`)
+	example("/on-demand/{challenge}", `{"code": "123456"}`)
 	example("/sources", exampleSource)
 	example("/sources/{source}/pause", `{"reason": "maintenance on their side"}`)
 	example("/holds/decisions", `{"action": "retry", "source": "commcare", "class": "unmapped-code"}`)
