@@ -304,18 +304,21 @@ type Standing struct {
 	Certificate vaccination.CertificateID
 	Source      string
 	Dose        vaccination.Dose // as its source said it
-	Own         bool             // of the one who is asked for
 }
 
 // Standing returns, for each person, the certificates that stand of one dose of
-// theirs and of whoever they are one with. A nil person has none.
-func (s *Service) Standing(ctx context.Context, people []*Known, events []vaccination.Event) ([][]Standing, error) {
+// whoever they are one with, without their own where events[i] is issued under
+// their code (own). A nil person has none.
+func (s *Service) Standing(ctx context.Context, people []*Known, own []bool, events []vaccination.Event) ([][]Standing, error) {
 	var in query.StandingDosesParams
 	for i, k := range people {
 		if k == nil {
 			continue
 		}
 		for _, ref := range k.group {
+			if own[i] && ref == k.ref {
+				continue // issuing knows: a correction, or a conflict
+			}
 			in.Buckets, in.People = append(in.Buckets, ref.bucket), append(in.People, ref.id)
 			in.Programmes, in.Doses = append(in.Programmes, events[i].Programme), append(in.Doses, int16(events[i].Vaccination.Number))
 		}
@@ -346,8 +349,8 @@ func (s *Service) Standing(ctx context.Context, people []*Known, events []vaccin
 		}
 		for j, r := range rows {
 			ref := personKey{r.Bucket, r.PersonID}
-			if r.Programme == events[i].Programme && int(r.Dose) == events[i].Vaccination.Number && slices.Contains(k.group, ref) {
-				out[i] = append(out[i], Standing{vaccination.CertificateID(r.ID), r.Source, said[j].Vaccination, ref == k.ref})
+			if r.Programme == events[i].Programme && int(r.Dose) == events[i].Vaccination.Number && slices.Contains(k.group, ref) && !(own[i] && ref == k.ref) {
+				out[i] = append(out[i], Standing{vaccination.CertificateID(r.ID), r.Source, said[j].Vaccination})
 			}
 		}
 	}

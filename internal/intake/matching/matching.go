@@ -169,11 +169,11 @@ func advice(differs []string, exact bool) []vaccination.Fault {
 // doses settles what is a dose that is certified already for whoever a person is
 // one with.
 func (m Matcher) doses(ctx context.Context, looks []issuance.Look, out []intake.Match, who []*issuance.Known) error {
-	events := make([]vaccination.Event, len(looks))
+	events, own := make([]vaccination.Event, len(looks)), make([]bool, len(looks))
 	for i := range looks {
-		events[i] = looks[i].Event
+		events[i], own[i] = looks[i].Event, looks[i].Person != nil
 	}
-	standing, err := m.Issuance.Standing(ctx, who, events)
+	standing, err := m.Issuance.Standing(ctx, who, own, events)
 	if err != nil {
 		return err
 	}
@@ -193,9 +193,7 @@ func (m Matcher) doses(ctx context.Context, looks []issuance.Look, out []intake.
 		}
 		root[e.EnrolmentCode] = code
 		for _, s := range standing[i] {
-			if looks[i].Person == nil || !s.Own { // its own is a correction or a conflict: issuing knows
-				settle(&out[i], e.Vaccination, s.Dose, intake.Candidate{Certificate: s.Certificate})
-			}
+			settle(&out[i], e.Vaccination, s.Dose, intake.Candidate{Certificate: s.Certificate})
 		}
 		key := dose{code, e.Programme, e.Vaccination.Number}
 		if first, again := before[key]; !again {
