@@ -21,6 +21,9 @@ const (
 	workers = maxAlone
 	// look is how often the keeper looks for what was left.
 	look = 5 * time.Second
+	// share is how many batches a job settles of one source before it lets the
+	// others have their turn.
+	share = 2
 	// attempts bounds how often a batch is put together again after somebody
 	// else changed what it was made of.
 	attempts = 10
@@ -94,11 +97,29 @@ type worker struct {
 // Timeout is none: much may wait.
 func (*worker) Timeout(*river.Job[processSource]) time.Duration { return -1 }
 
-// Work settles what waits. What fails is tried again by the keeper, which also
-// sees what a killed program left.
+// Work settles some of what waits, and goes to the end of the queue with the
+// rest, so that a source with much to settle keeps no other one waiting. What
+// fails is tried again by the keeper, which also sees what a killed program left.
 func (w *worker) Work(ctx context.Context, job *river.Job[processSource]) error {
-	w.s.drain(ctx, job.Args.Source)
-	return nil
+	source := job.Args.Source
+	if !errors.Is(w.s.drain(ctx, source, w.s.processShare), errMore) {
+		return nil
+	}
+	return w.s.Store.TxRaw(ctx, func(tx pgx.Tx, _ *query.Queries) error { return w.s.later(ctx, tx, source) })
+}
+
+// errMore says that a source has more than was settled.
+var errMore = errors.New("intake: more waits")
+
+// processShare is Process for a few batches alone.
+func (s *Service) processShare(ctx context.Context, source string) error {
+	for range share {
+		n, err := s.settleSome(ctx, source)
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+	return errMore
 }
 
 // drains are the sources that this process settles just now; true says that more
@@ -134,12 +155,14 @@ func (d *drains) run(source string, work func() error) error {
 	}
 }
 
-// drain settles what waits of a source, unless this process does so already.
-func (s *Service) drain(ctx context.Context, source string) {
-	err := s.drains.run(source, func() error { return s.Process(ctx, source) })
-	if err != nil && !errors.Is(err, ErrStopped) && ctx.Err() == nil {
+// drain settles what waits of a source by work, unless this process does so
+// already.
+func (s *Service) drain(ctx context.Context, source string, work func(context.Context, string) error) error {
+	err := s.drains.run(source, func() error { return work(ctx, source) })
+	if err != nil && !errors.Is(err, ErrStopped) && !errors.Is(err, errMore) && ctx.Err() == nil {
 		s.Log.Warn("deliveries of a source wait to be tried again", slog.String("source", source), slog.String("error", err.Error()))
 	}
+	return err
 }
 
 // Work is what the queue is to run for s.
@@ -187,7 +210,7 @@ func (s *Service) takeUp(ctx context.Context) error {
 		return err
 	}
 	for _, name := range names {
-		s.keeping.Go(func() { s.drain(ctx, name) })
+		s.keeping.Go(func() { _ = s.drain(ctx, name, s.Process) }) // it is logged, and tried again
 	}
 	return s.askAgain(ctx)
 }
