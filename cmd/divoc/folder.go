@@ -142,6 +142,10 @@ func (d *drop) round() (changing bool, err error) {
 		}
 		before += f.size
 	}
+	if len(files) > 0 {
+		d.bar.at(all, all, true, fmt.Sprintf("%d of %[1]d files", len(files)))
+		d.bar.end()
+	}
 	return len(d.changing) > 0, nil
 }
 

@@ -178,3 +178,30 @@ func TestDIVOCBulk(t *testing.T) {
 		})
 	}
 }
+
+func TestADryRunByTheAPI(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	file := csvFile(csvRow("DRY-1", "1987-04-21"), csvRow("DRY-2", "3/4/1987"))
+	type dry struct {
+		uploadInfo
+		DryRun    bool
+		WrongRows []struct {
+			Row     int64
+			Reasons []struct{ Path, Code string }
+		}
+	}
+	for range 2 { // nothing of the first is left that the second could find
+		answer := w.askAs(w.token, http.MethodPost, "/api/v1/uploads?dryRun=true", file, "Content-Type", "text/csv").is(t, 200)
+		got := into[dry](t, answer)
+		if got.uploadInfo != (uploadInfo{State: "done", Rows: 2, Issued: 1, Wrong: 1}) || !got.DryRun || strings.Contains(answer.body, "MARKED") ||
+			len(got.WrongRows) != 1 || got.WrongRows[0].Row != 2 || got.WrongRows[0].Reasons[1].Path != "recipientDOB" {
+			t.Errorf("dry run: %s", answer.body)
+		}
+	}
+	if list := w.ask(http.MethodGet, "/api/v1/uploads", nil).is(t, 200).body; !strings.Contains(list, `"uploads":[]`) {
+		t.Errorf("uploads after dry runs: %s", list)
+	}
+	if r := w.askAs(w.token, http.MethodPost, "/api/v1/uploads?dryRun=true", "MARKED\n", "Content-Type", "text/csv"); r.status != 422 || strings.Contains(r.body, "MARKED") {
+		t.Errorf("no header: %d %s", r.status, r.body)
+	}
+}
