@@ -131,9 +131,7 @@ func (f forwarding) wait(ctx context.Context, references []string) error {
 			if err != nil {
 				break // it ends, or will be there again
 			}
-			err = json.NewDecoder(a.Body).Decode(&v)
-			a.Body.Close()
-			if err != nil {
+			if err := errors.Join(json.NewDecoder(a.Body).Decode(&v), a.Body.Close()); err != nil {
 				break
 			}
 			waits := len(v.Doses) == 0
@@ -172,7 +170,7 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(answer.Body, 64<<10))
-	answer.Body.Close()
+	err = errors.Join(err, answer.Body.Close())
 	var v struct{ Reference string }
 	if err == nil && json.Unmarshal(body, &v) == nil && v.Reference != "" {
 		a.references = append(a.references, v.Reference)

@@ -244,23 +244,18 @@ func (p *polling) missing(ctx context.Context, cases map[string]intake.Fragment)
 // not known yet; it tells of each page before it is stored.
 func (p *polling) list(ctx context.Context, caseType string, since time.Time, tell func([]Listed)) error {
 	page, err := p.client.First(ctx, caseType, since, pageSize)
-	for {
-		if err != nil {
-			return err
-		}
-		news, err := p.news(ctx, page.Cases)
-		if err != nil {
-			return err
+	for err == nil {
+		var news []intake.Arrival
+		if news, err = p.news(ctx, page.Cases); err != nil {
+			break
 		}
 		tell(page.Cases)
-		if err := p.store(ctx, news); err != nil {
-			return err
-		}
-		if page.Next == "" {
-			return nil
+		if err = p.store(ctx, news); err != nil || page.Next == "" {
+			break
 		}
 		page, err = p.client.Page(ctx, page.Next)
 	}
+	return err
 }
 
 // news are the cases whose newest state is not stored.

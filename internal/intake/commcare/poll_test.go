@@ -169,6 +169,42 @@ func TestPollGoesOnWhereItStopped(t *testing.T) {
 	}
 }
 
+// A page that does not come is an error, and no end of the list: neither is the
+// poll taken for well, nor what it would have shown for deleted.
+func TestAPageThatDoesNotCome(t *testing.T) {
+	w := newWorld(t)
+	cases := w.enter(0, 1200)
+	w.now = w.now.Add(time.Hour)
+	w.service.Transport = broken{}
+	if err := w.poll(); vaccination.ErrorCode(err) != vaccination.Unavailable {
+		t.Errorf("error %v", err)
+	}
+	w.service.Transport = nil
+	if err := w.poll(); err != nil || len(w.store.known) != cases {
+		t.Errorf("%d of %d cases, %v", len(w.store.known), cases, err)
+	}
+	w.now = w.now.Add(8 * 24 * time.Hour)
+	w.service.Transport = broken{}
+	if err := w.poll(); err == nil {
+		t.Error("a walk that broke off was well")
+	}
+	for id, k := range w.store.known {
+		if k.Deleted {
+			t.Fatalf("%s is taken for deleted", id)
+		}
+	}
+}
+
+// broken answers no page behind the first.
+type broken struct{}
+
+func (broken) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.URL.Query().Has("cursor") {
+		return nil, errors.New("broken")
+	}
+	return http.DefaultTransport.RoundTrip(r)
+}
+
 // Once a week everything is read again, which finds what a list never showed.
 func TestWeeklyWalk(t *testing.T) {
 	w := newWorld(t)

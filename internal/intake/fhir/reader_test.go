@@ -224,7 +224,6 @@ func TestContained(t *testing.T) {
 			"contained":[{"resourceType":"Patient","id":"p","identifier":[{"value":"x"}],"name":[{"text":"Ama Reid"}]},{"resourceType":"Location","id":"l","name":"Ward 4"},{"resourceType":"Practitioner","id":"w","name":[{"given":["Ann"],"family":"Lee"}]},{"resourceType":"Organization","id":"o","name":"Maker"}],
 			"patient":{"reference":"#p"},"location":{"reference":"#l"},"performer":[{"actor":{"reference":"#w"}}],"manufacturer":{"reference":"#o"},"protocolApplied":[{"doseNumberString":"`+text+`"}]}`)
 		d := fragments[len(fragments)-1]
-		d.Person = "somebody"
 		out := m.Event(mapping.Input{Source: "ehr", PersonID: "p", Person: mapping.Fields{"Patient.name.text": "Ama Reid"}, Status: d.Status, Dose: d.Fields})
 		got := out.Event.Vaccination
 		if got.Number != want || got.Centre != "Ward 4" || got.Practitioner != "Ann Lee" || got.Manufacturer.Display != "Maker" || d.Facility != "" {

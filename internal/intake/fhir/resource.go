@@ -182,14 +182,14 @@ func dose(i element, look func(reference string) element) mapping.Fields {
 		}
 		f.named("Immunization.performer", actor, look)
 	}
-	for _, p := range i.list("protocolApplied") {
+	if all := i.list("protocolApplied"); len(all) > 0 { // the first is the one it was given under
+		p := all[0]
 		for _, disease := range p.list("targetDisease") {
 			f.codeable("Immunization.protocolApplied.targetDisease", disease)
 		}
 		f.set("Immunization.protocolApplied.doseNumber", p.text("doseNumberPositiveInt")+p.text("doseNumberString"))
 		f.set("Immunization.protocolApplied.seriesDoses", p.text("seriesDosesPositiveInt")+p.text("seriesDosesString"))
 		f.named("Immunization.protocolApplied.authority", p.one("authority"), look)
-		break // of several protocols the first is the one it was given under
 	}
 	for _, x := range i.list("extension") {
 		f.extension(x)
