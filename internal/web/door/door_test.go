@@ -106,6 +106,7 @@ func TestOnlyATrustedProxyIsBelieved(t *testing.T) {
 		"a proxy":              {"10.1.2.3:99", "203.0.113.7", "https", "203.0.113.7:0", "https"},
 		"a proxy on v4 in v6":  {"[::ffff:10.1.2.3]:99", "203.0.113.7", "https", "203.0.113.7:0", "https"},
 		"earlier hops":         {"10.1.2.3:99", "198.51.100.1, 203.0.113.7", "https", "203.0.113.7:0", "https"},
+		"a line of its own":    {"10.1.2.3:99", "198.51.100.1\n203.0.113.7", "https", "203.0.113.7:0", "https"},
 		"plain http behind it": {"10.1.2.3:99", "203.0.113.7", "http", "203.0.113.7:0", ""},
 		"nonsense":             {"10.1.2.3:99", "x", "gopher", "10.1.2.3:99", ""},
 		"somebody else":        {"203.0.113.9:99", "198.51.100.1", "https", "203.0.113.9:99", ""},
@@ -114,7 +115,9 @@ func TestOnlyATrustedProxyIsBelieved(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest("GET", "/", nil)
 			r.RemoteAddr = test.from
-			r.Header.Set("X-Forwarded-For", test.forwarded)
+			for line := range strings.Lines(test.forwarded) {
+				r.Header.Add("X-Forwarded-For", strings.TrimSpace(line))
+			}
 			r.Header.Set("X-Forwarded-Proto", test.proto)
 			w := httptest.NewRecorder()
 			TrustProxy(proxies, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -23,7 +23,8 @@ func TrustProxy(proxies []netip.Prefix, next http.Handler) http.Handler {
 			return
 		}
 		// The last hop is the one our proxy saw; earlier ones are hearsay.
-		hops := strings.Split(r.Header.Get("X-Forwarded-For"), ",")
+		// A proxy may write it in a line of its own behind the client's.
+		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		if ip, err := netip.ParseAddr(strings.TrimSpace(hops[len(hops)-1])); err == nil {
 			r.RemoteAddr = netip.AddrPortFrom(ip, 0).String()
 		}
