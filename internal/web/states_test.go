@@ -142,7 +142,7 @@ func TestSuspensionsThatAreRefused(t *testing.T) {
 		"not a time":            {"until": "tomorrow"},
 		"a day without a time":  {"until": "2026-11-23"},
 		"a reason of two lines": {"reason": "a\nb", "until": "2026-11-23T00:00:00Z"},
-		"an unknown field":      {"untill": "2026-11-23T00:00:00Z"},
+		"an unknown field":      {"untill": "2026-11-23T00:00:00Z"}, //nolint:misspell // the fault
 	} {
 		t.Run(name, func(t *testing.T) { w.ask(http.MethodPost, path, body).fails(t, 422, "invalid") })
 	}
