@@ -20,8 +20,12 @@ import (
 const (
 	bundleLife = 24 * time.Hour // after that an offline verifier should fetch anew
 	bundleKeep = time.Minute    // how long one is handed out before it is looked whether anything changed
-	bundleSame = time.Hour      // and how long while nothing did, so that nobody fetches the same again
+	bundleSame = time.Hour      // and how long a large one while nothing did, so that nobody fetches the same again
 )
+
+// bundleLarge is from how many bytes on a bundle is large. A smaller one is made
+// anew each minute: after a restore, the newer one tells more.
+const bundleLarge = 1 << 20
 
 // PackedBundle is a trust bundle as it is handed out. The hashes in it are most
 // of it, and compress by a quarter.
@@ -89,8 +93,8 @@ func (s *Service) TrustBundle(ctx context.Context) ([]byte, error) {
 // PackedTrustBundle is [Service.TrustBundle], packed. Each bundle has a version
 // above that of every other one made before it, by whichever process, whatever
 // the clock says; a later version never holds an earlier state. While nothing
-// changes it is the same one for an hour, or a tenth of the age that the profile
-// allows.
+// changes, a large one is the same for an hour, or a tenth of the age that the
+// profile allows.
 func (s *Service) PackedTrustBundle(ctx context.Context) (*PackedBundle, error) {
 	c := &s.bundles
 	c.mu.Lock()
@@ -112,7 +116,7 @@ func (s *Service) PackedTrustBundle(ctx context.Context) (*PackedBundle, error) 
 	if err != nil {
 		return nil, err
 	}
-	if age := now.Sub(c.asOf); c.last == nil || digest != c.digest || age < 0 || age >= s.bundleSame() {
+	if age := now.Sub(c.asOf); c.last == nil || len(c.last.Gzip) < bundleLarge || digest != c.digest || age < 0 || age >= s.bundleSame() {
 		last, err := signPacked(b, s.Keys.BundleSigners())
 		if err != nil {
 			return nil, err
