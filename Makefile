@@ -118,4 +118,4 @@ bench: setup-test build $(npm)
 soak: setup-test build $(npm)
 	scripts/fuzz $(FUZZMINUTES)
 	CGO_ENABLED=1 scripts/gotest -race -timeout 60m ./...
-	DIVOC_SOAK=1 go test -count=1 -v -p 1 -timeout 24h -run 'NothingAcknowledged|AMillionRows|TenMillion|DoesNotGrow' ./test/faults ./test/load ./internal/issuance ./internal/intake/upload
+	DIVOC_SOAK=1 go test -count=1 -v -p 1 -timeout 24h -run 'NothingAcknowledged|NothingDelivered|AMillionRows|TenMillion|DoesNotGrow' ./test/faults ./test/load ./internal/issuance ./internal/intake/upload
