@@ -35,7 +35,7 @@ type batch struct {
 
 	arrived  []*arrived
 	mentions []*mention
-	causes   map[*stored]*arrived // of fragments whose state is new: what brought it
+	causes   map[*stored]*arrived  // of fragments whose state is new: what brought it
 	release  map[*stored]HoldClass // what these are held for, and are to be issued in spite of
 	decided  map[*stored]query.Item
 	verdicts []*verdict

@@ -29,9 +29,9 @@ type edit struct {
 func editable(path string) (ofPerson, ok bool) {
 	head, name, _ := strings.Cut(path, ".")
 	fields := map[string][]string{
-		"contacts":    {""},
-		"person":      {"name", "birthDate", "sex", "nationality", "identifier"},
-		"address":     {"line1", "line2", "district", "region", "postCode", "country"},
+		"contacts": {""},
+		"person":   {"name", "birthDate", "sex", "nationality", "identifier"},
+		"address":  {"line1", "line2", "district", "region", "postCode", "country"},
 		"vaccination": {
 			"product", "vaccine", "brand", "manufacturer", "maholder", "disease", "lot", "date", "validFrom", "validUntil", "dose", "totalDoses",
 			"country", "centre", "centreAddress", "practitioner", "nextDose",

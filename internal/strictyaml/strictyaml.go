@@ -4,8 +4,10 @@
 package strictyaml
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"strings"
@@ -59,13 +61,18 @@ func (f *Document) Err() error {
 // Decode reads text into what into points to, reporting every unknown key and
 // wrong value. It returns false when the file is no YAML at all.
 func (f *Document) Decode(text []byte, into any) bool {
-	var root yaml.Node
-	if err := yaml.Unmarshal(text, &root); err != nil {
+	var root, more yaml.Node
+	d := yaml.NewDecoder(bytes.NewReader(text))
+	if err := d.Decode(&root); err != nil && !errors.Is(err, io.EOF) {
 		f.addYAML(err)
 		return false
 	}
 	if len(root.Content) != 1 {
 		f.At("", "the file is empty")
+		return false
+	}
+	if err := d.Decode(&more); !errors.Is(err, io.EOF) {
+		f.At("", "the file has a second document (---): only one is read")
 		return false
 	}
 	f.walk(root.Content[0], reflect.TypeOf(into), "")

@@ -236,7 +236,7 @@ func TestTheSourceCannotBeAsked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	when := w.House.Now()
+	when := w.Now()
 	w.Pass(time.Hour)
 	w.Replay.SetFaults(replay.Faults{Status: 503, Times: -1})
 	if a := w.start(kumari); a.Outcome != ondemand.Unreachable {
@@ -259,7 +259,7 @@ func TestTheSourceCannotBeAsked(t *testing.T) {
 	}
 	// A revoked certificate is no copy to give.
 	for _, id := range got.Certificates {
-		if _, err := w.House.Issuance.Change(w.Ctx, access.System("test"), id, vaccination.ActRevoke, "test"); err != nil {
+		if _, err := w.Issuance.Change(w.Ctx, access.System("test"), id, vaccination.ActRevoke, "test"); err != nil {
 			t.Fatal(err)
 		}
 	}
