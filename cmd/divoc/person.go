@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -15,7 +14,7 @@ type personCmd struct {
 	Merge      personMergeCmd      `cmd:"" help:"Say that the people of two certificates are one: their doses are listed together."`
 	Unmerge    personUnmergeCmd    `cmd:"" help:"End the link between the people of two certificates."`
 	Links      personLinksCmd      `cmd:"" help:"List the links that the person of a certificate has and had."`
-	Duplicates personDuplicatesCmd `cmd:"" help:"List doses that are certified for two people who are like each other and not linked. Exit 1 where there are any."`
+	Duplicates personDuplicatesCmd `cmd:"" help:"List doses that are certified for two people who are like each other and not linked."`
 }
 
 // twoPeople are named by certificates.
@@ -127,7 +126,7 @@ func (c *personDuplicatesCmd) Run(s streams) error {
 			return err
 		}
 		if n > 0 {
-			return errors.New(fmt.Sprint(n, " doses are certified twice: merge the people, and revoke one of the certificates"))
+			return fmt.Errorf("doses certified twice: %d; merge the people, and revoke one certificate of each", n)
 		}
 		_, err = fmt.Fprintln(s.out, "no dose is certified twice among people who are alike")
 		return err
