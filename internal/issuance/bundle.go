@@ -103,6 +103,9 @@ func (s *Service) PackedTrustBundle(ctx context.Context) (*PackedBundle, error) 
 	if c.good(now) {
 		return c.last, nil
 	}
+	// Whoever asked first may go away; the others still want it.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bundleKeep)
+	defer cancel()
 	changes, began := c.changes.Load(), time.Now()
 	var b *trust.Bundle
 	err := s.Store.Tx(ctx, func(q *query.Queries) (err error) {

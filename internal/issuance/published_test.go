@@ -1,6 +1,7 @@
 package issuance_test
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -433,5 +434,15 @@ func TestTheSameBundleWhileNothingChanges(t *testing.T) {
 			t.Errorf("%s: it is of %v, now is %v", step.why, b.Issued, w.now)
 		}
 		last = b.Version
+	}
+}
+
+// TestABundleIsMadeForAll goes away while it is made.
+func TestABundleIsMadeForAll(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	gone, stop := context.WithCancel(w.ctx)
+	stop()
+	if _, err := w.TrustBundle(gone); err != nil {
+		t.Error(err)
 	}
 }
