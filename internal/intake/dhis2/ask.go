@@ -128,6 +128,24 @@ func (c *Client) Entities(ctx context.Context, ids []string) (map[string]json.Ra
 	return out, nil
 }
 
+// Gone reports whether the server says that it has nobody under an id. Somebody
+// whom our user may not see is not gone.
+func (c *Client) Gone(ctx context.Context, id string) (bool, error) {
+	a, err := c.words(ctx)
+	if err != nil {
+		return false, err
+	}
+	var one struct{}
+	err = c.get(ctx, a.entities+"/"+id, url.Values{"program": {c.config.Program}, "fields": {a.entityKey}}, &one)
+	switch vaccination.ErrorCode(err) {
+	case vaccination.NotFound:
+		return true, nil
+	case vaccination.Forbidden:
+		return false, nil
+	}
+	return false, err
+}
+
 func (c *Client) people(ctx context.Context, a *api, q url.Values) (map[string]json.RawMessage, error) {
 	var l list
 	if err := c.get(ctx, a.entities, q, &l); err != nil {

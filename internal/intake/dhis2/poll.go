@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"maps"
 	"slices"
 	"time"
@@ -361,10 +362,36 @@ func (p *polling) store(ctx context.Context, arrivals []intake.Arrival, until ti
 }
 
 // everything walks all people and doses for what a poll missed, for whichever
-// reason.
+// reason, and then looks for people whom the server has no longer.
 func (p *polling) everything(ctx context.Context) error {
-	return p.window(ctx, time.Unix(0, 0).UTC(), p.p.until(), func(ctx context.Context, rows []row, _ time.Time) error {
+	seed, listed := maphash.MakeSeed(), map[uint64]struct{}{}
+	err := p.window(ctx, time.Unix(0, 0).UTC(), p.p.until(), func(ctx context.Context, rows []row, _ time.Time) error {
+		for _, r := range rows {
+			listed[maphash.String(seed, r.entity)] = struct{}{}
+		}
 		return p.take(ctx, rows, time.Time{})
+	})
+	if err != nil {
+		return err
+	}
+	return p.s.Intake.Each(ctx, p.src.Name, func(known []intake.Fragment) error {
+		var gone []intake.Arrival
+		for _, f := range known {
+			if _, ok := listed[maphash.String(seed, f.ID)]; ok || f.Kind != intake.PersonFragment {
+				continue
+			}
+			is, err := p.o.poll.Gone(ctx, f.ID)
+			if err != nil {
+				return err
+			}
+			if raw, ok := tombstone(f.ID, []row{{entity: f.ID, updated: p.info.Now, deleted: true}}); is && ok {
+				gone = append(gone, p.s.arrival(p.o, p.info, intake.Poll, raw))
+			}
+		}
+		if len(gone) == 0 {
+			return nil
+		}
+		return p.store(ctx, gone, time.Time{})
 	})
 }
 

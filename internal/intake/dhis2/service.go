@@ -17,6 +17,7 @@ import (
 type Intake interface {
 	Deliver(ctx context.Context, source string, d intake.Delivery) ([]string, error)
 	Known(ctx context.Context, source string, kind intake.FragmentKind, ids []string) (map[string]intake.Known, error)
+	Each(ctx context.Context, source string, f func([]intake.Fragment) error) error
 	Contact(ctx context.Context, source string, err error, stop bool) error
 	PutFacilities(ctx context.Context, source string, list []intake.Facility) error
 	Source(ctx context.Context, name string) (intake.Source, error)

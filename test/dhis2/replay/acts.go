@@ -131,6 +131,14 @@ func (s *Server) Delete(id string) {
 	}
 }
 
+// Purge takes a person away with everything, so that nothing says they were there,
+// as maintenance and a restored database do.
+func (s *Server) Purge(person string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.entities = slices.DeleteFunc(s.entities, func(e *entity) bool { return e.id == person })
+}
+
 // Touch moves a person's updatedAt and changes nothing, as maintenance does.
 func (s *Server) Touch(person string) {
 	s.mu.Lock()
