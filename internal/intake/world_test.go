@@ -2,11 +2,9 @@ package intake_test
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -17,12 +15,9 @@ import (
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/mapping"
 	"github.com/opendivoc/divoc/internal/issuance"
-	"github.com/opendivoc/divoc/internal/keyring"
+	"github.com/opendivoc/divoc/internal/issuance/issuancetest"
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
-	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry"
-	"github.com/opendivoc/divoc/internal/seal"
-	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -76,46 +71,13 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	ctx := context.Background()
-	w := &world{t: t, ctx: ctx, now: time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC), admin: access.System("test")}
-	var err error
-	if w.store, err = registry.Open(ctx, pgtest.URL(t)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.store.Close)
-	p, err := profile.Open("jamaica")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := seal.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := t.TempDir()
-	box, err := seal.Open(key, dir, seal.Options{Create: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	h := issuancetest.New(t, "jamaica")
+	w := &world{t: t, ctx: context.Background(), store: h.Store, issue: h.Options, now: h.Now(), admin: h.Admin}
 	clock := func() time.Time { return w.now }
-	const publicURL = "https://certificates.example.org"
-	did, err := trust.DIDWeb(publicURL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ring, err := keyring.Open(ctx, keyring.Options{
-		Dir: dir, Box: box, Create: true, Now: clock, Random: rand.Reader,
-		Identity: keyring.Identity{DID: did, Country: p.Country.Alpha2, Name: p.IssuerName("en")},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := slog.New(slog.DiscardHandler)
-	w.issue = issuance.Options{
-		Store: w.store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: clock, Random: rand.Reader, Log: log,
-	}
+	w.issue.Now = clock
 	w.issuance = issuance.New(w.issue)
 	w.o = intake.Options{
-		Store: w.store, Box: box, Issuance: w.issuance, Profile: p, Now: clock, Log: log,
+		Store: w.store, Box: h.Box, Issuance: w.issuance, Profile: h.Profile, Now: clock, Log: h.Log,
 		Kinds: map[intake.SourceKind]intake.Kind{plain: {Reader: plainReader{}}},
 	}
 	w.Service = intake.New(w.o)
