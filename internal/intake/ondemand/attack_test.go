@@ -177,3 +177,18 @@ func TestWhatAStrangerIsToldIsRecorded(t *testing.T) {
 		t.Errorf("recorded %q, %v; want %q", got, rows.Err(), want)
 	}
 }
+
+// TestNothingToAsk: where the record knows nothing that could be asked beside the
+// code, nobody is told that somebody will look at it.
+func TestNothingToAsk(t *testing.T) {
+	w := newWorld(t, replay.Options{})
+	p := *w.OnDemand.Issuance.Profile
+	p.OtherFactor = "nothing that is known"
+	w.OnDemand.Issuance.Profile = &p
+	if a := w.start(nimal); a.Outcome != ondemand.NoFactor || a.Challenge != "" || w.sent.times != 0 {
+		t.Errorf("answer %+v", a)
+	}
+	if c, err := w.Intake.Counts(w.Ctx); err != nil || c["dhis2"].In != 0 {
+		t.Errorf("the ledger: %+v, %v", c["dhis2"], err)
+	}
+}
