@@ -122,7 +122,7 @@ func line(t *testing.T, h *house.House, i intake.Item) string {
 
 func TestCertificatesAreWrittenBack(t *testing.T) {
 	h := house.New(t, replay.Options{})
-	h.DHIS2.Options.Issued = h
+	h.DHIS2.Issued = h
 	h.Configure(func(c *dhis2.Config) {
 		c.Certificates = &dhis2.WriteBack{Stage: replay.CertificateStage, ID: "DvcCertId01", Version: "DvcCertVer1", Status: "DvcCertSta1"}
 	})
