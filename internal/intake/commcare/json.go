@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/mapping"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -71,7 +72,7 @@ var errJSON = vaccination.Errorf(vaccination.Invalid, "the body is no JSON of a 
 
 // readJSON reads any JSON body. needs are the cases that a stub names.
 func readJSON(body []byte) (changes []change, needs []string, err error) {
-	if depth(body) > maxDepth {
+	if intake.Depth(body) > maxDepth {
 		return nil, nil, vaccination.Errorf(vaccination.Invalid, "the body is nested deeper than %d levels", maxDepth)
 	}
 	var b bodyJSON
@@ -174,26 +175,6 @@ func textOf(v any) string {
 		return strconv.FormatBool(v)
 	}
 	return ""
-}
-
-// depth is how deep a JSON text is nested, strings passed over.
-func depth(body []byte) (deepest int) {
-	level, inString := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			level++
-			deepest = max(deepest, level)
-		case c == '}' || c == ']':
-			level--
-		}
-	}
-	return deepest
 }
 
 // readForm finds the case blocks of a form, wherever its groups and repeats put

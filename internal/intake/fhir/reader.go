@@ -115,7 +115,7 @@ func parse(body []byte, hints map[string]string) ([]entry, error) {
 
 func decode(body []byte) (root element, err error) {
 	body = bytes.TrimPrefix(body, []byte("\ufeff"))
-	if deep(body) {
+	if intake.Depth(body) > maxDepth {
 		return nil, invalid("the body is nested too deeply")
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
@@ -214,27 +214,6 @@ func identity(system, value string) string {
 		return ""
 	}
 	return system + "|" + value
-}
-
-// deep reports whether a text is nested deeper than any resource of ours.
-func deep(body []byte) bool {
-	level, inString := 0, false
-	for i := 0; i < len(body); i++ {
-		switch c := body[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if level++; level > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			level--
-		}
-	}
-	return false
 }
 
 // bundle finds resources by what refers to them.
