@@ -107,8 +107,10 @@ func fixedRoutes() []route {
 		// What anybody may ask: one status for everybody.
 		{"POST /api/v1/token", "", "422", func(string) any { return m{} }}, // a secret is in the form, not in the header
 		{"POST /api/v1/on-demand", "", "200", func(string) any { return m{"kind": "passport", "number": "A1234567"} }},
-		{"POST /api/v1/on-demand/{challenge}", "/api/v1/on-demand/none", "404", func(string) any { return m{"code": "123456"} }},
-		{"GET /api/v1/on-demand/{challenge}/certificates/{id}/pdf", "/api/v1/on-demand/none/certificates/{own}/pdf", "404", nil},
+		{"POST /api/v1/on-demand/proofs", "", "404", func(string) any { return m{"challenge": "none", "code": "123456"} }},
+		{"POST /api/v1/on-demand/pages", "", "404", func(string) any {
+			return m{"challenge": "none", "certificate": "13FB6BBKS21CTAP4DP2TN9NA"}
+		}},
 		{"/get", "/get", "200", nil},
 		{"/get/", "/get/code", "200", nil},
 		{"POST /api/v1/verify", "", "200", func(string) any { return m{"data": "HC1:"} }},

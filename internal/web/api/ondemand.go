@@ -10,6 +10,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/web/door"
+	"github.com/opendivoc/divoc/vaccination"
 )
 
 type askInput struct {
@@ -20,11 +21,21 @@ type askInput struct {
 	}
 }
 
+// A challenge is a secret for some minutes: it stands in bodies, never in an
+// address, which logs keep.
 type proveInput struct {
-	Challenge string `path:"challenge" doc:"as the first answer gave it"`
-	Body      struct {
-		Code   string `json:"code" minLength:"1" maxLength:"20" doc:"six digits, as they were sent" example:"123456"`
-		Factor string `json:"factor,omitempty" maxLength:"60" doc:"what the first answer asked for beside the code: a date (YYYY-MM-DD) or a batch number" example:"2021-06-16"`
+	Body struct {
+		Challenge string `json:"challenge" minLength:"1" maxLength:"100" doc:"as the first answer gave it"`
+		Code      string `json:"code" minLength:"1" maxLength:"20" doc:"six digits, as they were sent" example:"123456"`
+		Factor    string `json:"factor,omitempty" maxLength:"60" doc:"what the first answer asked for beside the code: a date (YYYY-MM-DD) or a batch number" example:"2021-06-16"`
+	}
+}
+
+type givenPageInput struct {
+	Body struct {
+		Challenge   string   `json:"challenge" minLength:"1" maxLength:"100" doc:"as the first answer gave it"`
+		Certificate string   `json:"certificate" minLength:"1" maxLength:"100" doc:"the id of one of the certificates"`
+		Languages   []string `json:"languages,omitempty" maxItems:"20" doc:"of the page, of those of the profile, in this order; all when left out"`
 	}
 }
 
@@ -54,14 +65,14 @@ func (h *handler) onDemand(api huma.API) {
 			a, err := h.OnDemand.Start(ctx, ondemand.Ask{Kind: in.Body.Kind, Number: in.Body.Number, Language: in.Body.Language})
 			return &struct{ Body ondemand.Answer }{a}, h.problem(err)
 		})
-	huma.Register(api, h.body(public("proveOnDemand", http.MethodPost, "/{challenge}", "Give the code back and get the certificates",
+	huma.Register(api, h.body(public("proveOnDemand", http.MethodPost, "/proofs", "Give the code back and get the certificates",
 		"A code counts for five minutes, five tries and one use.", http.StatusForbidden, http.StatusNotFound)),
 		func(ctx context.Context, in *proveInput) (*provenOutput, error) {
-			given, err := h.OnDemand.Prove(ctx, in.Challenge, in.Body.Code, in.Body.Factor)
+			given, err := h.OnDemand.Prove(ctx, in.Body.Challenge, in.Body.Code, in.Body.Factor)
 			if err != nil {
 				return nil, h.problem(err)
 			}
-			records, err := h.OnDemand.Records(ctx, in.Challenge, "on-demand")
+			records, err := h.OnDemand.Records(ctx, in.Body.Challenge, "on-demand")
 			if err != nil {
 				return nil, h.problem(err)
 			}
@@ -73,25 +84,20 @@ func (h *handler) onDemand(api huma.API) {
 			}
 			return out, nil
 		})
-	pdf := public("getOnDemandPDF", http.MethodGet, "/{challenge}/certificates/{id}/pdf", "Get the page of a certificate as PDF",
+	page := public("getOnDemandPDF", http.MethodPost, "/pages", "Get the page of a certificate as PDF",
 		"For a quarter of an hour after the code was given.", http.StatusNotFound)
-	pdf.Middlewares = huma.Middlewares{uncached} // a challenge was proven
-	pdf.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/pdf": {}}}}
-	huma.Register(api, pdf, func(ctx context.Context, in *struct {
-		OneInput
-		Challenge string   `path:"challenge" doc:"as the first answer gave it"`
-		Language  []string `query:"lang,explode" doc:"languages of the page, of those of the profile, in their order; all when left out"`
-	},
-	) (*file, error) {
-		id, err := h.named(in.OneInput)
+	page.Middlewares = huma.Middlewares{uncached} // a challenge was proven
+	page.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/pdf": {}}}}
+	huma.Register(api, h.body(page), func(ctx context.Context, in *givenPageInput) (*file, error) {
+		id, err := vaccination.ParseCertificateID(in.Body.Certificate)
 		if err != nil {
-			return nil, err
+			return nil, h.problem(vaccination.Errorf(vaccination.NotFound, "%s", err.Error()))
 		}
-		doses, index, err := h.OnDemand.Page(ctx, in.Challenge, id, "pdf")
+		doses, index, err := h.OnDemand.Page(ctx, in.Body.Challenge, id, "pdf")
 		if err != nil {
 			return nil, h.problem(err)
 		}
-		data, err := h.Printer.PDF(doses, index, in.Language)
+		data, err := h.Printer.PDF(doses, index, in.Body.Languages)
 		return &file{ContentType: "application/pdf", Body: data, Disposition: `attachment; filename="certificate.pdf"`}, h.problem(err)
 	})
 }
