@@ -103,14 +103,13 @@ func (d *drop) ensure(name string) error {
 // the next look.
 func (d *drop) watch() error {
 	fmt.Fprintf(d.s.err, "watching %s\n", d.Path)
-	for {
+	for d.s.ctx.Err() == nil {
 		if _, err := d.round(); err != nil && d.s.ctx.Err() == nil {
 			commandLog(d.s).Error("importing from a folder", slog.String("error", err.Error()))
 		}
-		if pause(d.s.ctx, lookEvery) != nil {
-			return nil
-		}
+		_ = pause(d.s.ctx, lookEvery) // told to stop: the loop sees it
 	}
+	return nil
 }
 
 // entry is a file to import.
@@ -227,7 +226,7 @@ func (d *drop) take(f entry, show func(upload.Info)) error {
 	case known:
 		u, err = d.finish(u, show) // of an import that was stopped
 	default:
-		u, err = d.importing.file(file, f.name, show)
+		u, err = d.file(file, f.name, show)
 	}
 	switch {
 	case err != nil && !refused(err):
