@@ -3,15 +3,12 @@ package commcare
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/netip"
 	"regexp"
 	"strings"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/intake/remote"
-	"github.com/opendivoc/divoc/vaccination"
 )
 
 // Config are the settings of a source of kind commcare, as JSON. It holds
@@ -51,36 +48,26 @@ func ReadConfig(text json.RawMessage) (*Config, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return c, nil
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(c); err != nil {
-		return nil, vaccination.Errorf(vaccination.Invalid, "the settings of a CommCare source cannot be read: JSON with url, domain, user and apiKey, as docs/sources-commcare.md says, or nothing for one that only forwards")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, vaccination.Errorf(vaccination.Invalid, "something follows the settings of the CommCare source")
-	}
-	e := vaccination.Errorf(vaccination.Invalid, "the settings of the CommCare source are not right")
-	wrong := func(bad bool, path, message string) {
-		if bad {
-			e.Faults = append(e.Faults, vaccination.Fault{Path: path, Code: vaccination.FaultFormat, Message: message})
-		}
+	s, err := remote.ReadSettings("CommCare", "JSON with url, domain, user and apiKey, as docs/sources-commcare.md says, or nothing for one that only forwards", text, c)
+	if err != nil {
+		return nil, err
 	}
 	every := time.Duration(c.Every)
-	wrong(every < minEvery || every > maxEvery, "every", "1m to 24h")
+	s.Wrong(every < minEvery || every > maxEvery, "every", "1m to 24h")
 	for _, t := range c.CaseTypes {
-		wrong(!name.MatchString(t), "caseTypes", "names of case types")
+		s.Wrong(!name.MatchString(t), "caseTypes", "names of case types")
 	}
 	if c.URL == "" {
-		wrong(c.Domain+c.User+c.APIKey != "", "url", "the server's address, with https: without it the server is not asked")
+		s.Wrong(c.Domain+c.User+c.APIKey != "", "url", "the server's address, with https: without it the server is not asked")
 	} else {
 		c.URL = strings.TrimRight(c.URL, "/")
-		wrong(remote.CheckAddress(c.URL) != nil, "url", "the server's address, with https")
-		wrong(!name.MatchString(c.Domain), "domain", "the name of the project space, as it stands behind /a/ in its addresses")
-		wrong(c.User == "" || strings.ContainsAny(c.User, ":\r\n"), "user", "the web user whose API key it is")
-		wrong(c.APIKey == "" || strings.ContainsAny(c.APIKey, "\r\n"), "apiKey", "the API key, one line")
+		s.Wrong(remote.CheckAddress(c.URL) != nil, "url", "the server's address, with https")
+		s.Wrong(!name.MatchString(c.Domain), "domain", "the name of the project space, as it stands behind /a/ in its addresses")
+		s.Wrong(c.User == "" || strings.ContainsAny(c.User, ":\r\n"), "user", "the web user whose API key it is")
+		s.Wrong(c.APIKey == "" || strings.ContainsAny(c.APIKey, "\r\n"), "apiKey", "the API key, one line")
 	}
-	if len(e.Faults) > 0 {
-		return nil, e
+	if err := s.Err(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }

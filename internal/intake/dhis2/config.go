@@ -10,16 +10,13 @@
 package dhis2
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
-	"net"
-	"net/url"
 	"regexp"
 	"strings"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/intake/remote"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -43,7 +40,7 @@ type Config struct {
 	// poll keeps right what they were given, and reads nobody else.
 	OnDemand bool `json:"onDemand,omitempty"`
 	// Every is the time between polls: "2m". Empty: two minutes.
-	Every Duration `json:"every,omitzero"`
+	Every remote.Duration `json:"every,omitzero"`
 	// Quiet are hours of the server's day without polls: "08:00-12:00".
 	Quiet []Hours `json:"quiet,omitempty"`
 	// OrgUnitMode is which units are read: ACCESSIBLE (the default) or ALL.
@@ -63,19 +60,6 @@ type WriteBack struct {
 	Issued  string `json:"issued,omitempty"`
 	Link    string `json:"link,omitempty"`
 }
-
-// Duration is a time.Duration written as text: "90s".
-type Duration time.Duration
-
-// UnmarshalText reads a duration.
-func (d *Duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
-	*d = Duration(v)
-	return err
-}
-
-// MarshalText writes a duration.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 // Hours is a part of a day, "22:00-06:00"; the end does not belong to it.
 type Hours struct{ From, To time.Duration }
@@ -117,54 +101,37 @@ const (
 // is wrong and none of their values.
 func ReadConfig(text json.RawMessage) (*Config, error) {
 	c := &Config{}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(c); err != nil {
-		return nil, vaccination.Errorf(vaccination.Invalid, "the settings of a DHIS2 source cannot be read: JSON with url, program, token (or user and password), and docs/sources-dhis2.md for the rest")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, vaccination.Errorf(vaccination.Invalid, "something follows the settings of the DHIS2 source")
-	}
-	e := vaccination.Errorf(vaccination.Invalid, "the settings of the DHIS2 source are not right")
-	wrong := func(bad bool, path, message string) {
-		if bad {
-			e.Faults = append(e.Faults, vaccination.Fault{Path: path, Code: vaccination.FaultFormat, Message: message})
-		}
+	s, err := remote.ReadSettings("DHIS2", "JSON with url, program, token (or user and password), and docs/sources-dhis2.md for the rest", text, c)
+	if err != nil {
+		return nil, err
 	}
 	c.URL = strings.TrimSuffix(strings.TrimSuffix(c.URL, "/"), "/api")
-	u, err := url.Parse(c.URL)
-	wrong(err != nil || u.Host == "" || u.RawQuery != "" || u.User != nil || u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())),
-		"url", "the server's address, with https")
-	wrong((c.Token == "") == (c.User == ""), "token", "a personal access token, or user and password: one of the two")
-	wrong(strings.ContainsAny(c.Token+c.User, "\r\n"), "token", "one line")
-	wrong(!uid.MatchString(c.Program), "program", "the programme's id, of 11 letters and digits")
+	s.Wrong(remote.CheckAddress(c.URL) != nil, "url", "the server's address, with https")
+	s.Wrong((c.Token == "") == (c.User == ""), "token", "a personal access token, or user and password: one of the two")
+	s.Wrong(strings.ContainsAny(c.Token+c.User, "\r\n"), "token", "one line")
+	s.Wrong(!uid.MatchString(c.Program), "program", "the programme's id, of 11 letters and digits")
 	for _, id := range c.SystemID {
-		wrong(!uid.MatchString(id), "systemId", "ids of attributes, of 11 letters and digits")
+		s.Wrong(!uid.MatchString(id), "systemId", "ids of attributes, of 11 letters and digits")
 	}
-	wrong(c.OrgUnitMode != "" && c.OrgUnitMode != "ACCESSIBLE" && c.OrgUnitMode != "ALL", "orgUnitMode", "ACCESSIBLE or ALL")
-	wrong(c.Every != 0 && (time.Duration(c.Every) < minEvery || time.Duration(c.Every) > 24*time.Hour), "every", "30s to 24h")
+	s.Wrong(c.OrgUnitMode != "" && c.OrgUnitMode != "ACCESSIBLE" && c.OrgUnitMode != "ALL", "orgUnitMode", "ACCESSIBLE or ALL")
+	s.Wrong(c.Every != 0 && (time.Duration(c.Every) < minEvery || time.Duration(c.Every) > 24*time.Hour), "every", "30s to 24h")
 	if w := c.Certificates; w != nil {
-		wrong(!uid.MatchString(w.Stage), "certificates.stage", "the stage's id, of 11 letters and digits")
-		wrong(!uid.MatchString(w.ID), "certificates.id", "the data element's id, of 11 letters and digits")
+		s.Wrong(!uid.MatchString(w.Stage), "certificates.stage", "the stage's id, of 11 letters and digits")
+		s.Wrong(!uid.MatchString(w.ID), "certificates.id", "the data element's id, of 11 letters and digits")
 		for name, id := range map[string]string{"version": w.Version, "status": w.Status, "issued": w.Issued, "link": w.Link} {
-			wrong(id != "" && !uid.MatchString(id), "certificates."+name, "the data element's id, of 11 letters and digits")
+			s.Wrong(id != "" && !uid.MatchString(id), "certificates."+name, "the data element's id, of 11 letters and digits")
 		}
 	}
-	if len(e.Faults) > 0 {
-		return nil, e
+	if err := s.Err(); err != nil {
+		return nil, err
 	}
 	if c.Every == 0 {
-		c.Every = Duration(defaultEvery)
+		c.Every = remote.Duration(defaultEvery)
 	}
 	if c.OrgUnitMode == "" {
 		c.OrgUnitMode = "ACCESSIBLE"
 	}
 	return c, nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // CheckConfig is [ReadConfig] for package intake.

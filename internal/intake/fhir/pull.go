@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -50,30 +48,20 @@ func ReadConfig(text json.RawMessage) (*Config, error) {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return c, nil
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(c); err != nil {
-		return nil, vaccination.Errorf(vaccination.Invalid, "the settings of a FHIR source cannot be read: JSON with url and token (or user and password), as docs/sources-fhir.md says, or nothing for one that posts to us")
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return nil, vaccination.Errorf(vaccination.Invalid, "something follows the settings of the FHIR source")
-	}
-	e := vaccination.Errorf(vaccination.Invalid, "the settings of the FHIR source are not right")
-	wrong := func(bad bool, path, message string) {
-		if bad {
-			e.Faults = append(e.Faults, vaccination.Fault{Path: path, Code: vaccination.FaultFormat, Message: message})
-		}
+	s, err := remote.ReadSettings("FHIR", "JSON with url and token (or user and password), as docs/sources-fhir.md says, or nothing for one that posts to us", text, c)
+	if err != nil {
+		return nil, err
 	}
 	every := time.Duration(c.Every)
-	wrong(every < minEvery || every > maxEvery, "every", "30s to 24h")
+	s.Wrong(every < minEvery || every > maxEvery, "every", "30s to 24h")
 	if c.URL = strings.TrimRight(c.URL, "/"); c.URL != "" {
-		wrong(remote.CheckAddress(c.URL) != nil, "url", "the server's base address, with https")
+		s.Wrong(remote.CheckAddress(c.URL) != nil, "url", "the server's base address, with https")
 	}
-	wrong(c.URL == "" && c.Token+c.User+c.Password != "", "url", "the server's base address: without it the server is not asked")
-	wrong(c.Token != "" && c.User != "", "token", "a token, or user and password: one of the two")
-	wrong(strings.ContainsAny(c.Token+c.User+c.Password, "\r\n"), "token", "one line")
-	if len(e.Faults) > 0 {
-		return nil, e
+	s.Wrong(c.URL == "" && c.Token+c.User+c.Password != "", "url", "the server's base address: without it the server is not asked")
+	s.Wrong(c.Token != "" && c.User != "", "token", "a token, or user and password: one of the two")
+	s.Wrong(strings.ContainsAny(c.Token+c.User+c.Password, "\r\n"), "token", "one line")
+	if err := s.Err(); err != nil {
+		return nil, err
 	}
 	return c, nil
 }

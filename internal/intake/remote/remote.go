@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -165,32 +164,3 @@ func (c *Client) Next(page, next string) (string, error) {
 	}
 	return to.String(), nil
 }
-
-// CheckAddress says whether text can be the address of a server: https, or http
-// on this machine, without credentials and query.
-func CheckAddress(text string) error {
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil ||
-		u.Scheme != "https" && (u.Scheme != "http" || !loopback(u.Hostname())) {
-		return vaccination.Errorf(vaccination.Invalid, "the server's address, with https")
-	}
-	return nil
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
-}
-
-// Duration is a time.Duration written as text in settings: "90s".
-type Duration time.Duration
-
-// UnmarshalText reads a duration.
-func (d *Duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
-	*d = Duration(v)
-	return err
-}
-
-// MarshalText writes a duration.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
