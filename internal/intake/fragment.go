@@ -69,7 +69,7 @@ type Facility struct {
 	ID   string
 	Code string
 	Name string
-	Path string // of the source's hierarchy, "/root/district/id"; scopes are its beginnings
+	Path string // of the source's hierarchy, "/country/district/id"; scopes are its beginnings
 }
 
 // Channel is the way an arrival came.
