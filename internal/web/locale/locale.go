@@ -1,14 +1,16 @@
-// Package locale holds the texts of the web pages, one file per language, and
-// the ways a language writes dates and times.
+// Package locale holds the texts of the web pages, a folder per language with a
+// file per part of the pages, and the ways a language writes dates and times.
 //
 // A text is a sentence with places for values in braces: "Dose {dose} of
-// {total}". English is complete; a test holds the other languages to it.
+// {total}". English is complete; a test holds the other languages to it, file by
+// file: what a language has no file for is shown in English.
 package locale
 
 import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"path"
 	"strconv"
 	"strings"
@@ -19,7 +21,7 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-//go:embed texts/*.json
+//go:embed texts/*/*.json
 var files embed.FS
 
 // Fallback is the language that has every text.
@@ -31,27 +33,42 @@ type Catalogue struct{ byTag map[string]*Locale }
 // Locale is one language. Its text "language.name" is the language's own name
 // and "language.dir" its writing direction, ltr or rtl.
 type Locale struct {
-	Tag   string // BCP 47: "en", "si", "ta"
-	texts map[string]string
+	Tag     string // BCP 47: "en", "si", "ta"
+	texts   map[string]string
+	english *Locale
 }
 
 // Load reads the embedded texts.
 func Load() (*Catalogue, error) {
-	entries, err := files.ReadDir("texts")
+	parts, err := fs.Glob(files, "texts/*/*.json")
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalogue{byTag: make(map[string]*Locale, len(entries))}
-	for _, e := range entries {
-		data, err := files.ReadFile("texts/" + e.Name())
+	c := &Catalogue{byTag: make(map[string]*Locale)}
+	for _, name := range parts {
+		data, err := files.ReadFile(name)
 		if err != nil {
 			return nil, err
 		}
-		l := &Locale{Tag: strings.TrimSuffix(e.Name(), path.Ext(e.Name()))}
-		if err := json.Unmarshal(data, &l.texts); err != nil {
-			return nil, fmt.Errorf("locale %s: %w", e.Name(), err)
+		tag := path.Base(path.Dir(name))
+		l := c.byTag[tag]
+		if l == nil {
+			l = &Locale{Tag: tag, texts: make(map[string]string)}
+			c.byTag[tag] = l
 		}
-		c.byTag[l.Tag] = l
+		var texts map[string]string
+		if err := json.Unmarshal(data, &texts); err != nil {
+			return nil, fmt.Errorf("locale %s: %w", name, err)
+		}
+		for key, text := range texts {
+			if _, twice := l.texts[key]; twice {
+				return nil, fmt.Errorf("locale %s: there is another text for %s", name, key)
+			}
+			l.texts[key] = text
+		}
+	}
+	for _, l := range c.byTag {
+		l.english = c.byTag[Fallback]
 	}
 	return c, nil
 }
@@ -93,6 +110,9 @@ func Match(offered []string, acceptLanguage string) string {
 // A text that does not exist returns its key; a test finds it.
 func (l *Locale) T(key string, args ...string) string {
 	text, ok := l.texts[key]
+	if !ok && l.english != nil {
+		text, ok = l.english.texts[key]
+	}
 	if !ok {
 		return key
 	}
@@ -111,7 +131,7 @@ func (l *Locale) T(key string, args ...string) string {
 // Has reports whether the language has this text.
 func (l *Locale) Has(key string) bool {
 	_, ok := l.texts[key]
-	return ok
+	return ok || l.english != nil && l.english != l && l.english.Has(key)
 }
 
 // Dir is the writing direction: "ltr" or "rtl".
@@ -124,6 +144,9 @@ func (l *Locale) Name() string { return l.T("language.name") }
 // script that writes the same page.
 func (l *Locale) Texts(prefixes ...string) map[string]string {
 	out := make(map[string]string)
+	if l.english != nil && l.english != l {
+		out = l.english.Texts(prefixes...)
+	}
 	for k, v := range l.texts {
 		for _, p := range prefixes {
 			if strings.HasPrefix(k, p) {

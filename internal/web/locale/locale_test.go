@@ -1,16 +1,15 @@
 package locale
 
 import (
+	"encoding/json"
 	"io/fs"
-	"maps"
 	"os"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -28,28 +27,55 @@ var place = regexp.MustCompile(`\{\w+\}`)
 
 func TestEveryLanguageHasEveryTextWithItsPlaces(t *testing.T) {
 	c := load(t)
-	if got := slices.Sorted(maps.Keys(c.byTag)); !cmp.Equal(got, []string{"en", "si", "ta"}) {
-		t.Fatalf("languages: %v", got)
+	english, err := fs.Glob(files, "texts/en/*.json")
+	if err != nil || len(english) < 4 {
+		t.Fatalf("English has the files %v, %v", english, err)
 	}
-	en := c.Locale("en").texts
-	for tag, l := range c.byTag {
-		for key, text := range en {
-			other, ok := l.texts[key]
-			if !ok || strings.TrimSpace(other) == "" {
-				t.Errorf("%s has no text for %s", tag, key)
-				continue
-			}
-			want, got := place.FindAllString(text, -1), place.FindAllString(other, -1)
-			slices.Sort(want)
-			slices.Sort(got)
-			if !slices.Equal(want, got) {
-				t.Errorf("%s %s has the places %v, English %v", tag, key, got, want)
-			}
+	for tag := range c.byTag {
+		parts, err := fs.Glob(files, "texts/"+tag+"/*.json")
+		if err != nil {
+			t.Fatal(err)
 		}
-		for key := range l.texts {
-			if _, ok := en[key]; !ok {
-				t.Errorf("%s has a text for %s, English has none", tag, key)
-			}
+		if missing := len(parts) < len(english); missing && slices.Contains([]string{"en", "si", "ta"}, tag) {
+			t.Errorf("%s has %d of %d files", tag, len(parts), len(english))
+		}
+		for _, part := range parts {
+			compare(t, tag, readTexts(t, part), readTexts(t, "texts/en/"+path.Base(part)))
+		}
+	}
+}
+
+func readTexts(t *testing.T, name string) (texts map[string]string) {
+	t.Helper()
+	data, err := files.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(data, &texts); err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return texts
+}
+
+// compare holds the texts of one language and part to those of English.
+func compare(t *testing.T, tag string, texts, en map[string]string) {
+	t.Helper()
+	for key, text := range en {
+		other, ok := texts[key]
+		if !ok || strings.TrimSpace(other) == "" {
+			t.Errorf("%s has no text for %s", tag, key)
+			continue
+		}
+		want, got := place.FindAllString(text, -1), place.FindAllString(other, -1)
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(want, got) {
+			t.Errorf("%s %s has the places %v, English %v", tag, key, got, want)
+		}
+	}
+	for key := range texts {
+		if _, ok := en[key]; !ok {
+			t.Errorf("%s has a text for %s, English has none", tag, key)
 		}
 	}
 }
@@ -57,7 +83,7 @@ func TestEveryLanguageHasEveryTextWithItsPlaces(t *testing.T) {
 // Every key written out in a page or a script has a text.
 func TestEveryKeyUsedHasAText(t *testing.T) {
 	en := load(t).Locale("en")
-	used := regexp.MustCompile("[\"'`](?:home|demo|issue|verify|result|row|frame|error|date|service)\\.[a-zA-Z0-9.-]+[\"'`]")
+	used := regexp.MustCompile("[\"'`](?:home|demo|issue|verify|result|row|frame|error|date|service|get|fault|signin|my|desk|admin)\\.[a-zA-Z0-9.-]+[\"'`]")
 	web := os.DirFS("..")
 	found := 0
 	err := fs.WalkDir(web, ".", func(path string, d fs.DirEntry, err error) error {
