@@ -11,12 +11,16 @@ import (
 type Role string
 
 // The roles. A token of ours is for one of [Roles]; Recipient comes only from an
-// identity provider.
+// identity provider, Citizen only from a code sent to the person.
 const (
-	SystemAdmin Role = "system-admin" // runs the country's system
-	Auditor     Role = "auditor"      // reads the audit, no person's record
-	SourceRole  Role = "source"       // an API client that delivers events
-	Recipient   Role = "recipient"    // a person, by the mobile number an identity provider vouches for
+	SystemAdmin    Role = "system-admin"    // runs the country's system
+	ProgrammeAdmin Role = "programme-admin" // runs its programmes: records, corrections, sources, messages; no keys, no staff
+	FacilityAdmin  Role = "facility-admin"  // runs one facility's desk and its staff
+	FacilityStaff  Role = "facility-staff"  // works at a facility's print desk
+	Auditor        Role = "auditor"         // reads the audit, no person's record
+	SourceRole     Role = "source"          // an API client that delivers events
+	Recipient      Role = "recipient"       // a person, by the mobile number an identity provider vouches for
+	Citizen        Role = "citizen"         // a person, by a code sent to a number or address on record
 )
 
 // Permission is one kind of act.
@@ -35,6 +39,20 @@ const (
 	ManageSources Permission = "manageSources" // create, test, pause and change sources
 	DecideHolds   Permission = "decideHolds"   // see what is held, and decide about it
 	MergePeople   Permission = "mergePeople"   // say which people are one, see and end such links
+
+	SearchPeople     Permission = "searchPeople"     // find a person's certificates by what they know of themselves
+	Print            Permission = "print"            // open, print and hand over a certificate at a desk
+	RegisterDose     Permission = "registerDose"     // write down a dose by form, where the country has no other system
+	OpenCase         Permission = "openCase"         // ask for a correction, with evidence, for somebody
+	DecideCases      Permission = "decideCases"      // see such requests and decide about them
+	WithdrawMany     Permission = "withdrawMany"     // ask for, or approve, withdrawing many certificates at once
+	ManageProgrammes Permission = "manageProgrammes" // programmes, products, facilities, layouts and languages
+	ManageMessages   Permission = "manageMessages"   // templates, outbox, campaigns
+	ManageStaff      Permission = "manageStaff"      // staff and their roles
+	ManageKeys       Permission = "manageKeys"       // keys and trust
+	ManageSettings   Permission = "manageSettings"   // what is set for the whole system
+	ReadStatistics   Permission = "readStatistics"   // counts, no records
+	ErasePerson      Permission = "erasePerson"      // export or erase everything held on one person
 )
 
 // scope says whose records a permission reaches.
@@ -49,10 +67,25 @@ const (
 // table is the whole law of who may do what. What is not in it is refused.
 func table() map[Role]map[Permission]scope {
 	return map[Role]map[Permission]scope{
-		SystemAdmin: {Certify: anybody, Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody, ReadAudit: anybody, ManageSources: anybody, DecideHolds: anybody, MergePeople: anybody},
-		Auditor:     {ReadAudit: anybody},
-		SourceRole:  {Certify: own, Correct: own, Revoke: own, Read: own},
-		Recipient:   {ReadMine: own},
+		SystemAdmin: {
+			Certify: anybody, Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody, ReadAudit: anybody,
+			ManageSources: anybody, DecideHolds: anybody, MergePeople: anybody,
+			SearchPeople: anybody, Print: anybody, RegisterDose: anybody, OpenCase: anybody, DecideCases: anybody, WithdrawMany: anybody,
+			ManageProgrammes: anybody, ManageMessages: anybody, ManageStaff: anybody, ManageKeys: anybody, ManageSettings: anybody,
+			ReadStatistics: anybody, ErasePerson: anybody,
+		},
+		ProgrammeAdmin: {
+			Correct: anybody, Revoke: anybody, Reissue: anybody, Read: anybody,
+			ManageSources: anybody, DecideHolds: anybody, MergePeople: anybody,
+			SearchPeople: anybody, Print: anybody, OpenCase: anybody, DecideCases: anybody, WithdrawMany: anybody,
+			ManageProgrammes: anybody, ManageMessages: anybody, ReadStatistics: anybody,
+		},
+		FacilityAdmin: {SearchPeople: anybody, Print: anybody, RegisterDose: own, OpenCase: anybody, ManageStaff: own, ReadStatistics: own},
+		FacilityStaff: {SearchPeople: anybody, Print: anybody, RegisterDose: own, OpenCase: anybody},
+		Auditor:       {ReadAudit: anybody, ReadStatistics: anybody},
+		SourceRole:    {Certify: own, Correct: own, Revoke: own, Read: own},
+		Recipient:     {ReadMine: own},
+		Citizen:       {ReadMine: own},
 	}
 }
 
@@ -71,6 +104,21 @@ type Caller struct {
 	// Mobile is a [Recipient]'s number as the identity provider gave it; it goes
 	// nowhere but into the search for their certificates.
 	Mobile string
+	// Facility is the code of the facility a member of staff works at, empty for
+	// those who work at none.
+	Facility string
+}
+
+// At reports whether c may do p to what belongs to a facility.
+func (c Caller) At(p Permission, facility string) bool {
+	switch table()[c.Role][p] {
+	case anybody:
+		return true
+	case own:
+		return c.Facility != "" && c.Facility == facility
+	default:
+		return false
+	}
 }
 
 // System is the caller for what the program does by itself, and for the CLI on
@@ -82,7 +130,7 @@ func System(door string) Caller {
 // Can reports whether c has the permission p for some records at all.
 func (c Caller) Can(p Permission) error {
 	if table()[c.Role][p] == nobody {
-		return vaccination.Errorf(vaccination.Forbidden, "this token's role may not do this (%s)", p)
+		return vaccination.Errorf(vaccination.Forbidden, "your role may not do this (%s)", p)
 	}
 	return nil
 }

@@ -20,22 +20,36 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Run(m, registry.Migrate)) }
 
 // TestTheLaw repeats the table of permissions: a change of it is meant.
 func TestTheLaw(t *testing.T) {
-	acts := []access.Permission{access.Certify, access.Correct, access.Revoke, access.Reissue, access.Read, access.ReadAudit, access.ReadMine, access.ManageSources, access.DecideHolds}
+	acts := []access.Permission{access.Certify, access.Correct, access.Revoke, access.Reissue, access.Read, access.ReadAudit, access.ReadMine, access.ManageSources, access.DecideHolds, access.MergePeople,
+		access.SearchPeople, access.Print, access.RegisterDose, access.OpenCase, access.DecideCases, access.WithdrawMany, access.ManageProgrammes, access.ManageMessages,
+		access.ManageStaff, access.ManageKeys, access.ManageSettings, access.ReadStatistics, access.ErasePerson}
 	law := map[access.Role]string{ // for each act: own records, those of others
-		access.SystemAdmin: "yy yy yy yy yy yy nn yy yy",
-		access.SourceRole:  "yn yn yn nn yn nn nn nn nn",
-		access.Auditor:     "nn nn nn nn nn yy nn nn nn",
-		access.Recipient:   "nn nn nn nn nn nn yn nn nn",
-		"":                 "nn nn nn nn nn nn nn nn nn",
-		"programme-admin":  "nn nn nn nn nn nn nn nn nn",
+		//                     cer cor rev rei rea aud min sou hol mer  sea pri dos ope dec wit pro mes sta key set num era
+		access.SystemAdmin:    "yy yy yy yy yy yy nn yy yy yy  yy yy yy yy yy yy yy yy yy yy yy yy yy",
+		access.ProgrammeAdmin: "nn yy yy yy yy nn nn yy yy yy  yy yy nn yy yy yy yy yy nn nn nn yy nn",
+		access.FacilityAdmin:  "nn nn nn nn nn nn nn nn nn nn  yy yy yn yy nn nn nn nn yn nn nn yn nn",
+		access.FacilityStaff:  "nn nn nn nn nn nn nn nn nn nn  yy yy yn yy nn nn nn nn nn nn nn nn nn",
+		access.SourceRole:     "yn yn yn nn yn nn nn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
+		access.Auditor:        "nn nn nn nn nn yy nn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn yy nn",
+		access.Recipient:      "nn nn nn nn nn nn yn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
+		access.Citizen:        "nn nn nn nn nn nn yn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
+		"":                    "nn nn nn nn nn nn nn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
+		"root":                "nn nn nn nn nn nn nn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
 	}
 	for role, says := range law {
 		c := access.Caller{Role: role, Source: "mine"}
+		c.Facility = "mine"
+		if got := len(strings.Fields(says)); got != len(acts) {
+			t.Fatalf("%q: the law has %d of %d acts", role, got, len(acts))
+		}
 		for i, may := range strings.Fields(says) {
 			act := acts[i]
 			for j, source := range []string{"mine", "another"} {
 				if got := c.Owns(act, source); got != (may[j] == 'y') {
 					t.Errorf("%q may %s what %q delivered: %t", role, act, source, got)
+				}
+				if got := c.At(act, source); got != (may[j] == 'y') {
+					t.Errorf("%q may %s at the facility %q: %t", role, act, source, got)
 				}
 			}
 			if got := c.Can(act) == nil; got != strings.Contains(may, "y") {
@@ -45,6 +59,9 @@ func TestTheLaw(t *testing.T) {
 	}
 	if (access.Caller{Role: access.SourceRole}).Owns(access.Read, "") {
 		t.Error("a caller without a source owns what no source delivered")
+	}
+	if (access.Caller{Role: access.FacilityAdmin}).At(access.ManageStaff, "") {
+		t.Error("a caller without a facility owns what belongs to none")
 	}
 	if len(access.Roles()) != 3 {
 		t.Error("a new role needs a line in this law")
