@@ -35,8 +35,14 @@ type House struct {
 // stands at noon of 22 November 2026.
 func New(t testing.TB, country string) *House {
 	t.Helper()
+	return NewAt(t, country, time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+}
+
+// NewAt is [New] with the clock at another time, when the keys are made too.
+func NewAt(t testing.TB, country string, at time.Time) *House {
+	t.Helper()
 	h := &House{Admin: access.System("test")}
-	h.Set(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
+	h.Set(at)
 	store, err := registry.Open(t.Context(), pgtest.URL(t))
 	if err != nil {
 		t.Fatal(err)

@@ -7,9 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"log/slog"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,14 +16,10 @@ import (
 	"github.com/opendivoc/divoc/internal/intake/dhis2"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/issuance"
-	"github.com/opendivoc/divoc/internal/keyring"
-	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
-	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/issuance/issuancetest"
 	"github.com/opendivoc/divoc/internal/registry"
-	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/profiles"
 	"github.com/opendivoc/divoc/test/dhis2/replay"
-	"github.com/opendivoc/divoc/trust"
 )
 
 // Source is the name of the source.
@@ -46,23 +40,14 @@ type House struct {
 	OnDemand *ondemand.Service
 	Admin    access.Caller
 
-	mu  sync.Mutex
-	now time.Time
+	base *issuancetest.House
 }
 
 // Now is the time in the house and at its source.
-func (h *House) Now() time.Time {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.now
-}
+func (h *House) Now() time.Time { return h.base.Now() }
 
 // Pass lets time pass.
-func (h *House) Pass(d time.Duration) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.now = h.now.Add(d)
-}
+func (h *House) Pass(d time.Duration) { h.base.Pass(d) }
 
 func must[T any](v T, err error) func(testing.TB) T {
 	return func(t testing.TB) T {
@@ -77,26 +62,15 @@ func must[T any](v T, err error) func(testing.TB) T {
 // New returns a house whose source is a replay.
 func New(t testing.TB, o replay.Options) *House {
 	t.Helper()
-	h := &House{T: t, Ctx: context.Background(), Admin: access.System("test"), now: time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)}
+	base := issuancetest.NewAt(t, "sri-lanka", time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
+	h := &House{T: t, Ctx: context.Background(), Admin: base.Admin, Issuance: base.Service, Store: base.Store, base: base}
 	o.Now, o.Token = h.Now, "d2pat_test"
 	h.Replay = must(replay.New(o))(t)
 	server := httptest.NewServer(h.Replay)
 	t.Cleanup(server.Close)
-	h.Store = must(registry.Open(h.Ctx, pgtest.URL(t)))(t)
-	t.Cleanup(h.Store.Close)
-	p := must(profile.Open("sri-lanka"))(t)
-	dir := t.TempDir()
-	box := must(seal.Open(must(seal.GenerateKey(rand.Reader))(t), dir, seal.Options{Create: true}))(t)
-	const publicURL = "https://certificates.example.org"
-	ring := must(keyring.Open(h.Ctx, keyring.Options{
-		Dir: dir, Box: box, Create: true, Now: h.Now, Random: rand.Reader,
-		Identity: keyring.Identity{DID: must(trust.DIDWeb(publicURL))(t), Country: p.Country.Alpha2, Name: p.IssuerName("en")},
-	}))(t)
-	log := slog.New(slog.DiscardHandler)
-	h.Issuance = issuance.New(issuance.Options{Store: h.Store, Box: box, Keys: ring, Profile: p, PublicURL: publicURL, Now: h.Now, Random: rand.Reader, Log: log})
-	h.DHIS2 = dhis2.New(dhis2.Options{Now: h.Now, Log: log})
+	h.DHIS2 = dhis2.New(dhis2.Options{Now: h.Now, Log: base.Log})
 	h.Intake = intake.New(intake.Options{
-		Store: h.Store, Box: box, Issuance: h.Issuance, Profile: p, Now: h.Now, Log: log,
+		Store: h.Store, Box: base.Box, Issuance: h.Issuance, Profile: base.Profile, Now: h.Now, Log: base.Log,
 		Kinds: map[intake.SourceKind]intake.Kind{Kind: h.DHIS2.Kind()},
 	})
 	h.DHIS2.Intake = h.Intake
@@ -106,8 +80,8 @@ func New(t testing.TB, o replay.Options) *House {
 		t.Fatal(err)
 	}
 	h.OnDemand = ondemand.New(ondemand.Options{
-		Store: h.Store, Box: box, Issuance: h.Issuance, Intake: h.Intake, Kind: Kind, Finder: h.DHIS2, Reader: dhis2.Reader{},
-		Now: h.Now, Random: rand.Reader, Log: log,
+		Store: h.Store, Box: base.Box, Issuance: h.Issuance, Intake: h.Intake, Kind: Kind, Finder: h.DHIS2, Reader: dhis2.Reader{},
+		Now: h.Now, Random: rand.Reader, Log: base.Log,
 	})
 	return h
 }
