@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/commcare"
 	"github.com/opendivoc/divoc/internal/intake/dhis2"
@@ -28,7 +29,7 @@ func (h *house) intake() *sourceKinds {
 		Store: h.store, Box: h.box, Issuance: h.service, Profile: h.profile, Kinds: kinds, Now: now, Log: h.log,
 		Matcher: matching.Matcher{Issuance: h.service},
 	})
-	k.dhis2 = dhis2.New(dhis2.Options{Intake: k.intake, Issued: issuedBack{h, k.intake}, Now: now, Log: h.log})
+	k.dhis2 = dhis2.New(dhis2.Options{Intake: k.intake, Issued: dhis2.Back{Intake: k.intake, Issuance: h.service, By: access.System("write-back"), Link: h.publicURL + "/verify"}, Now: now, Log: h.log})
 	k.commcare = commcare.New(commcare.Options{Intake: k.intake, Patience: remote.Patience(), Now: now, Log: h.log})
 	k.fhir = fhir.New(fhir.Options{Intake: k.intake, Patience: remote.Patience(), Now: now, Log: h.log})
 	kinds[intake.DHIS2] = k.dhis2.Kind()

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/dhis2"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
@@ -22,34 +21,6 @@ func (h *house) onDemand(k *sourceKinds) *ondemand.Service {
 		Store: h.store, Box: h.box, Issuance: h.service, Intake: k.intake, Kind: intake.DHIS2, Finder: k.dhis2, Reader: dhis2.Reader{},
 		Demo: h.demo, Now: now, Random: rand.Reader, Log: h.log,
 	})
-}
-
-// issuedBack tells sources of kind dhis2 which certificates their records made.
-type issuedBack struct {
-	house  *house
-	intake *intake.Service
-}
-
-// Issued implements [dhis2.Issued]: every version of each record that changed, so
-// that one which was superseded says so there.
-func (b issuedBack) Issued(ctx context.Context, source string, after int64, max int) ([]dhis2.Certificate, error) {
-	doses, err := b.intake.IssuedSince(ctx, source, after, max)
-	if err != nil {
-		return nil, err
-	}
-	var out []dhis2.Certificate
-	for _, d := range doses {
-		versions, err := b.house.service.Versions(ctx, access.System("write-back"), d.Certificate, "write-back")
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range versions {
-			out = append(out, dhis2.Certificate{
-				Seq: d.Number, Person: d.Person, ID: v.Certificate.Info.HCID, Version: v.Version, Status: v.Status, Issued: v.IssuedAt, Link: b.house.publicURL + "/verify",
-			})
-		}
-	}
-	return out, nil
 }
 
 // demoSource is the source of a demonstration that reads a DHIS2.

@@ -20,6 +20,7 @@ import (
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/test/dhis2/house"
 	"github.com/opendivoc/divoc/test/dhis2/replay"
+	"github.com/opendivoc/divoc/vaccination"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Run(m, registry.Migrate)) }
@@ -122,7 +123,7 @@ func line(t *testing.T, h *house.House, i intake.Item) string {
 
 func TestCertificatesAreWrittenBack(t *testing.T) {
 	h := house.New(t, replay.Options{})
-	h.DHIS2.Issued = h
+	h.DHIS2.Issued = dhis2.Back{Intake: h.Intake, Issuance: h.Issuance, By: h.Admin}
 	h.Configure(func(c *dhis2.Config) {
 		c.Certificates = &dhis2.WriteBack{Stage: replay.CertificateStage, ID: "DvcCertId01", Version: "DvcCertVer1", Status: "DvcCertSta1"}
 	})
@@ -153,6 +154,43 @@ func TestCertificatesAreWrittenBack(t *testing.T) {
 	if len(again) != len(first)+1 || !slices.Contains(again, "superseded 1") || !slices.Contains(again, "valid 2") {
 		t.Errorf("after a correction, written: %v", again)
 	}
+
+	// What is decided about certificates here is told too, without anything new
+	// from the source.
+	doses, _, _, err := h.Intake.IssuedSince(h.Ctx, house.Source, "", 2)
+	if err != nil || len(doses) != 2 {
+		t.Fatalf("%d doses, %v", len(doses), err)
+	}
+	change := func(n int, act vaccination.Act) {
+		t.Helper()
+		h.Pass(time.Second)
+		if _, err := h.Issuance.Change(h.Ctx, h.Admin, doses[n].Certificate, act, "a test"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told := func(what string, want map[string]int) {
+		t.Helper()
+		got := map[string]int{}
+		for _, s := range poll() {
+			got[s]++
+		}
+		for s, n := range want {
+			if got[s] != n {
+				t.Errorf("%s: %q is written %d times, want %d: %v", what, s, got[s], n, got)
+			}
+		}
+	}
+	change(1, vaccination.ActSuspend)
+	told("one was suspended", map[string]int{"suspended 1": 1})
+	change(1, vaccination.ActLift)
+	told("and lifted", map[string]int{"suspended 1": 0})
+	change(1, vaccination.ActRevoke)
+	told("and revoked", map[string]int{"revoked 1": 1, "valid 2": 1})
+	h.Pass(time.Second)
+	if _, err := h.Issuance.ReissueByID(h.Ctx, h.Admin, doses[1].Certificate, "a test"); err != nil {
+		t.Fatal(err)
+	}
+	told("and issued again", map[string]int{"revoked 1": 1, "valid 2": 2})
 }
 
 // TestTheLedgerAddsUp lets anything happen at a source, with any fault, and looks

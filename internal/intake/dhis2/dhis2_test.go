@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http/httptest"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -580,8 +581,8 @@ func TestOwnWritesAreNoChanges(t *testing.T) {
 	c["certificates"] = WriteBack{Stage: replay.CertificateStage, ID: "DvcCertId01", Version: "DvcCertVer1", Status: "DvcCertSta1", Issued: "DvcCertIss1", Link: "DvcCertLnk1"}
 	w.store.config, _ = json.Marshal(c)
 	p := w.replay.People()[0]
-	list := issuedList{{Seq: 1, Person: p.ID, ID: "URN:UVCI:01:LKA:A", Version: 1, Status: "valid", Issued: w.clock.now(), Link: "https://c.example/A"},
-		{Seq: 2, Person: "goneReplay1", ID: "URN:UVCI:01:LKA:B", Version: 1, Status: "valid", Issued: w.clock.now()}}
+	list := issuedList{{Person: p.ID, ID: "URN:UVCI:01:LKA:A", Version: 1, Status: "valid", Issued: w.clock.now(), Link: "https://c.example/A"},
+		{Person: "goneReplay1", ID: "URN:UVCI:01:LKA:B", Version: 1, Status: "valid", Issued: w.clock.now()}}
 	w.service.Issued = list
 	w.polled()
 	written := w.replay.Written()
@@ -594,7 +595,7 @@ func TestOwnWritesAreNoChanges(t *testing.T) {
 		}
 	}
 	before := maps.Clone(w.store.fragments)
-	w.service.Issued = append(list, Certificate{Seq: 3, Person: p.ID, ID: "URN:UVCI:01:LKA:A", Version: 1, Status: "revoked", Issued: w.clock.now()})
+	w.service.Issued = append(list, Certificate{Person: p.ID, ID: "URN:UVCI:01:LKA:A", Version: 1, Status: "revoked", Issued: w.clock.now()})
 	for range 3 {
 		w.clock.pass(5 * time.Minute)
 		w.polled()
@@ -609,14 +610,10 @@ func TestOwnWritesAreNoChanges(t *testing.T) {
 
 type issuedList []Certificate
 
-func (l issuedList) Issued(_ context.Context, _ string, after int64, max int) ([]Certificate, error) {
-	var out []Certificate
-	for _, c := range l {
-		if c.Seq > after && len(out) < max {
-			out = append(out, c)
-		}
-	}
-	return out, nil
+func (l issuedList) Issued(_ context.Context, _, mark string, max int) ([]Certificate, string, bool, error) {
+	from, _ := strconv.Atoi(mark)
+	to := min(from+max, len(l))
+	return l[from:to], strconv.Itoa(to), to < len(l), nil
 }
 
 func TestAFullWalkFindsWhatAPollMissed(t *testing.T) {

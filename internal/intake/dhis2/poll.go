@@ -26,10 +26,10 @@ const (
 
 // progress is how far a source was read: its cursor.
 type progress struct {
-	Until   string   `json:"until,omitempty"`   // the server's clock, up to which everything was read
-	Walked  string   `json:"walked,omitempty"`  // the server's day of the last full walk
-	Unread  []string `json:"unread,omitempty"`  // changed, and not for our user to see
-	Written int64    `json:"written,omitempty"` // up to which certificate they were written back
+	Until  string   `json:"until,omitempty"`  // the server's clock, up to which everything was read
+	Walked string   `json:"walked,omitempty"` // the server's day of the last full walk
+	Unread []string `json:"unread,omitempty"` // changed, and not for our user to see
+	Told   string   `json:"told,omitempty"`   // the mark up to which certificates were written back
 }
 
 func readProgress(cursor string) (p progress, err error) {

@@ -9,12 +9,14 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/intake"
+	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
 // Certificate is what is written back of one certificate.
 type Certificate struct {
-	Seq     int64 // orders them; the next poll asks for those behind the last
 	Person  string
 	ID      string // as printed
 	Version int
@@ -25,9 +27,37 @@ type Certificate struct {
 
 // Issued tells which certificates of a source are to be written back.
 type Issued interface {
-	// Issued returns certificates issued or changed behind a number, in order,
-	// at most max.
-	Issued(ctx context.Context, source string, after int64, max int) ([]Certificate, error)
+	// Issued returns certificates issued or changed behind a mark, in order, of at
+	// most max doses, the next mark, and whether there may be more. The first mark
+	// is empty. A certificate may come more than once.
+	Issued(ctx context.Context, source, mark string, max int) (list []Certificate, next string, more bool, err error)
+}
+
+// Back tells what was issued for what a source delivered: every version of each
+// record, so that one which was superseded says so there.
+type Back struct {
+	Intake   *intake.Service
+	Issuance *issuance.Service
+	By       access.Caller
+	Link     string // where certificates are verified
+}
+
+// Issued implements [Issued].
+func (b Back) Issued(ctx context.Context, source, mark string, max int) (list []Certificate, next string, more bool, err error) {
+	doses, next, more, err := b.Intake.IssuedSince(ctx, source, mark, max)
+	if err != nil {
+		return nil, "", false, err
+	}
+	for _, d := range doses {
+		versions, err := b.Issuance.Versions(ctx, b.By, d.Certificate, "write-back")
+		if err != nil {
+			return nil, "", false, err
+		}
+		for _, v := range versions {
+			list = append(list, Certificate{Person: d.Person, ID: v.Certificate.Info.HCID, Version: v.Version, Status: v.Status, Issued: v.IssuedAt, Link: b.Link})
+		}
+	}
+	return list, next, more, nil
 }
 
 const writeBatch = 50
@@ -39,22 +69,32 @@ func (p *polling) writeBack(ctx context.Context) error {
 	if p.o.config.Certificates == nil || p.s.Issued == nil {
 		return nil
 	}
-	for {
-		list, err := p.s.Issued.Issued(ctx, p.src.Name, p.p.Written, writeBatch)
-		if err != nil || len(list) == 0 {
+	for more := true; more; {
+		var list []Certificate
+		var next string
+		var err error
+		list, next, more, err = p.s.Issued.Issued(ctx, p.src.Name, p.p.Told, writeBatch)
+		if err != nil {
 			return err
+		}
+		if next == p.p.Told {
+			return nil
 		}
 		if err := p.write(ctx, list); err != nil {
 			return err
 		}
-		p.p.Written = list[len(list)-1].Seq
+		p.p.Told = next
 		if err := p.store(ctx, nil, time.Time{}); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 func (p *polling) write(ctx context.Context, list []Certificate) error {
+	if len(list) == 0 {
+		return nil
+	}
 	var ids []string
 	for _, c := range list {
 		ids = append(ids, c.Person)

@@ -7,7 +7,67 @@ package query
 
 import (
 	"context"
+	"time"
 )
+
+const changedCertificates = `-- name: ChangedCertificates :many
+SELECT c.id, c.status_at, f.sealed, f.key
+FROM certificate c
+CROSS JOIN LATERAL (
+  SELECT f.sealed, f.key FROM certificate v
+  JOIN item i ON i.certificate = v.id AND i.source = c.source
+  JOIN fragment f ON f.bucket = i.bucket AND f.key = i.fragment
+  WHERE v.bucket = c.bucket AND v.person_id = c.person_id AND v.programme = c.programme AND v.dose = c.dose LIMIT 1
+) f
+WHERE c.source = $1 AND (c.status_at > c.issued_at OR c.version > 1) AND (c.status_at, c.id) > ($2::timestamptz, $3::bytea)
+ORDER BY c.status_at, c.id LIMIT $4::int
+`
+
+type ChangedCertificatesParams struct {
+	Source  string
+	After   time.Time
+	AfterID []byte
+	MaxRows int32
+}
+
+type ChangedCertificatesRow struct {
+	ID       []byte
+	StatusAt time.Time
+	Sealed   []byte
+	Key      []byte
+}
+
+// Certificates of a source that changed their state or replaced another, in the
+// order of the changes, with a dose that any version of each was issued for.
+func (q *Queries) ChangedCertificates(ctx context.Context, arg ChangedCertificatesParams) ([]ChangedCertificatesRow, error) {
+	rows, err := q.db.Query(ctx, changedCertificates,
+		arg.Source,
+		arg.After,
+		arg.AfterID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ChangedCertificatesRow
+	for rows.Next() {
+		var i ChangedCertificatesRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.StatusAt,
+			&i.Sealed,
+			&i.Key,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
 
 const issuedItems = `-- name: IssuedItems :many
 SELECT (i.id >> 10)::bigint AS number, i.certificate, f.sealed, f.key

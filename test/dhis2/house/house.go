@@ -86,25 +86,6 @@ func New(t testing.TB, o replay.Options) *House {
 	return h
 }
 
-// Issued implements [dhis2.Issued] as the program does.
-func (h *House) Issued(ctx context.Context, source string, after int64, max int) ([]dhis2.Certificate, error) {
-	doses, err := h.Intake.IssuedSince(ctx, source, after, max)
-	if err != nil {
-		return nil, err
-	}
-	var out []dhis2.Certificate
-	for _, d := range doses {
-		versions, err := h.Issuance.Versions(ctx, h.Admin, d.Certificate, "write-back")
-		if err != nil {
-			return nil, err
-		}
-		for _, v := range versions {
-			out = append(out, dhis2.Certificate{Seq: d.Number, Person: d.Person, ID: v.Certificate.Info.HCID, Version: v.Version, Status: v.Status, Issued: v.IssuedAt})
-		}
-	}
-	return out, nil
-}
-
 // Configure changes settings of the source.
 func (h *House) Configure(change func(*dhis2.Config)) {
 	h.T.Helper()
