@@ -8,17 +8,16 @@ import (
 	"time"
 )
 
-type Arrival struct {
-	ID         int64
-	Source     string
-	Channel    string
-	State      string
-	Times      int32
-	Size       int32
-	ReceivedAt time.Time
-	LatestAt   time.Time
-	Hash       []byte
-	Sealed     []byte
+type Alarm struct {
+	ID        int64
+	Kind      string
+	Actor     string
+	N         int32
+	RaisedAt  time.Time
+	LatestAt  time.Time
+	ClosedAt  *time.Time
+	ClosedBy  string
+	ClosedWhy string
 }
 
 type Audit struct {
@@ -30,6 +29,67 @@ type Audit struct {
 	Object string
 	Detail string
 	Hash   []byte
+}
+
+type AuditCut struct {
+	Chain   int16
+	Seq     int64
+	MadeAt  time.Time
+	Hash    []byte
+	Removed int64
+	Digest  []byte
+	Key     string
+	Signed  []byte
+}
+
+type AuditStatement struct {
+	Number int64
+	MadeAt time.Time
+	Hash   []byte
+	Text   []byte
+	SentAt *time.Time
+}
+
+type Campaign struct {
+	ID         int64
+	Name       string
+	Template   string
+	Texts      []byte
+	Filter     []byte
+	State      string
+	MadeBy     string
+	MadeAt     time.Time
+	ApprovedBy string
+	People     int64
+	Parts      int64
+	Queued     int64
+	AtBucket   int16
+	AtPerson   int64
+}
+
+type CaseFile struct {
+	Bucket      int16
+	ID          int64
+	Turn        int32
+	Kind        string
+	State       string
+	PersonID    *int64
+	Certificate []byte
+	Result      []byte
+	Programme   string
+	Facility    string
+	OpenedAs    string
+	OpenedBy    string
+	TakenBy     string
+	ApprovedBy  string
+	OpenedAt    time.Time
+	Deadline    time.Time
+	ClosedAt    *time.Time
+	Effect      string
+	EffectAt    *time.Time
+	Once        []byte
+	Asked       []byte
+	Sealed      []byte
 }
 
 type Certificate struct {
@@ -48,6 +108,16 @@ type Certificate struct {
 	Programme   string
 	Source      string
 	Reason      string
+	Sealed      []byte
+}
+
+type CertificateExport struct {
+	Bucket      int16
+	Certificate []byte
+	Format      string
+	KeyID       string
+	Handle      string
+	MadeAt      time.Time
 	Sealed      []byte
 }
 
@@ -77,6 +147,19 @@ type Fragment struct {
 	Sealed      []byte
 }
 
+type Gateway struct {
+	Name      string
+	Channel   string
+	Sealed    []byte
+	Secret    []byte
+	Paused    bool
+	ChangedAt time.Time
+	NextAt    time.Time
+	DownUntil time.Time
+	Failures  int32
+	Reason    string
+}
+
 type Item struct {
 	Bucket      int16
 	ID          int64
@@ -96,6 +179,14 @@ type Item struct {
 	DecidedAt   *time.Time
 	DecidedBy   string
 	Note        string
+}
+
+type MessageReceipt struct {
+	Gateway    string
+	ProviderID string
+	State      int16
+	Code       string
+	ReceivedAt time.Time
 }
 
 type Person struct {
@@ -127,6 +218,37 @@ type PersonLink struct {
 	EndedWhy    string
 }
 
+type Place struct {
+	Code      string
+	Name      string
+	Address   string
+	District  string
+	Region    string
+	Active    bool
+	ChangedAt time.Time
+	ChangedBy string
+}
+
+type Print struct {
+	Bucket      int16
+	Certificate []byte
+	Copy        int32
+	Serial      int64
+	Facility    string
+	Act         []byte
+	At          time.Time
+	Actor       string
+	Size        string
+	Languages   string
+}
+
+type SendCount struct {
+	Key   []byte
+	Since time.Time
+	N     int32
+	Last  time.Time
+}
+
 type Setting struct {
 	Name  string
 	Value string
@@ -154,6 +276,22 @@ type Source struct {
 	DeletionsAt    time.Time
 	Deletions      int32
 	Breaker        bool
+}
+
+type Staff struct {
+	ID        int64
+	Login     []byte
+	Origin    string
+	Role      string
+	Facility  string
+	State     string
+	Sealed    []byte
+	Handle    []byte
+	Password  []byte
+	Totp      []byte
+	TotpStep  int64
+	CreatedAt time.Time
+	ChangedAt time.Time
 }
 
 type StatusList struct {
@@ -212,4 +350,24 @@ type Upload struct {
 	RowsRead       int64
 	RowsEmpty      int64
 	Hash           []byte
+}
+
+type Withdrawal struct {
+	ID        int64
+	Once      string
+	Act       string
+	Reason    string
+	Filter    string
+	State     string
+	Position  string
+	Looked    int64
+	Found     int64
+	Changed   int64
+	Skipped   int64
+	AskedBy   string
+	AskedAt   time.Time
+	ReadyAt   *time.Time
+	DecidedBy string
+	DecidedAt *time.Time
+	EndedAt   *time.Time
 }
