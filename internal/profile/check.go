@@ -13,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/opendivoc/divoc/catalogue"
 	"github.com/opendivoc/divoc/internal/strictyaml"
@@ -84,6 +83,7 @@ func (p *Profile) take(doc *document, dir fs.FS, f *strictyaml.Document) {
 			f.At("keepWrongRowsDays", "write for how many days wrong rows of uploads are kept, 1 to 3660, or leave it out for 90")
 		}
 	}
+	p.takeMessaging(doc.Messaging, f)
 	p.takeMessages(doc.Messages, f)
 	p.takeTheme(doc.Theme, dir, f)
 }
@@ -188,6 +188,7 @@ func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 	} else if !old && p.DIVOCKey != "" {
 		f.At("divocKey", "leave it out, or write divoc among the payloads of a programme")
 	}
+	p.takeNetworks(doc, f)
 	p.DefaultProgramme, p.SourceProgrammes = doc.Default, doc.Sources
 	if doc.Programmes[doc.Default] == nil {
 		f.At("defaultProgramme", "name one of the programmes")
@@ -199,6 +200,19 @@ func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 	}
 }
 
+func (p *Profile) takeNetworks(doc *document, f *strictyaml.Document) {
+	p.Networks, p.ICVPClaim = doc.Networks, doc.ICVPClaim
+	for i, n := range doc.Networks {
+		if n != NetworkGDHCN && n != NetworkSHC && n != NetworkICAO || slices.Contains(doc.Networks[:i], n) {
+			f.At("networks", "write those of gdhcn, shc and icao that the issuer has joined, each once")
+		}
+	}
+	// 1 to 5 mean other contents, and -1000 our own.
+	if n := doc.ICVPClaim; n >= 1 && n <= 5 || n < -999 || n > 999 {
+		f.At("icvpSubClaim", "write the number that WHO gave to ICVP, -6 until then, or leave it out")
+	}
+}
+
 // knownPayloads reports whether list is ddcc, with or without divoc, each once.
 func knownPayloads(list []string) bool {
 	for i, s := range list {
@@ -207,30 +221,6 @@ func knownPayloads(list []string) bool {
 		}
 	}
 	return slices.Contains(list, PayloadDDCC)
-}
-
-// maxMessage is two SMS parts in the alphabet that Sinhala and Tamil need (67
-// characters each); the link comes on top.
-const maxMessage = 2 * 67
-
-func (p *Profile) takeMessages(messages map[string]Messages, f *strictyaml.Document) {
-	p.Messages = messages
-	for _, l := range slices.Sorted(maps.Keys(messages)) {
-		if !slices.Contains(p.Languages, l) {
-			f.At("messages."+l, "%q is not one of the profile's languages", l)
-		}
-	}
-	for _, l := range p.Languages {
-		m := messages[l]
-		for key, text := range map[string]string{"ready": m.Ready, "corrected": m.Corrected, "revoked": m.Revoked} {
-			at := "messages." + l + "." + key
-			if strings.Count(text, "{link}") != 1 || len(holder.FindAllString(text, -1)) != 1 {
-				f.At(at, "write a text with {link} in it, once, and no other {…}")
-			} else if utf8.RuneCountInString(text)-len("{link}") > maxMessage {
-				f.At(at, "write at most %d characters beside {link}", maxMessage)
-			}
-		}
-	}
 }
 
 func (p *Profile) takeTheme(doc themeDocument, dir fs.FS, f *strictyaml.Document) {

@@ -16,9 +16,12 @@ type document struct {
 	Default      string                    `yaml:"defaultProgramme"`
 	Sources      map[string]string         `yaml:"sourceProgrammes"`
 	DIVOCKey     string                    `yaml:"divocKey"`
+	Networks     []string                  `yaml:"networks"`
+	ICVPClaim    int                       `yaml:"icvpSubClaim"`
 	MaxStatusAge int                       `yaml:"maxStatusAgeHours"`
 	KeepRows     *int                      `yaml:"keepWrongRowsDays"`
 	Messages     map[string]Messages       `yaml:"messages"`
+	Messaging    messagingDocument         `yaml:"messaging"`
 	Theme        themeDocument             `yaml:"theme"`
 }
 

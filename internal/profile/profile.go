@@ -38,8 +38,11 @@ type Profile struct {
 	Programmes       map[string]*Programme
 	DefaultProgramme string
 	SourceProgrammes map[string]string   // source → the programme of its records that name none
-	Messages         map[string]Messages // by language
+	Messages         map[string]Messages // by language, ours where the profile has none
+	Messaging        Messaging           // when messages are sent
 	DIVOCKey         string              // of PayloadDIVOC: "rsa" or "ed25519"; "" where no programme has it
+	Networks         []string            // which the issuer has joined, see Joined
+	ICVPClaim        int                 // number of ICVP's sub-claim in an HCERT; 0 for the usual one
 	MaxStatusAge     time.Duration       // older knowledge of a status is "cannot tell"
 	KeepWrongRows    time.Duration       // how long the text of wrong rows of uploads is kept; 0 leaves it to the upload
 	Theme            Theme
@@ -92,16 +95,19 @@ const (
 	PayloadDIVOC = "divoc" // DIVOC's own credential
 )
 
+// The networks in which certificates are recognised abroad.
+const (
+	NetworkGDHCN = "gdhcn" // WHO's; it took over the EU's keys too
+	NetworkSHC   = "shc"   // a directory of SMART Health Card issuers
+	NetworkICAO  = "icao"  // ICAO's public key directory
+)
+
+// Joined reports whether the issuer has joined a network: until then what it
+// issues for it is a pilot, which nobody abroad recognises.
+func (p *Profile) Joined(network string) bool { return slices.Contains(p.Networks, network) }
+
 // Offers reports whether the programme's certificates can be had as payload.
 func (pr *Programme) Offers(payload string) bool { return slices.Contains(pr.Payloads, payload) }
-
-// Messages are the texts sent to a person, in one language. {link} stands for
-// the address of the citizen's page. They say nothing of health.
-type Messages struct {
-	Ready     string `yaml:"ready"`
-	Corrected string `yaml:"corrected"`
-	Revoked   string `yaml:"revoked"`
-}
 
 // Theme is how pages look.
 type Theme struct {
