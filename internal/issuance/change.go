@@ -144,6 +144,7 @@ func (s *Service) change(ctx context.Context, by access.Caller, p *person, versi
 		if err := w.move(v.row, act, reason); err != nil {
 			return err
 		}
+		w.changedNews(p, v.row, act)
 		w.record(p.row.Bucket, string(act), v.id(), reason)
 		if !until.IsZero() {
 			w.flags[len(w.flags)-1].until = until

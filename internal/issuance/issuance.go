@@ -37,7 +37,8 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// Options are what a Service needs; all are required except Traces and Later.
+// Options are what a Service needs; all are required except Traces, Later and
+// Tell.
 type Options struct {
 	Store     *registry.Store
 	Box       *seal.Box
@@ -53,6 +54,9 @@ type Options struct {
 	// it necessary. Nil publishes when the list is asked for next, by whichever
 	// process.
 	Later func(ctx context.Context, tx pgx.Tx, list int32) error
+	// Tell puts messages to the people concerned into the transaction. Nil tells
+	// nobody.
+	Tell Tell
 }
 
 // Service issues, corrects, revokes and finds certificates. It is safe for

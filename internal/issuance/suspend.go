@@ -99,6 +99,7 @@ func (s *Service) lift(ctx context.Context, rows []query.Certificate) error {
 		if err := w.move(row, vaccination.ActLift, reasonOver); err != nil {
 			return err
 		}
+		w.changedNews(nil, row, vaccination.ActLift)
 		w.record(row.Bucket, string(vaccination.ActLift), vaccination.CertificateID(row.ID), reasonOver)
 	}
 	if err := s.Store.TxRaw(ctx, w.run(ctx)); err != nil {
