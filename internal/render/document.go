@@ -21,6 +21,10 @@ type Document struct {
 	// Languages on the page, first one first; empty means Profile.Languages.
 	Languages []string
 	Profile   Profile
+	// Size is the paper, Copy which print of the certificate it is: nil prints
+	// nothing of it.
+	Size Size
+	Copy *Copy
 }
 
 // Profile is what a page needs to know of the country and its programme.

@@ -155,4 +155,7 @@ func (v *viewer) place(c *Cell, d vaccination.Dose) {
 	}
 	c.line("country", nil, country)
 	c.line("practitioner", v.say("practitioner"), plain(d.Practitioner))
+	if d.FromEvidence {
+		c.line("fromEvidence", nil, v.say("fromEvidence"))
+	}
 }

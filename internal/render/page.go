@@ -22,6 +22,8 @@ type setter struct {
 	layout Layout
 	code   *qr.Code // nil prints a page without one
 
+	paper                    paper   // in the units of the setter, before its scale
+	first                    int     // page of the document in the file
 	left, width, top, bottom float32 // where blocks may stand
 	y                        float32 // where the next one starts
 	several                  bool    // languages
@@ -34,16 +36,21 @@ func ink() pdf.Color   { return pdf.Color{26, 26, 26} }
 func quiet() pdf.Color { return pdf.Color{84, 84, 84} }
 func alarm() pdf.Color { return pdf.Color{150, 20, 20} }
 
-func newSetter(r *Renderer, doc *pdf.Doc, v *View, layout Layout, code *qr.Code) *setter {
-	s := &setter{r: r, doc: doc, v: v, layout: layout, code: code, several: len(v.Title) > 1}
+func newSetter(r *Renderer, doc *pdf.Doc, v *View, layout Layout, code *qr.Code, sheet paper) *setter {
+	doc.Sheet(sheet.width, sheet.height, sheet.scale)
+	s := &setter{r: r, doc: doc, v: v, layout: layout, code: code, several: len(v.Title) > 1, first: doc.Pages()}
+	s.paper = paper{sheet.width / sheet.scale, sheet.height / sheet.scale, 1}
 	s.gap = 14
 	if s.several {
 		s.gap = 8 // three languages on one page leave less air
 	}
 	s.left = float32(layout.Margin) * mm
-	s.width = pdf.Width - 2*s.left
+	s.width = s.paper.width - 2*s.left
 	s.top = s.left - 4
-	s.bottom = pdf.Height - max(s.left-4, 32)              // above the frame and the number of the page
+	s.bottom = s.paper.height - max(s.left-4, 32) // above the frame and the number of the page
+	if len(v.Copy) > 0 {
+		s.bottom -= footerLine
+	}
 	rgb, _ := strconv.ParseUint(layout.Accent[1:], 16, 32) // complete checked it
 	s.accent = pdf.Color{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb)}
 	for i, c := range s.accent {
@@ -63,14 +70,17 @@ func (s *setter) set() error {
 			return err
 		}
 	}
-	if n := s.doc.Pages(); n > 1 {
+	if n := s.doc.Pages() - s.first; n > 1 || len(s.v.Copy) > 0 {
 		for i := range n {
-			s.doc.GoTo(i)
+			s.doc.GoTo(s.first + i)
 			s.footer(i+1, n)
 		}
 	}
 	return nil
 }
+
+// footerLine is the height of a line at the foot of a page.
+const footerLine = 11
 
 // newPage begins a page with what decorates each.
 func (s *setter) newPage() {
@@ -78,12 +88,12 @@ func (s *setter) newPage() {
 	s.y = s.top
 	if s.v.Specimen {
 		line := s.r.fonts.Wrap([]shape.Phrase{{Lang: "en", Text: "SPECIMEN"}}, true, 1e5, true)[0]
-		s.doc.Watermark(line, pdf.Width/2, pdf.Height*0.55, 118, pdf.Color{238, 238, 238})
+		s.doc.Watermark(line, s.paper.width/2, s.paper.height*0.55, 118, pdf.Color{238, 238, 238})
 	}
 	edge := s.left * 0.5
-	s.doc.Frame(edge, edge, pdf.Width-2*edge, pdf.Height-2*edge, 0, 1.4, s.accent)
-	s.doc.Frame(edge+3, edge+3, pdf.Width-2*edge-6, pdf.Height-2*edge-6, 0, 0.4, s.accent)
-	if s.doc.Pages() > 1 {
+	s.doc.Frame(edge, edge, s.paper.width-2*edge, s.paper.height-2*edge, 0, 1.4, s.accent)
+	s.doc.Frame(edge+3, edge+3, s.paper.width-2*edge-6, s.paper.height-2*edge-6, 0, 0.4, s.accent)
+	if s.doc.Pages()-s.first > 1 {
 		// Pages that come apart are told to belong together.
 		b := box{width: s.width}
 		var name []shape.Phrase
@@ -102,9 +112,14 @@ func (s *setter) newPage() {
 
 func (s *setter) footer(n, total int) {
 	b := box{width: s.width}
-	text := s.r.texts.say(s.langs(), "page", "{n}", strconv.Itoa(n), "{total}", strconv.Itoa(total))
-	s.add(&b, text.inline(), style{size: 7, color: quiet(), center: true, fixed: true})
-	s.draw(&b, s.left, pdf.Height-s.left*0.5-4-b.height-1, nil)
+	st := style{size: 7, color: quiet(), center: true, fixed: true}
+	if total > 1 {
+		s.add(&b, s.r.texts.say(s.langs(), "page", "{n}", strconv.Itoa(n), "{total}", strconv.Itoa(total)).inline(), st)
+	}
+	// A name of a facility may be long; it is no word of ours.
+	st.fixed = false
+	s.addFitting(&b, s.v.Copy.spaced(), st, 5, 1)
+	s.draw(&b, s.left, s.paper.height-s.left*0.5-4-b.height-1, nil)
 }
 
 func (s *setter) langs() []string {
@@ -239,13 +254,7 @@ func (s *setter) person() error {
 		s.doc.Panel(x, y, outer, outer, 3, pdf.Color{255, 255, 255})
 		s.doc.Frame(x, y, outer, outer, 3, 0.8, s.accent)
 		fig := s.doc.Root().AddFigure(s.v.CodeAlt[0].Lang, s.v.CodeAlt[0].Text)
-		s.doc.Drawing(fig, x+zone, y+zone, side, side, s.code.Size, s.code.Size, func(yield func(pdf.Rect) bool) {
-			for r := range s.code.Runs {
-				if !yield(pdf.Rect{X: r.X, Y: r.Y, W: r.Width, H: 1}) {
-					return
-				}
-			}
-		})
+		s.drawCode(fig, x+zone, y+zone, side)
 		y += outer + 4
 	}
 	s.draw(&caption, x, y, s.doc.Root())
@@ -350,9 +359,9 @@ func (s *setter) barcode() error {
 
 // notes sets the notes, those of one language together.
 func (s *setter) notes() error {
-	if last := s.layout.Blocks[len(s.layout.Blocks)-1]; last.Kind == "notes" && s.doc.Pages() == 1 {
+	if last := s.layout.Blocks[len(s.layout.Blocks)-1]; last.Kind == "notes" && s.doc.Pages()-s.first == 1 && len(s.v.Copy) == 0 {
 		// A page alone has no number below the last block.
-		s.bottom = pdf.Height - s.left*0.5 - 9
+		s.bottom = s.paper.height - s.left*0.5 - 9
 	}
 	for _, lang := range s.langs() {
 		text := ""

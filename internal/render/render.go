@@ -10,6 +10,7 @@ import (
 	"github.com/opendivoc/divoc/internal/render/pdf"
 	"github.com/opendivoc/divoc/internal/render/qr"
 	"github.com/opendivoc/divoc/internal/render/shape"
+	"github.com/opendivoc/divoc/vaccination"
 )
 
 // Renderer makes pages. It is safe for concurrent use. It remembers how the
@@ -49,34 +50,61 @@ func New(fsys fs.FS) (*Renderer, error) {
 	return r, err
 }
 
-// PDF writes d as a tagged A4 PDF of as many pages as it takes. The same
-// Document gives the same bytes. A Document without certificates, with an
-// unusable layout or with a text too long for a page is a vaccination.Invalid
-// error; nothing is written then.
-func (r *Renderer) PDF(w io.Writer, d Document) error {
-	v, err := r.View(d)
+// PDF writes documents as one tagged PDF, each on as many pages of its size as
+// it takes. The same documents give the same bytes. A Document without
+// certificates, with an unusable layout or with a text too long for a page is a
+// vaccination.Invalid error; nothing is written then.
+func (r *Renderer) PDF(w io.Writer, documents ...Document) error {
+	if len(documents) == 0 {
+		return errNothing()
+	}
+	first := documents[0]
+	v, err := r.View(first)
 	if err != nil {
 		return err
 	}
-	layout, err := d.Profile.Layout.complete()
-	if err != nil {
-		return err
-	}
-	var code *qr.Code
-	if d.QR != "" {
-		if code, err = r.codes.Encode(d.QR, qr.M); err != nil {
-			return fmt.Errorf("QR code of the certificate: %w", err)
-		}
-	}
-	created := d.Created
+	created := first.Created
 	if created.IsZero() {
-		created = d.Doses[d.Latest].Info.Period.Start
+		created = first.Doses[first.Latest].Info.Period.Start
 	}
 	doc := pdf.New(r.subset, pdf.Info{
 		Title: v.Title.String(), Author: v.Issuer.String(), Subject: v.HCID, Lang: v.Lang, Created: created,
 	})
-	if err := newSetter(r, doc, v, layout, code).set(); err != nil {
-		return err
+	for i, d := range documents {
+		if i > 0 {
+			if v, err = r.View(d); err != nil {
+				return err
+			}
+		}
+		s, err := r.setterOf(doc, v, d)
+		if err != nil {
+			return err
+		}
+		if err := s.document(d.Size); err != nil {
+			return err
+		}
 	}
 	return r.writer.Write(w, doc)
+}
+
+// setterOf prepares the setting of one document.
+func (r *Renderer) setterOf(doc *pdf.Doc, v *View, d Document) (*setter, error) {
+	layout, err := d.Profile.Layout.complete()
+	if err != nil {
+		return nil, err
+	}
+	if !d.Size.Valid() {
+		return nil, vaccination.Errorf(vaccination.Invalid, "there is no such size of paper: a4, a5, card and card-fold are known")
+	}
+	var code *qr.Code
+	if d.QR != "" {
+		if code, err = r.codes.Encode(d.QR, qr.M); err != nil {
+			return nil, fmt.Errorf("QR code of the certificate: %w", err)
+		}
+	}
+	return newSetter(r, doc, v, layout, code, sheetOf(d.Size)), nil
+}
+
+func errNothing() error {
+	return vaccination.Errorf(vaccination.Invalid, "there is no certificate to print")
 }

@@ -50,6 +50,18 @@ func (t Text) inline() []shape.Phrase {
 	return out
 }
 
+// spaced is the phrases with dots between them, as one paragraph.
+func (t Text) spaced() []shape.Phrase {
+	var out []shape.Phrase
+	for i, p := range t {
+		if i > 0 {
+			out = append(out, shape.Phrase{Text: " · "})
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
 // texts are the words of the page by language and key.
 type texts map[string]map[string]string
 

@@ -32,6 +32,7 @@ type View struct {
 	CodeAlt     Text
 	BarcodeAlt  Text
 	Notes       []Text
+	Copy        Text `json:",omitempty"` // which print it is; on paper alone
 }
 
 // Field is a label with its value.
@@ -113,6 +114,7 @@ func (r *Renderer) View(d Document) (*View, error) {
 		out.Warnings = append(out.Warnings, v.pair("domestic", "domesticNote"))
 	}
 	v.doses(out, d, layout.fields("doses"))
+	out.Copy = v.copyLine(d.Copy)
 	out.CodeAlt = v.say("codeAlt", "{hcid}", hcid)
 	out.BarcodeAlt = v.say("barcodeAlt", "{hcid}", hcid)
 	if d.QR == "" {

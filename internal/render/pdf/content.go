@@ -106,7 +106,7 @@ func (d *Doc) run(r *shape.Run, x, y, size float32) {
 		p.content = append(p.content, ">>BDC\n"...)
 	}
 	p.content = append(p.content, "1 0 0 1 "...)
-	p.numbers(x, Height-y)
+	p.numbers(x, p.top()-y)
 	p.content = append(p.content, "Tm\n[<"...)
 	// pen is where shaping says the next glyph stands, at where the viewer is.
 	var pen, at, rise float32

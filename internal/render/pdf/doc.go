@@ -36,9 +36,16 @@ type Doc struct {
 	page  *page // the one being drawn on
 	root  *Element
 	forms []form
+	sheet sheet
 }
 
+// sheet is the paper of a page: its sides in points, and how much smaller than
+// said everything on it is drawn.
+type sheet struct{ width, height, scale float32 }
+
 type page struct {
+	sheet
+
 	content []byte
 	owners  []*Element // of each marked content id
 	forms   []int
@@ -62,15 +69,27 @@ type Color [3]uint8
 func New(fonts []*Font, info Info) *Doc {
 	return &Doc{
 		info: info, fonts: fonts, uses: make([]*use, len(fonts)),
-		root: &Element{kind: "Document", lang: info.Lang},
+		root: &Element{kind: "Document", lang: info.Lang}, sheet: sheet{Width, Height, 1},
 	}
 }
 
+// Sheet says what paper the next pages have: its sides in points, and a scale in
+// which all that is drawn on them is made smaller. Coordinates are as they are
+// before that: from 0 to width/scale and height/scale.
+func (d *Doc) Sheet(width, height, scale float32) { d.sheet = sheet{width, height, scale} }
+
 // AddPage begins a page; what is drawn next goes there.
 func (d *Doc) AddPage() {
-	d.page = &page{content: make([]byte, 0, 56<<10), font: -1}
+	d.page = &page{sheet: d.sheet, content: make([]byte, 0, 56<<10), font: -1}
+	if s := d.sheet.scale; s != 1 {
+		d.page.exact(s, 0, 0, s, 0, 0)
+		d.page.content = append(d.page.content, "cm\n"...)
+	}
 	d.pages = append(d.pages, d.page)
 }
+
+// top is the height of the page in the units it is drawn in.
+func (p *page) top() float32 { return p.height / p.scale }
 
 // Pages is the number of pages so far.
 func (d *Doc) Pages() int { return len(d.pages) }
@@ -86,7 +105,7 @@ func (d *Doc) Fill(x, y, w, h float32, c Color) {
 	p := d.page
 	p.content = append(p.content, "/Artifact BMC\n"...)
 	p.color(c)
-	p.numbers(x, Height-y-h, w, h)
+	p.numbers(x, p.top()-y-h, w, h)
 	p.content = append(p.content, "re f\nEMC\n"...)
 }
 
@@ -99,7 +118,7 @@ func (d *Doc) Frame(x, y, w, h, radius, line float32, c Color) {
 	p.content = append(p.content, "RG "...)
 	p.numbers(line)
 	p.content = append(p.content, "w\n"...)
-	p.round(x, Height-y-h, w, h, radius)
+	p.round(x, p.top()-y-h, w, h, radius)
 	p.content = append(p.content, "s Q\nEMC\n"...)
 }
 
@@ -108,7 +127,7 @@ func (d *Doc) Panel(x, y, w, h, radius float32, c Color) {
 	p := d.page
 	p.content = append(p.content, "/Artifact BMC\n"...)
 	p.color(c)
-	p.round(x, Height-y-h, w, h, radius)
+	p.round(x, p.top()-y-h, w, h, radius)
 	p.content = append(p.content, "f\nEMC\n"...)
 }
 
@@ -152,11 +171,11 @@ func (d *Doc) Drawing(e *Element, x, y, w, h float32, width, height int, rects i
 	p.begin(e)
 	p.color(Color{})
 	p.content = append(p.content, "q "...)
-	p.exact(w/float32(width), 0, 0, h/float32(height), x, Height-y-h)
+	p.exact(w/float32(width), 0, 0, h/float32(height), x, p.top()-y-h)
 	p.content = append(p.content, "cm /F"...)
 	p.content = appendInt(p.content, len(d.forms))
 	p.content = append(p.content, "Do Q\nEMC\n"...)
-	e.box = &[4]float32{x, Height - y - h, x + w, Height - y}
+	e.box = &[4]float32{x * p.scale, (p.top() - y - h) * p.scale, (x + w) * p.scale, (p.top() - y) * p.scale}
 	p.forms = append(p.forms, len(d.forms))
 	d.forms = append(d.forms, f)
 }
@@ -191,10 +210,10 @@ func (d *Doc) Watermark(line shape.Line, x, y, size float32, c Color) {
 	w := line.Width * size / 1000
 	p.content = append(p.content, "/Artifact BMC q\n"...)
 	p.color(c)
-	p.exact(s, s, -s, s, x, Height-y)
+	p.exact(s, s, -s, s, x, p.top()-y)
 	p.content = append(p.content, "cm BT\n"...)
 	for i := range line.Runs {
-		d.run(&line.Runs[i], -w/2+line.X[i]*size/1000, Height+size*0.35, size)
+		d.run(&line.Runs[i], -w/2+line.X[i]*size/1000, p.top()+size*0.35, size)
 	}
 	p.content = append(p.content, "ET Q\nEMC\n"...)
 	p.known, p.font = false, -1 // Q restored what was before

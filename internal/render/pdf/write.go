@@ -124,7 +124,7 @@ func (f *file) document(d *Doc) {
 			res += ">>"
 		}
 		f.object(pageObject[p], fmt.Sprintf("<</Type/Page/Parent %d 0 R/MediaBox[0 0 %.2f %.2f]/Contents %d 0 R/Resources<<%s>>/StructParents %d/Tabs/S>>",
-			objPages, Width, Height, pageObject[p]+1, res, i))
+			objPages, p.width, p.height, pageObject[p]+1, res, i))
 		f.stream(pageObject[p]+1, "", p.content, true)
 	}
 	for i, form := range d.forms {

@@ -96,6 +96,31 @@ func (p *Printer) CodeSVG(text string) ([]byte, error) {
 	return code.SVG("QR code"), nil
 }
 
+// Paper is a certificate to print: the page of Doses with the code of
+// Doses[Index], on paper of a size, as a numbered print.
+type Paper struct {
+	Doses     []*issuance.Record
+	Index     int
+	Languages []string // as for [Printer.PDF]
+	Size      render.Size
+	Copy      *render.Copy // nil says nothing of which print it is
+}
+
+// Prints returns certificates to print, one after the other, as one PDF. Nothing
+// of it is kept: each print is a copy of its own.
+func (p *Printer) Prints(papers []Paper) ([]byte, error) {
+	documents := make([]render.Document, len(papers))
+	for i, x := range papers {
+		documents[i] = p.document(x.Doses, x.Index, x.Languages)
+		documents[i].Size, documents[i].Copy = x.Size, x.Copy
+	}
+	var b bytes.Buffer
+	if err := p.renderer.PDF(&b, documents...); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
 func (p *Printer) document(doses []*issuance.Record, index int, languages []string) render.Document {
 	chosen := doses[index]
 	d := render.Document{Latest: index, QR: chosen.Code, Languages: p.languages(languages), Profile: p.country(chosen.Programme)}
