@@ -109,7 +109,9 @@ type writes struct {
 	told    []*Draft // whose records' sources told a newer state
 	links   []link
 	seen    []*Seen // of people who are new
+	news    []tiding
 	audit   []registry.Entry
+	counts  []registry.Counted
 	now     time.Time // of everything in the transaction
 	held    bool      // also while the service is on hold
 }
@@ -160,6 +162,7 @@ func (w *writes) add(g *Signed) error {
 	if d.person.fresh && d.seen != nil {
 		w.seen = append(w.seen, d.seen)
 	}
+	w.issuedNews(g)
 	if d.outcome == Updated {
 		return w.updateContact(d)
 	}
@@ -169,6 +172,10 @@ func (w *writes) add(g *Signed) error {
 		}
 	}
 	w.rows = append(w.rows, g.row())
+	w.counts = append(w.counts, registry.Counted{
+		Kind: map[bool]string{false: registry.CountIssued, true: registry.CountCorrected}[d.outcome == Corrected], Programme: d.programme.Key,
+		Product: d.event.Vaccination.Product, Facility: d.event.Vaccination.Centre, Source: d.source, N: 1,
+	})
 	w.record(d.person.row.Bucket, string(d.outcome), g.id, issueDetail(g.row()))
 	if d.reason != "" {
 		w.record(d.person.row.Bucket, actReissue, d.previous.id(), d.reason)
@@ -222,7 +229,23 @@ func (w *writes) move(row query.Certificate, act vaccination.Act, reason string)
 		return err
 	}
 	w.flags = append(w.flags, flag{row: row, to: to, reason: reason})
+	if kind := counted(act); kind != "" {
+		w.counts = append(w.counts, registry.Counted{Kind: kind, Programme: row.Programme, Source: row.Source, N: 1})
+	}
 	return nil
+}
+
+// counted is how an act on a stored certificate is counted, "" where it is not: a
+// superseded one is counted with the version that follows it.
+func counted(act vaccination.Act) string {
+	switch act {
+	case vaccination.ActRevoke:
+		return registry.CountRevoked
+	case vaccination.ActSuspend:
+		return registry.CountSuspended
+	default:
+		return ""
+	}
 }
 
 func (w *writes) record(bucket int16, act string, id vaccination.CertificateID, detail string) {
@@ -248,7 +271,9 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 			func() error { return w.writeCertificates(ctx, q) },
 			func() error { return w.writeUpdates(ctx, q) },
 			func() error { return w.writeTold(ctx, q) },
+			func() error { return w.tell(ctx, tx, q) },
 			func() error { return w.publishLater(ctx, tx, q) },
+			func() error { return registry.Count(ctx, q, w.now, w.counts...) },
 			func() error { return registry.Audit(ctx, q, w.now, w.by.Actor, w.audit...) },
 		}
 		for _, step := range steps {

@@ -1,0 +1,37 @@
+-- name: AppendCounts :exec
+INSERT INTO count_event (at, n, kind, programme, product, facility, source)
+SELECT @at::timestamptz, k.n, k.kind, k.programme, k.product, k.facility, k.source
+FROM (SELECT unnest(@ns::bigint[]) AS n, unnest(@kinds::text[]) AS kind, unnest(@programmes::text[]) AS programme, unnest(@products::text[]) AS product, unnest(@facilities::text[]) AS facility, unnest(@sources::text[]) AS source) AS k;
+
+-- name: LockFolding :exec
+-- One folds at a time.
+SELECT pg_advisory_xact_lock(@class::int, 0);
+
+-- name: FoldCounts :one
+-- Moves some rows that were added into the hours they belong to, and returns how
+-- many.
+WITH gone AS (
+  DELETE FROM count_event WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM count_event e LIMIT @max_rows::int)) RETURNING at, n, kind, programme, product, facility, source
+), kept AS (
+  INSERT INTO count_hour AS c (hour, kind, programme, product, facility, source, n)
+  SELECT date_trunc('hour', at, @zone::text), kind, programme, product, facility, source, sum(n)
+  FROM gone GROUP BY 1, 2, 3, 4, 5, 6
+  ON CONFLICT (hour, kind, programme, product, facility, source) DO UPDATE SET n = c.n + excluded.n
+)
+SELECT count(*) FROM gone;
+
+-- name: CountsBetween :many
+-- What happened from one moment to before another, each kind by hour, product,
+-- facility and source; "dimension" tells which: 7, 11, 13, 14. An empty programme
+-- means all; no facilities means all.
+SELECT t.kind::text AS kind, GROUPING(t.hour, t.product, t.facility, t.source)::int AS dimension,
+  coalesce(t.hour, 'epoch')::timestamptz AS hour, coalesce(t.product, '')::text AS product, coalesce(t.facility, '')::text AS facility, coalesce(t.source, '')::text AS source,
+  sum(t.n)::bigint AS n
+FROM (
+  SELECT h.hour, h.kind, h.programme, h.product, h.facility, h.source, h.n FROM count_hour h WHERE h.hour >= @since::timestamptz AND h.hour < @until::timestamptz
+  UNION ALL
+  SELECT date_trunc('hour', e.at, @zone::text), e.kind, e.programme, e.product, e.facility, e.source, e.n FROM count_event e WHERE e.at >= @since::timestamptz AND e.at < @until::timestamptz
+) AS t
+WHERE (@programme::text = '' OR t.programme = @programme::text) AND (cardinality(@facilities::text[]) = 0 OR t.facility = ANY (@facilities::text[]))
+GROUP BY GROUPING SETS ((t.kind, t.hour), (t.kind, t.product), (t.kind, t.facility), (t.kind, t.source))
+ORDER BY t.kind, 2, 3, 7 DESC, 4, 5, 6;
