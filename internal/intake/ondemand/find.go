@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"strings"
 	"time"
 
@@ -129,35 +128,9 @@ func (s *Service) phone(r record) string {
 // date proves nothing where the typed number tells it, and nothing can be asked
 // where the record does not know it to the day.
 func (s *Service) factor(r record, id profile.Identity) (name string, right []string) {
-	if b := r.person.BirthDate; id.BirthDate.IsZero() && b.Precision() == vaccination.PrecisionDay && !b.Estimated {
-		return profile.FactorBirthDate, []string{b.String()}
+	birth := r.person.BirthDate
+	if !id.BirthDate.IsZero() {
+		birth = vaccination.Date{}
 	}
-	switch name = s.Issuance.Profile.OtherFactor; name {
-	case profile.FactorDoseDate:
-		for _, d := range r.doses {
-			if d.Date.Precision() == vaccination.PrecisionDay {
-				right = append(right, d.Date.String())
-			}
-		}
-	case profile.FactorLot:
-		for _, d := range r.doses {
-			if lot := plain(d.Lot); lot != "" {
-				right = append(right, lot)
-			}
-		}
-	}
-	return name, slices.Compact(right)
-}
-
-// plain is a text as it is compared: letters and digits, in capitals.
-func plain(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z':
-			return r - 'a' + 'A'
-		case r >= '0' && r <= '9', r >= 'A' && r <= 'Z':
-			return r
-		}
-		return -1
-	}, text)
+	return s.Issuance.Factor(birth, r.doses)
 }

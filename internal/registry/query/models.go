@@ -242,13 +242,6 @@ type Print struct {
 	Languages   string
 }
 
-type SendCount struct {
-	Key   []byte
-	Since time.Time
-	N     int32
-	Last  time.Time
-}
-
 type Setting struct {
 	Name  string
 	Value string

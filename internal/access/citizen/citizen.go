@@ -1,0 +1,407 @@
+// Package citizen recognises citizens: by a code sent to a telephone number on
+// record, then by a short session, then, for each person's record, by what that
+// person knows of it. A phone is not a person: a code alone opens nobody's
+// record.
+//
+// Whether a number is on record is told to nobody who has not its telephone: an
+// unknown number gets the same answer, after the same time, from the same writes,
+// and a code that nobody is told.
+package citizen
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"math/big"
+	"net/mail"
+	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// The bounds of codes (NIST SP 800-63B 3.1.3.2 and stricter). They count per
+// number, on record or not, whoever asks from wherever.
+const (
+	CodeLife   = 5 * time.Minute
+	CodeTries  = 5
+	resendGap  = time.Minute
+	shortSends = 3 // in shortTime
+	shortTime  = 15 * time.Minute
+	daySends   = 10
+	day        = 24 * time.Hour
+)
+
+// Answer is how long the answer to who asks for a code takes, or a multiple of
+// it where the work takes longer, so that its time tells nothing.
+const Answer = 250 * time.Millisecond
+
+// Sender hands codes over to be sent.
+type Sender interface {
+	// SendCode queues a code for a number in E.164 or, where there is one, for an
+	// e-mail address, in the transaction of q. It counts until expires.
+	SendCode(ctx context.Context, q *query.Queries, number, email, language, code string, expires time.Time) error
+}
+
+// Options are what a Service needs; all are required except Sender and Budget.
+type Options struct {
+	Store   *registry.Store
+	Box     *seal.Box
+	Profile *profile.Profile
+	// OnRecord says whether somebody can be reached by a number in E.164 and, where
+	// one is given, by an e-mail address too.
+	OnRecord func(ctx context.Context, number, email string) (bool, error)
+	// Sender sends codes. Without one a demonstration shows the code, and nobody
+	// else can sign in.
+	Sender Sender
+	Demo   bool
+	// Budget counts a code among all that are sent; the error is
+	// [vaccination.TooMany]. Nil counts none.
+	Budget func(ctx context.Context) error
+	// Wait returns at a time, or when ctx ends.
+	Wait   func(ctx context.Context, until time.Time)
+	Now    func() time.Time
+	Random io.Reader
+	Log    *slog.Logger
+}
+
+// Service recognises citizens. It is safe for concurrent use.
+type Service struct{ Options }
+
+// New returns a Service.
+func New(o Options) *Service { return &Service{Options: o} }
+
+// Open reports whether anybody can sign in: codes can be sent, or it is a
+// demonstration.
+func (s *Service) Open() bool { return s != nil && (s.Sender != nil || s.Demo) }
+
+// Ask is what somebody types who wants a code. With an e-mail address the code
+// goes there, where both are on record of one person.
+type Ask struct{ Number, Email, Language string }
+
+// Pending is a code that was asked for, as the browser that asked is told.
+type Pending struct {
+	Number   string    `json:"number"` // E.164
+	Email    string    `json:"email,omitempty"`
+	Language string    `json:"language"`
+	Specimen string    `json:"specimen,omitempty"` // the code itself, in a demonstration
+	Expires  time.Time `json:"-"`
+	Left     int       `json:"-"` // tries
+}
+
+// Start sends a code where the number is on record and returns the secret that
+// binds it to the browser. before is the browser's secret of an earlier code, or
+// "". The error is [vaccination.Invalid] for what is no number or address,
+// [vaccination.TooMany] where codes were asked for too often, and
+// [vaccination.Unavailable] where none can be sent; none of them depends on who
+// is on record.
+func (s *Service) Start(ctx context.Context, a Ask, before string) (secret string, err error) {
+	if !s.Open() {
+		return "", errClosed()
+	}
+	began := s.Now()
+	defer func() {
+		took := s.Now().Sub(began)
+		s.Wait(ctx, began.Add((took/Answer+1)*Answer))
+	}()
+	p := Pending{Language: a.Language}
+	if p.Number, err = s.number(a.Number); err != nil {
+		return "", err
+	}
+	if p.Email, err = address(a.Email); err != nil {
+		return "", err
+	}
+	if s.Budget != nil {
+		if err := s.Budget(ctx); err != nil {
+			return "", err
+		}
+	}
+	known, err := s.OnRecord(ctx, p.Number, p.Email)
+	if err != nil {
+		return "", err
+	}
+	code, err := newCode(s.Random)
+	if err != nil {
+		return "", err
+	}
+	if s.Demo && s.Sender == nil {
+		p.Specimen = code
+	}
+	if secret, err = s.secret(); err != nil {
+		return "", err
+	}
+	return secret, s.keep(ctx, p, secret, before, code, known)
+}
+
+// keep writes a challenge, and hands the code over where the number is known.
+func (s *Service) keep(ctx context.Context, p Pending, secret, before, code string, known bool) error {
+	now := s.Now().UTC()
+	id, number := s.key("challenge", secret), s.Box.Index(seal.Mobile, p.Number)
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	sealed, err := s.Box.Seal(text, id)
+	if err != nil {
+		return err
+	}
+	return s.Store.Tx(ctx, func(q *query.Queries) error {
+		sends, err := q.LockCitizenNumber(ctx, number)
+		if err != nil {
+			return err
+		}
+		sends, free := maySend(sends, now)
+		if free.After(now) {
+			return errOften(free.Sub(now))
+		}
+		if err := q.CountCitizenSend(ctx, query.CountCitizenSendParams{Number: number, Sends: append(sends, now), At: now}); err != nil {
+			return err
+		}
+		for _, forget := range []func(context.Context, time.Time) error{q.ForgetCitizenChallenges, q.ForgetCitizenSessions} {
+			if err := forget(ctx, now); err != nil {
+				return err
+			}
+		}
+		if err := q.ForgetCitizenNumbers(ctx, now.Add(-day)); err != nil {
+			return err
+		}
+		if err := q.EndCitizenChallenges(ctx, query.EndCitizenChallengesParams{Number: number, Browser: s.key("challenge", before)}); err != nil {
+			return err
+		}
+		expires := now.Add(CodeLife)
+		if err := q.InsertCitizenChallenge(ctx, query.InsertCitizenChallengeParams{
+			ID: id, Number: number, Email: s.email(p.Email), Code: s.codeHash(secret, code), Sealed: sealed, ExpiresAt: expires,
+		}); err != nil {
+			return err
+		}
+		to := "nobody"
+		if known {
+			to = "sent"
+		}
+		if err := s.audit(ctx, q, "citizen", number, "citizen.code", "", to); err != nil {
+			return err
+		}
+		if !known || s.Sender == nil {
+			return nil
+		}
+		return s.Sender.SendCode(ctx, q, p.Number, p.Email, p.Language, code, expires)
+	})
+}
+
+// maySend says when the next code may be sent, and keeps of the times before what
+// still counts.
+func maySend(sends []time.Time, now time.Time) (kept []time.Time, free time.Time) {
+	for _, at := range sends {
+		if now.Sub(at) < day {
+			kept = append(kept, at)
+		}
+	}
+	if n := len(kept); n > 0 {
+		free = kept[n-1].Add(resendGap)
+		if n >= shortSends {
+			free = later(free, kept[n-shortSends].Add(shortTime))
+		}
+		if n >= daySends {
+			free = later(free, kept[n-daySends].Add(day))
+		}
+	}
+	return kept, free
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// Asked is the code that a browser asked for last. One that ended, or that is
+// another browser's, is [vaccination.NotFound].
+func (s *Service) Asked(ctx context.Context, secret string) (Pending, error) {
+	if secret == "" {
+		return Pending{}, errEnded()
+	}
+	id := s.key("challenge", secret)
+	row, err := s.Store.Read().CitizenChallenge(ctx, query.CitizenChallengeParams{ID: id, MaxTries: CodeTries, At: s.Now().UTC()})
+	if registry.IsNone(err) {
+		return Pending{}, errEnded()
+	}
+	if err != nil {
+		return Pending{}, err
+	}
+	text, err := s.Box.Unseal(row.Sealed, id)
+	if err != nil {
+		return Pending{}, err
+	}
+	p := Pending{Expires: row.ExpiresAt, Left: CodeTries - int(row.Tries)}
+	return p, json.Unmarshal(text, &p)
+}
+
+// Prove takes the code back and returns the secret of a new session; the session
+// that the browser had before ends. A wrong code is [vaccination.Forbidden], one
+// that ended [vaccination.NotFound]. The try is counted under a lock before the
+// code is looked at, so that guesses at once are as many as guesses in a row.
+func (s *Service) Prove(ctx context.Context, secret, code, before string) (session string, err error) {
+	if secret == "" {
+		return "", errEnded()
+	}
+	if session, err = s.secret(); err != nil {
+		return "", err
+	}
+	now, id := s.Now().UTC(), s.key("challenge", secret)
+	left := 0
+	err = s.Store.Tx(ctx, func(q *query.Queries) error {
+		row, err := q.TryCitizenChallenge(ctx, query.TryCitizenChallengeParams{ID: id, MaxTries: CodeTries, At: now})
+		if registry.IsNone(err) {
+			return errEnded()
+		}
+		if err != nil {
+			return err
+		}
+		if subtle.ConstantTimeCompare(s.codeHash(secret, digits(code)), row.Code) != 1 {
+			session, left = "", CodeTries-int(row.Tries)
+			return s.audit(ctx, q, "citizen", row.Number, "citizen.wrong", "", "")
+		}
+		if n, err := q.DeleteCitizenChallenge(ctx, id); err != nil || n != 1 {
+			return orEnded(err)
+		}
+		_, err = s.begin(ctx, q, session, before, row.Number, row.Email)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	if session == "" {
+		return "", vaccination.Errorf(vaccination.Forbidden, "the code is not right: %d more tries", left)
+	}
+	return session, nil
+}
+
+func orEnded(err error) error {
+	if err == nil {
+		return errEnded()
+	}
+	return err
+}
+
+// number reads a telephone number that codes may go to: one of the country's own,
+// never one that only shares its country code.
+func (s *Service) number(text string) (string, error) {
+	e164, err := s.Profile.Phone(text)
+	if err != nil {
+		return "", err
+	}
+	national, own := strings.CutPrefix(e164, "+"+s.Profile.PhoneRules.CountryCode)
+	if again, err := s.Profile.Phone(national); !own || err != nil || again != e164 {
+		return "", vaccination.Errorf(vaccination.Invalid, "codes are sent to numbers of this country only: type it like %s", s.Profile.PhoneRules.Example)
+	}
+	return e164, nil
+}
+
+// maxAddress is the longest e-mail address there can be (RFC 5321, 4.5.3.1.3).
+const maxAddress = 254
+
+// address reads an e-mail address; "" stays.
+func address(text string) (string, error) {
+	if text = strings.TrimSpace(text); text == "" {
+		return "", nil
+	}
+	a, err := mail.ParseAddress(text)
+	if err != nil || a.Name != "" || a.Address != text || len(text) > maxAddress {
+		return "", vaccination.Errorf(vaccination.Invalid, "this is no e-mail address: it looks like name@example.org")
+	}
+	return strings.ToLower(text), nil
+}
+
+// digits are those of a code, however it was typed or pasted.
+func digits(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		return -1
+	}, text[:min(len(text), 40)])
+}
+
+// newCode draws six digits, each code with the same chance.
+func newCode(random io.Reader) (string, error) {
+	const codes, range32 = 1_000_000, 1 << 32
+	for {
+		var b [4]byte
+		if _, err := io.ReadFull(random, b[:]); err != nil {
+			return "", err
+		}
+		if n := new(big.Int).SetBytes(b[:]).Int64(); n < range32-range32%codes {
+			return fmt.Sprintf("%06d", n%codes), nil
+		}
+	}
+}
+
+// secret draws 160 bits for a cookie.
+func (s *Service) secret() (string, error) {
+	var b [20]byte
+	_, err := io.ReadFull(s.Random, b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:]), err
+}
+
+// key is what is stored of a secret: with a copy of the table nobody is anybody.
+func (s *Service) key(kind, secret string) []byte {
+	return s.Box.Index(seal.Content, "citizen "+kind+" "+secret)
+}
+
+func (s *Service) codeHash(secret, code string) []byte {
+	return s.Box.Index(seal.Content, "citizen code "+secret+" "+code)
+}
+
+// email is the blind index of an address, nil for none.
+func (s *Service) email(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	return Email(s.Box, text)
+}
+
+// Email is the blind index of an e-mail address in small letters.
+func Email(box *seal.Box, address string) []byte {
+	return box.Index(seal.Content, "citizen email "+address)
+}
+
+// audit writes an entry into the chain that a number falls to.
+func (s *Service) audit(ctx context.Context, q *query.Queries, actor string, number []byte, act, object, detail string) error {
+	chain := int16(registry.AdminChain)
+	if len(number) > 0 {
+		chain = int16(number[0] >> 4)
+	}
+	return registry.Audit(ctx, q, s.Now().UTC(), actor, registry.Entry{Chain: chain, Act: act, Object: object, Detail: detail})
+}
+
+func errClosed() error {
+	return vaccination.Errorf(vaccination.Unavailable, "nobody can sign in here: no way to send codes is set up")
+}
+
+// errEnded says that a code is not there any more. Every reason is told alike.
+func errEnded() error {
+	return vaccination.Errorf(vaccination.NotFound, "this code has ended: it counts for five minutes, five tries and one use; ask for a new one")
+}
+
+// Often is the error of who asked too often, with the time to wait.
+type Often struct {
+	error
+	Wait time.Duration
+}
+
+// Unwrap returns the [vaccination.TooMany] error.
+func (o *Often) Unwrap() error { return o.error }
+
+func errOften(wait time.Duration) error {
+	return &Often{vaccination.Errorf(vaccination.TooMany, "a code was asked for with this number too often: wait %d minutes", int(math.Ceil(wait.Minutes()))), wait}
+}
