@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/profile"
 )
 
 type tokenCmd struct {
@@ -17,10 +20,12 @@ type tokenCmd struct {
 
 type tokenCreateCmd struct {
 	dataFlags
-	Role   access.Role   `required:"" help:"What it may do: source delivers and reads its own certificates; system-admin may do all; auditor reads the audit."`
-	Source string        `placeholder:"NAME" help:"For the role source: the system that delivers, such as commcare."`
-	Name   string        `placeholder:"NAME" help:"What to call it in lists and in the audit. Default: the source or the role."`
-	For    time.Duration `default:"8760h" help:"How long it is good."`
+	Role      access.Role   `required:"" help:"What it may do: source delivers and reads its own certificates; facility-staff finds and prints at a desk; system-admin may do all; auditor reads the audit."`
+	Source    string        `placeholder:"NAME" help:"For the role source: the system that delivers, such as commcare."`
+	Programme string        `placeholder:"KEY" help:"For the role source: the one programme it delivers and reads."`
+	Facility  string        `placeholder:"CODE" help:"For the role facility-staff: where its bearer prints."`
+	Name      string        `placeholder:"NAME" help:"What to call it in lists and in the audit. Default: the source or the role."`
+	For       time.Duration `default:"8760h" help:"How long it is good."`
 }
 
 // Run prints the new token alone.
@@ -30,12 +35,33 @@ func (c *tokenCreateCmd) Run(s streams) error {
 		return err
 	}
 	defer h.close()
-	secret, err := h.tokens().Create(s.ctx, access.System("cli"), access.NewToken{Name: c.Name, Role: c.Role, Source: c.Source, For: c.For})
+	if c.Programme != "" { // a token for one that does not exist would deliver nothing, and say so late
+		if err := h.knowsProgramme(s.ctx, c.Programme); err != nil {
+			return err
+		}
+	}
+	secret, err := h.tokens().Create(s.ctx, access.System("cli"), access.NewToken{Name: c.Name, Role: c.Role, Source: c.Source, Programme: c.Programme, Facility: c.Facility, For: c.For})
 	if err != nil {
 		return err
 	}
 	_, err = fmt.Fprintln(s.out, secret)
 	return err
+}
+
+// knowsProgramme says whether the profile of the folder has a programme.
+func (h *house) knowsProgramme(ctx context.Context, key string) error {
+	stored, err := h.settings(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := profile.Open(stored[settingProfile])
+	if err != nil {
+		return err
+	}
+	if p.Programmes[key] == nil {
+		return fmt.Errorf("the profile has no programme %q; it has %s", key, strings.Join(p.ProgrammeKeys(), ", "))
+	}
+	return nil
 }
 
 type tokenListCmd struct{ dataFlags }
@@ -52,7 +78,7 @@ func (c *tokenListCmd) Run(s streams) error {
 		return err
 	}
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tROLE\tSOURCE\tCREATED\tSTATE")
+	fmt.Fprintln(w, "ID\tNAME\tROLE\tFOR\tCREATED\tSTATE")
 	for _, t := range tokens {
 		state := "good until " + t.Expires.Format(time.DateOnly)
 		switch {
@@ -61,7 +87,7 @@ func (c *tokenListCmd) Run(s streams) error {
 		case !now().Before(t.Expires):
 			state = "expired " + t.Expires.Format(time.DateOnly)
 		}
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, t.Role, t.Source, t.Created.Format(time.DateOnly), state)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\n", t.ID, t.Name, t.Role, strings.Join(strings.Fields(t.Source+" "+t.Programme+" "+t.Facility), " "), t.Created.Format(time.DateOnly), state)
 	}
 	return w.Flush()
 }

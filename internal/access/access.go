@@ -90,7 +90,7 @@ func table() map[Role]map[Permission]scope {
 }
 
 // Roles lists the roles a token of ours can be made for.
-func Roles() []Role { return []Role{SystemAdmin, Auditor, SourceRole} }
+func Roles() []Role { return []Role{SystemAdmin, Auditor, SourceRole, FacilityStaff} }
 
 // Caller is somebody who has been recognised. The zero Caller may do nothing.
 type Caller struct {
@@ -107,7 +107,13 @@ type Caller struct {
 	// Facility is the code of the facility a member of staff works at, empty for
 	// those who work at none.
 	Facility string
+	// Programme is the key of the one programme that the caller may reach, empty
+	// for every one.
+	Programme string
 }
+
+// In reports whether c may reach what belongs to a programme.
+func (c Caller) In(programme string) bool { return c.Programme == "" || c.Programme == programme }
 
 // At reports whether c may do p to what belongs to a facility.
 func (c Caller) At(p Permission, facility string) bool {

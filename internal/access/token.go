@@ -44,37 +44,52 @@ type Recogniser interface {
 
 // TokenInfo is what is known of a token, without its secret.
 type TokenInfo struct {
-	ID      int64
-	Name    string
-	Role    Role
-	Source  string
-	Created time.Time
-	Expires time.Time
-	Revoked *time.Time
+	ID     int64
+	Name   string
+	Role   Role
+	Source string
+	// Programme is the one the token is for, Facility where its bearer works; both
+	// empty for no bound.
+	Programme string
+	Facility  string
+	Created   time.Time
+	Expires   time.Time
+	Revoked   *time.Time
 }
 
 // NewToken says what token to make.
 type NewToken struct {
 	Name   string
 	Role   Role
-	Source string        // for SourceRole; the source is made when it is new
-	For    time.Duration // how long it is good
+	Source string // for SourceRole; the source is made when it is new
+	// Programme bounds what a source delivers and reads; empty for every one.
+	Programme string
+	// Facility is the code of the one that FacilityStaff print at.
+	Facility string
+	For      time.Duration // how long it is good
 }
 
 // AdminDoor stands where a source does for what administrators deliver. A source
 // of that name would own it.
 const AdminDoor = "admin"
 
+// Abroad stands where a source does for doses given abroad that people recorded
+// here from evidence.
+const Abroad = "abroad"
+
 // maxName bounds the name of a token.
 const maxName = 100
+
+// scopeName is the key of a programme or the code of a facility.
+var scopeName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/-]{0,59}$`)
 
 var sourceName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,39}$`)
 
 // CheckSource says whether a source may have this name; the error is
 // [vaccination.Invalid].
 func CheckSource(name string) error {
-	if !sourceName.MatchString(name) || name == AdminDoor {
-		return vaccination.Errorf(vaccination.Invalid, "a source's name has 1 to 40 small letters, digits and hyphens, and is not %q", AdminDoor)
+	if !sourceName.MatchString(name) || name == AdminDoor || name == Abroad {
+		return vaccination.Errorf(vaccination.Invalid, "a source's name has 1 to 40 small letters, digits and hyphens, and is not %q or %q", AdminDoor, Abroad)
 	}
 	return nil
 }
@@ -94,6 +109,12 @@ func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, erro
 			return "", err
 		}
 	}
+	if n.Programme != "" && (n.Role != SourceRole || !scopeName.MatchString(n.Programme)) {
+		return "", vaccination.Errorf(vaccination.Invalid, "a programme is named by its key, and only a token of role %q is for one", SourceRole)
+	}
+	if (n.Role == FacilityStaff) != (n.Facility != "") || n.Facility != "" && !scopeName.MatchString(n.Facility) {
+		return "", vaccination.Errorf(vaccination.Invalid, "a token of role %q needs --facility CODE, and only that role has one", FacilityStaff)
+	}
 	if n.For <= 0 {
 		return "", vaccination.Errorf(vaccination.Invalid, "a token must expire: give a duration above zero")
 	}
@@ -101,6 +122,9 @@ func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, erro
 		n.Name = string(n.Role)
 		if n.Source != "" {
 			n.Name = n.Source
+		}
+		if n.Facility != "" {
+			n.Name += " " + n.Facility
 		}
 	}
 	// The name stands in every entry of the audit that the token makes.
@@ -122,7 +146,7 @@ func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, erro
 			}
 		}
 		id, err := q.InsertToken(ctx, query.InsertTokenParams{
-			Name: n.Name, Role: string(n.Role), Source: source, Hash: hashToken(secret), CreatedAt: now, ExpiresAt: now.Add(n.For),
+			Name: n.Name, Role: string(n.Role), Source: source, Programme: n.Programme, Facility: n.Facility, Hash: hashToken(secret), CreatedAt: now, ExpiresAt: now.Add(n.For), CreatedBy: by.Actor,
 		})
 		if err != nil {
 			return err
@@ -157,7 +181,10 @@ func (t Tokens) Authenticate(ctx context.Context, secret string) (Caller, error)
 	if row.RevokedAt != nil || !t.Now().Before(row.ExpiresAt) {
 		return Caller{}, refused
 	}
-	c := Caller{Actor: fmt.Sprintf("token:%d %s", row.ID, row.Name), Role: Role(row.Role), Source: AdminDoor}
+	c := Caller{Actor: fmt.Sprintf("token:%d %s", row.ID, row.Name), Role: Role(row.Role), Source: AdminDoor, Programme: row.Programme, Facility: row.Facility}
+	if c.Facility != "" {
+		c.Source = "" // a desk delivers nothing
+	}
 	if row.Source != nil {
 		c.Source = *row.Source
 	}
@@ -172,7 +199,7 @@ func (t Tokens) List(ctx context.Context) ([]TokenInfo, error) {
 	}
 	out := make([]TokenInfo, len(rows))
 	for i, r := range rows {
-		out[i] = TokenInfo{ID: r.ID, Name: r.Name, Role: Role(r.Role), Created: r.CreatedAt, Expires: r.ExpiresAt, Revoked: r.RevokedAt}
+		out[i] = TokenInfo{ID: r.ID, Name: r.Name, Role: Role(r.Role), Programme: r.Programme, Facility: r.Facility, Created: r.CreatedAt, Expires: r.ExpiresAt, Revoked: r.RevokedAt}
 		if r.Source != nil {
 			out[i].Source = *r.Source
 		}

@@ -24,13 +24,14 @@ UPDATE source SET authoritative = @authoritative WHERE name = @name AND authorit
 SELECT name, value FROM setting ORDER BY name;
 
 -- name: InsertToken :one
-INSERT INTO token (name, role, source, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id;
+INSERT INTO token (name, role, source, programme, facility, hash, created_at, expires_at, created_by)
+VALUES (@name, @role, @source, @programme, @facility, @hash, @created_at, @expires_at, @created_by) RETURNING id;
 
 -- name: TokenByHash :one
-SELECT id, name, role, source, expires_at, revoked_at FROM token WHERE hash = $1;
+SELECT id, name, role, source, programme, facility, expires_at, revoked_at FROM token WHERE hash = $1;
 
 -- name: ListTokens :many
-SELECT id, name, role, source, created_at, expires_at, revoked_at FROM token ORDER BY id;
+SELECT id, name, role, source, programme, facility, created_at, expires_at, revoked_at FROM token ORDER BY id;
 
 -- name: RevokeToken :execrows
 UPDATE token SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL;

@@ -37,16 +37,20 @@ func (q *Queries) GetSetting(ctx context.Context, name string) (string, error) {
 }
 
 const insertToken = `-- name: InsertToken :one
-INSERT INTO token (name, role, source, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
+INSERT INTO token (name, role, source, programme, facility, hash, created_at, expires_at, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING id
 `
 
 type InsertTokenParams struct {
 	Name      string
 	Role      string
 	Source    *string
+	Programme string
+	Facility  string
 	Hash      []byte
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	CreatedBy string
 }
 
 func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64, error) {
@@ -54,9 +58,12 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64
 		arg.Name,
 		arg.Role,
 		arg.Source,
+		arg.Programme,
+		arg.Facility,
 		arg.Hash,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+		arg.CreatedBy,
 	)
 	var id int64
 	err := row.Scan(&id)
@@ -64,7 +71,7 @@ func (q *Queries) InsertToken(ctx context.Context, arg InsertTokenParams) (int64
 }
 
 const listTokens = `-- name: ListTokens :many
-SELECT id, name, role, source, created_at, expires_at, revoked_at FROM token ORDER BY id
+SELECT id, name, role, source, programme, facility, created_at, expires_at, revoked_at FROM token ORDER BY id
 `
 
 type ListTokensRow struct {
@@ -72,6 +79,8 @@ type ListTokensRow struct {
 	Name      string
 	Role      string
 	Source    *string
+	Programme string
+	Facility  string
 	CreatedAt time.Time
 	ExpiresAt time.Time
 	RevokedAt *time.Time
@@ -91,6 +100,8 @@ func (q *Queries) ListTokens(ctx context.Context) ([]ListTokensRow, error) {
 			&i.Name,
 			&i.Role,
 			&i.Source,
+			&i.Programme,
+			&i.Facility,
 			&i.CreatedAt,
 			&i.ExpiresAt,
 			&i.RevokedAt,
@@ -276,7 +287,7 @@ func (q *Queries) Sources(ctx context.Context) ([]SourcesRow, error) {
 }
 
 const tokenByHash = `-- name: TokenByHash :one
-SELECT id, name, role, source, expires_at, revoked_at FROM token WHERE hash = $1
+SELECT id, name, role, source, programme, facility, expires_at, revoked_at FROM token WHERE hash = $1
 `
 
 type TokenByHashRow struct {
@@ -284,6 +295,8 @@ type TokenByHashRow struct {
 	Name      string
 	Role      string
 	Source    *string
+	Programme string
+	Facility  string
 	ExpiresAt time.Time
 	RevokedAt *time.Time
 }
@@ -296,6 +309,8 @@ func (q *Queries) TokenByHash(ctx context.Context, hash []byte) (TokenByHashRow,
 		&i.Name,
 		&i.Role,
 		&i.Source,
+		&i.Programme,
+		&i.Facility,
 		&i.ExpiresAt,
 		&i.RevokedAt,
 	)
