@@ -97,6 +97,9 @@ type Dose struct {
 	CentreAddress Address `json:"centreAddress,omitzero"`
 	Practitioner  string  `json:"practitioner,omitempty"`
 	NextDose      Date    `json:"nextDose,omitzero"`
+	// FromEvidence marks a dose that no source of the country reported: it was
+	// recorded from papers that the person showed, of a dose given abroad.
+	FromEvidence bool `json:"fromEvidence,omitempty"`
 }
 
 // Issuer is the public health authority that signs.
@@ -123,13 +126,15 @@ type CertificateInfo struct {
 	Period  Period `json:"period,omitzero"`   // Start is when it was issued
 }
 
-// Certificate is what a credential says: the WHO DDCC core data set for
-// vaccination, one dose of one person. Its JSON is the "content" of a
-// verification statement.
+// Certificate is what a credential says: the WHO DDCC core data set, one dose of
+// one person, or, as read from others, a test or a recovery in its place. Its
+// JSON is the "content" of a verification statement.
 type Certificate struct {
 	Person
 	Info        CertificateInfo `json:"certificate"`
-	Vaccination Dose            `json:"vaccination"`
+	Vaccination Dose            `json:"vaccination,omitzero"`
+	Test        Test            `json:"test,omitzero"`
+	Recovery    Recovery        `json:"recovery,omitzero"`
 	Programme   string          `json:"programme,omitempty"`
 	// Domestic marks a certificate that misses an element the international
 	// formats require: it is for use in the issuer's country.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"strings"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -11,9 +13,10 @@ import (
 
 type exportCmd struct {
 	dataFlags
-	ID   string `arg:"" help:"The certificate's id, or its UVCI."`
-	Form string `default:"json" enum:"json,png,svg,code" help:"json (the credential), png or svg (its QR code), or code (the text of the QR code)."`
-	Out  string `short:"o" type:"path" placeholder:"FILE" help:"File to write; standard output when left out."`
+	ID     string `arg:"" help:"The certificate's id, or its UVCI."`
+	Format string `default:"divoc" help:"The format: code, vc, divoc, eu-dcc, icvp, shc or vds-nc; list shows which of them the certificate can be had in."`
+	Form   string `default:"json" enum:"json,file,png,svg,code" help:"json or file (what the format is handed over as), png or svg (its QR code), or code (the text of the QR code)."`
+	Out    string `short:"o" type:"path" placeholder:"FILE" help:"File to write; standard output when left out."`
 }
 
 // Run writes the certificate.
@@ -37,24 +40,52 @@ func (c *exportCmd) Run(s streams) error {
 
 func (c *exportCmd) export(s streams, h *house, id vaccination.CertificateID) ([]byte, error) {
 	by := access.System("cli")
-	record, err := h.service.ByID(s.ctx, by, id, "export")
+	if c.Format == "list" {
+		offers, err := h.service.Exports(s.ctx, by, id)
+		return offerLines(offers), err
+	}
+	e, err := h.service.Export(s.ctx, by, id, issuance.Format(c.Format))
 	if err != nil {
 		return nil, err
 	}
-	credential, err := h.service.ExportDIVOC(s.ctx, by, record)
-	if err != nil || c.Form == "json" {
-		return credential, err
+	if e.Pilot {
+		fmt.Fprintln(s.err, "pilot: verifiers abroad will not recognise this until the issuer has joined the format's network (networks in profile.yaml)")
 	}
-	code, err := issuance.DIVOCCode(credential)
-	if err != nil || c.Form == "code" {
-		return []byte(code), err
+	switch {
+	case c.Form == "json" || c.Form == "file":
+		return e.Body, nil
+	case e.Code == "":
+		return nil, vaccination.Errorf(vaccination.NotFound, "this format has no QR code")
+	case c.Form == "code":
+		return []byte(e.Code), nil
 	}
 	pages, err := printer.New(h.profile, h.publicURL)
 	if err != nil {
 		return nil, err
 	}
 	if c.Form == "svg" {
-		return pages.CodeSVG(code)
+		return pages.CodeSVG(e.Code)
 	}
-	return pages.CodePNG(code)
+	return pages.CodePNG(e.Code)
+}
+
+// offerLines is a line per format.
+func offerLines(offers []issuance.Offer) []byte {
+	var b strings.Builder
+	for _, o := range offers {
+		say := "can be had"
+		switch {
+		case o.Refused != "":
+			say = "no: " + o.Refused
+		case len(o.Missing) > 0:
+			say = "no: not recorded: " + strings.Join(o.Missing, ", ")
+		case o.Made:
+			say = "made before"
+		}
+		if o.Pilot {
+			say += " (pilot: verifiers abroad will not recognise it)"
+		}
+		fmt.Fprintf(&b, "%-8s %s\n", o.Format, say)
+	}
+	return []byte(b.String())
 }

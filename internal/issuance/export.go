@@ -2,7 +2,6 @@ package issuance
 
 import (
 	"context"
-	"errors"
 
 	"github.com/opendivoc/divoc/credential/divocqr"
 	"github.com/opendivoc/divoc/internal/access"
@@ -57,14 +56,4 @@ func (s *Service) ExportDIVOC(ctx context.Context, by access.Caller, r *Record) 
 func DIVOCCode(credential []byte) (string, error) {
 	code, err := divocqr.Code(credential)
 	return code, refusedByFormat(err)
-}
-
-// refusedByFormat is err as it is shown: the format's own words name elements,
-// never values.
-func refusedByFormat(err error) error {
-	var missing *divocqr.MissingError
-	if errors.As(err, &missing) || errors.Is(err, divocqr.ErrCannotCarry) {
-		return vaccination.Errorf(vaccination.Invalid, "%s", err.Error())
-	}
-	return err
 }

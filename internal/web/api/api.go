@@ -59,6 +59,7 @@ func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	h.events(api)
 	h.certificates(api)
 	h.exports(api)
+	h.formats(api)
 	h.verification(api)
 	h.uploads(api)
 	h.sources(api)

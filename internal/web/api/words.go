@@ -59,12 +59,22 @@ func words() map[string]map[string]word {
 			"centreAddress": {"where the facility lies", ""},
 			"practitioner":  {"who gave it", `"N. Brown"`},
 			"nextDose":      {"when the next one is due", ""},
+			"fromEvidence":  {"recorded here from papers of a dose given abroad; no source may say so", ""},
+		},
+		"Test": {
+			"pathogen": coding("the agent looked for"), "type": coding("of the test"), "brand": coding("of the test"), "manufacturer": coding("of the test"),
+			"origin": coding("of the sample"), "date": {"when the sample was taken", ""}, "result": coding("detected, or not"),
+			"centre": {"name of the facility", ""}, "country": coding("where it was made, ISO 3166-1"),
+		},
+		"Recovery": {
+			"disease": coding("which the person is over"), "firstPositive": {"day of the first positive test", ""}, "country": coding("of that test, ISO 3166-1"),
+			"validFrom": {"from when it counts", ""}, "validUntil": {"until when it counts", ""},
 		},
 		"Coding": {"code": {"", ""}, "system": {"the code system, as a URI", ""}, "display": {"the code in words", ""}},
 		"Certificate": {
 			"name": {"as certified", `"Marcia Campbell"`}, "birthDate": {dateText, `"1987-04-21"`}, "sex": {"male, female, other or unknown", `"female"`},
 			"nationality": {"ISO 3166-1 alpha-3 where it is a code", `"JAM"`}, "identifier": {"a number in some register", ""},
-			"certificate": {"who certifies, under which id, for how long", ""}, "vaccination": {"the dose", ""}, "programme": {"key of the programme", `"covid-19"`},
+			"certificate": {"who certifies, under which id, for how long", ""}, "vaccination": {"the dose; left out in a certificate of a test or a recovery", ""}, "test": {"in place of a dose, in certificates of others", ""}, "recovery": {"in place of a dose, in certificates of others", ""}, "programme": {"key of the programme", `"covid-19"`},
 			"domestic": {"it lacks something that international formats need", ""}, "specimen": {"of a demonstration, never of a real event", ""},
 		},
 		"CertificateInfo": {
@@ -73,6 +83,9 @@ func words() map[string]map[string]word {
 		},
 		"Issuer": {"id": {"a DID", `"did:web:certificates.example.org"`}, "name": {"as printed", `"Ministry of Health & Wellness"`}, "country": {"ISO 3166-1 alpha-3", `"JAM"`}},
 		"Period": {"start": {"both ends included", `"2026-11-22T12:00:00Z"`}, "end": {"left out: no end", ""}},
+		"ExportOffer": {
+			"format": {"", `"shc"`}, "possible": {"", `true`}, "missing": {"", `[]`}, "refused": {"", ""}, "pilot": {"", `true`}, "made": {"", `false`}, "code": {"", `true`},
+		},
 		"IssuedCertificate": {
 			"id": {"24 characters", `"0G7Q2M5VX8K3TR9ZC4WYB1NA"`}, "hcid": {"the id as printed, a UVCI", ""}, "programme": {"key of the programme", `"covid-19"`}, "dose": {"number of the dose", `1`},
 			"version": {"of its record, from 1", `1`}, "status": {"", `"valid"`}, "statusAt": {"since when", `"2026-11-22T12:00:00Z"`}, "issuedAt": {"", `"2026-11-22T12:00:00Z"`},

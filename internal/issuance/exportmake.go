@@ -1,0 +1,169 @@
+package issuance
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/opendivoc/divoc/credential/divocqr"
+	"github.com/opendivoc/divoc/credential/hcert"
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/pack"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// ExportRecord is [Service.Export] for a certificate that by was shown.
+func (s *Service) ExportRecord(ctx context.Context, by access.Caller, r *Record, format Format) (*Exported, error) {
+	if err := s.notHeld(ctx, s.Store.Read()); err != nil {
+		return nil, err
+	}
+	for _, f := range s.formats() {
+		if f.format != format {
+			continue
+		}
+		o := s.offer(f, r)
+		if err := o.err(r); err != nil {
+			return nil, err
+		}
+		e, err := s.export(ctx, by, f, r)
+		if err != nil {
+			return nil, refusedByFormat(err)
+		}
+		return &Exported{Format: f.format, Body: e.body, MediaType: f.mediaType, FileName: f.fileName, Code: e.code, Pilot: o.Pilot}, nil
+	}
+	return nil, vaccination.Errorf(vaccination.NotFound, "certificates are not issued in this format")
+}
+
+// err says why a certificate cannot be had in a format, to whoever asked for it
+// without looking at the offer first.
+func (o Offer) err(r *Record) error {
+	switch o.Refused {
+	case "":
+	case NotOffered:
+		return vaccination.Errorf(vaccination.NotFound, "certificates of this programme are not issued in this format: its profile does not ask for it")
+	case IsSuspended:
+		return vaccination.Errorf(vaccination.Conflict, "this certificate is suspended: it is not signed in another format until that is over")
+	case NotCurrent:
+		return vaccination.Errorf(vaccination.Conflict, "this certificate is %s; ask for the current one", r.Status)
+	case NoSigner:
+		return vaccination.Errorf(vaccination.Unavailable, "there is no key yet that verifiers of this format accept: whoever runs this system has to make or import one")
+	case IsDomestic:
+		return vaccination.Errorf(vaccination.Invalid, "this certificate is for use in its own country: it misses what other countries require")
+	case OtherKind:
+		return vaccination.Errorf(vaccination.Invalid, "this format certifies other vaccinations")
+	default:
+		return vaccination.Errorf(vaccination.Invalid, "this certificate cannot be had in this format")
+	}
+	if len(o.Missing) > 0 {
+		return vaccination.Errorf(vaccination.Invalid, "this format requires what is not recorded: %s", strings.Join(o.Missing, ", "))
+	}
+	return nil
+}
+
+// export returns what was made before, or signs and keeps it. Either is an
+// entry of the audit; where it cannot be written, nothing is handed out.
+func (s *Service) export(ctx context.Context, by access.Caller, f exportFormat, r *Record) (export, error) {
+	entry := registry.Entry{Chain: registry.GroupOf(r.row.Bucket), Act: "export", Object: r.ID.String(), Detail: string(f.format)}
+	audit := func(q *query.Queries) error { return registry.Audit(ctx, q, s.Now().UTC(), by.Actor, entry) }
+	if f.stored {
+		e, err := f.sign(r)
+		if err != nil {
+			return export{}, err
+		}
+		return e, audit(s.Store.Read())
+	}
+	row, err := s.Store.Read().GetExport(ctx, query.GetExportParams{Bucket: r.row.Bucket, Certificate: r.ID[:], Format: string(f.format)})
+	if err == nil {
+		e, err := s.openExport(r, row)
+		if err != nil {
+			return export{}, err
+		}
+		return e, audit(s.Store.Read())
+	}
+	if !registry.IsNone(err) {
+		return export{}, err
+	}
+	e, err := f.sign(r)
+	if err != nil {
+		return export{}, err
+	}
+	sealed, err := s.sealExport(r, f.format, e)
+	if err != nil {
+		return export{}, err
+	}
+	put := query.PutExportParams{
+		Bucket: r.row.Bucket, Certificate: r.ID[:], Format: string(f.format),
+		KeyID: e.keyID, Handle: e.handle, MadeAt: s.Now().UTC(), Sealed: sealed,
+	}
+	err = s.Store.Tx(ctx, func(q *query.Queries) error {
+		if row, err = q.PutExport(ctx, put); err != nil {
+			return err
+		}
+		return audit(q)
+	})
+	if err != nil || bytes.Equal(row.Sealed, sealed) {
+		return e, err
+	}
+	return s.openExport(r, row) // somebody else was first
+}
+
+func exportColumn(id vaccination.CertificateID, format Format) string {
+	return "export " + id.String() + " " + string(format)
+}
+
+func (s *Service) sealExport(r *Record, format Format, e export) ([]byte, error) {
+	key, err := s.unlock(r.person)
+	if err != nil {
+		return nil, err
+	}
+	packed, err := pack.Pack(e.body, []byte(e.code))
+	if err != nil {
+		return nil, err
+	}
+	return key.Seal(packed, s.aad(r.person, exportColumn(r.ID, format)))
+}
+
+func (s *Service) openExport(r *Record, row query.CertificateExport) (export, error) {
+	key, err := s.unlock(r.person)
+	if err != nil {
+		return export{}, err
+	}
+	plain, err := key.Unseal(row.Sealed, s.aad(r.person, exportColumn(r.ID, Format(row.Format))))
+	if err != nil {
+		return export{}, fmt.Errorf("opening certificate %s as %s: %w", r.ID, row.Format, err)
+	}
+	parts, err := pack.Unpack(plain)
+	if err != nil || len(parts) != 2 {
+		return export{}, fmt.Errorf("unpacking certificate %s as %s: %d parts, %w", r.ID, row.Format, len(parts), err)
+	}
+	return export{body: parts[0], code: string(parts[1]), keyID: row.KeyID, handle: row.Handle}, nil
+}
+
+func (s *Service) signDIVOC(r *Record) (export, error) {
+	key := s.Keys.DIVOC()
+	options := divocqr.Options{VerifyURL: s.PublicURL + "/verify", Identifier: s.Profile.IdentityInQR}
+	body, err := divocqr.Issue(r.Certificate, options, key, s.Now())
+	if err != nil {
+		return export{}, err
+	}
+	code, err := divocqr.Code(body)
+	return export{body: body, code: code, keyID: key.Method()}, err
+}
+
+// refusedByFormat is err as it is shown: the formats' own words name elements,
+// never values.
+func refusedByFormat(err error) error {
+	var old *divocqr.MissingError
+	var missing *hcert.MissingError
+	switch {
+	case errors.As(err, &old), errors.Is(err, divocqr.ErrCannotCarry), errors.As(err, &missing):
+		return vaccination.Errorf(vaccination.Invalid, "%s", err.Error())
+	case errors.Is(err, hcert.ErrTooLarge):
+		return vaccination.Errorf(vaccination.Invalid, "the certificate does not fit into a code of this format")
+	}
+	return err
+}

@@ -1,0 +1,189 @@
+package issuance
+
+import (
+	"context"
+	"slices"
+
+	"github.com/opendivoc/divoc/credential/divocqr"
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Format is a signed form of a certificate that somebody may ask for. The values
+// are stable: they stand in paths, in the database and in the audit.
+type Format string
+
+// The formats, those that every certificate is issued in first.
+const (
+	FormatCode  Format = "code"   // the HCERT on its page: WHO DDCC, or a domestic certificate
+	FormatVC    Format = "vc"     // the W3C credential
+	FormatEU    Format = "eu-dcc" // EU digital COVID certificate
+	FormatICVP  Format = "icvp"   // WHO's digital certificate of vaccination or prophylaxis
+	FormatSHC   Format = "shc"    // SMART Health Card
+	FormatDIVOC Format = "divoc"  // DIVOC's own
+	FormatVDS   Format = "vds-nc" // ICAO's seal
+)
+
+// Why a certificate cannot be had in a format, beside what is missing in it.
+// The codes are stable; internal/web/locale says each to people.
+const (
+	NotOffered  = "not-offered"  // the programme's profile does not ask for the format
+	NotCurrent  = "not-current"  // revoked or superseded
+	IsSuspended = "suspended"    // and the format would have no word for it
+	IsDomestic  = "domestic"     // issued for use in the country alone
+	NoSigner    = "no-signer"    // no key that the format's verifiers accept
+	OtherKind   = "other-kind"   // the format certifies other diseases
+	TooLong     = "does-not-fit" // the code would be larger than a code can be
+)
+
+// Offer says of one format whether a certificate can be had in it.
+type Offer struct {
+	Format Format
+	// Missing are the elements that the format requires and the certificate does
+	// not have, as paths in the JSON of vaccination.Certificate ("birthDate").
+	Missing []string
+	// Refused is one of the codes above, empty where nothing but Missing stands
+	// against it.
+	Refused string
+	// Pilot: the issuer has not joined the network in which the format is
+	// recognised, so verifiers abroad will not recognise this.
+	Pilot bool
+	// Made: it was exported before, and the same will be handed out.
+	Made bool
+	// Code: it has a QR code.
+	Code bool
+}
+
+// Possible reports whether the certificate can be had in the format.
+func (o Offer) Possible() bool { return len(o.Missing) == 0 && o.Refused == "" }
+
+// Exported is a certificate in one format.
+type Exported struct {
+	Format    Format
+	Body      []byte // the file
+	MediaType string // of Body
+	FileName  string // for Body; says nothing of the person
+	Code      string // the text of its QR code, "" where it has none
+	Pilot     bool
+}
+
+// Exports says in which formats a certificate can be had, in a fixed order, and
+// what stands against each. The reading is an entry of the audit.
+func (s *Service) Exports(ctx context.Context, by access.Caller, id vaccination.CertificateID) ([]Offer, error) {
+	r, err := s.ByID(ctx, by, id, "exports")
+	if err != nil {
+		return nil, err
+	}
+	return s.ExportsOf(ctx, r)
+}
+
+// ExportsOf is [Service.Exports] for a certificate that the caller was shown.
+func (s *Service) ExportsOf(ctx context.Context, r *Record) ([]Offer, error) {
+	rows, err := s.Store.Read().ExportsOf(ctx, query.ExportsOfParams{Bucket: r.row.Bucket, Certificate: r.ID[:]})
+	if err != nil {
+		return nil, err
+	}
+	var made []Format
+	for _, row := range rows {
+		made = append(made, Format(row.Format))
+	}
+	var out []Offer
+	for _, f := range s.formats() {
+		o := s.offer(f, r)
+		o.Made = slices.Contains(made, f.format)
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// Export returns a certificate in a format. It is made once, kept, and the same
+// from then on; each time is an entry of the audit. The certificate's state is
+// that of all its forms: what is revoked, superseded or suspended is so in each.
+//
+// An unknown format, or one that the programme does not have, is
+// [vaccination.NotFound]; a certificate that is not valid is
+// [vaccination.Conflict]; one that the format cannot carry is
+// [vaccination.Invalid] and names what is missing; where no key of ours may sign
+// it, it is [vaccination.Unavailable].
+func (s *Service) Export(ctx context.Context, by access.Caller, id vaccination.CertificateID, format Format) (*Exported, error) {
+	r, err := s.ByID(ctx, by, id, "export")
+	if err != nil {
+		return nil, err
+	}
+	return s.ExportRecord(ctx, by, r, format)
+}
+
+// exportFormat is one line of the registry of formats.
+type exportFormat struct {
+	format Format
+	// stored: it was signed when the certificate was issued.
+	stored bool
+	code   bool
+	// network is what an issuer has to join, "" where nobody does.
+	network string
+	// refused is one of the codes above, or "".
+	refused func(r *Record) string
+	// missing returns what the format requires and r does not have.
+	missing func(r *Record) []string
+	// sign makes it. What it returns is kept: the file, the text of the code where
+	// that is another, and how lists of withdrawn certificates name it.
+	sign func(r *Record) (export, error)
+	// media type and name of the file.
+	mediaType, fileName string
+}
+
+// export is what was signed.
+type export struct {
+	body   []byte
+	code   string
+	keyID  string
+	handle string
+}
+
+// formats is the registry: a line per format.
+func (s *Service) formats() []exportFormat {
+	return []exportFormat{
+		{
+			format: FormatCode, stored: true, code: true, network: profile.NetworkGDHCN, mediaType: "text/plain; charset=utf-8", fileName: "certificate.txt",
+			sign: func(r *Record) (export, error) { return export{body: []byte(r.Code), code: r.Code}, nil },
+		},
+		{
+			format: FormatVC, stored: true, mediaType: "application/vc", fileName: "certificate.jsonld",
+			sign: func(r *Record) (export, error) { return export{body: r.Document}, nil },
+		},
+		{
+			format: FormatDIVOC, code: true, mediaType: "application/ld+json", fileName: "certificate.json",
+			refused: func(r *Record) string {
+				if pr, ok := s.Profile.Programmes[r.Programme]; !ok || !pr.Offers(profile.PayloadDIVOC) {
+					return NotOffered
+				}
+				if s.Keys.DIVOC() == nil {
+					return NoSigner
+				}
+				return ""
+			},
+			missing: func(r *Record) []string { return divocqr.Missing(r.Certificate) },
+			sign:    s.signDIVOC,
+		},
+	}
+}
+
+// offer is what f says of r before anything is signed.
+func (s *Service) offer(f exportFormat, r *Record) Offer {
+	o := Offer{Format: f.format, Code: f.code, Pilot: f.network != "" && !s.Profile.Joined(f.network)}
+	switch {
+	case r.Status.Final():
+		o.Refused = NotCurrent
+	case f.stored:
+	case r.Status == vaccination.StatusSuspended:
+		o.Refused = IsSuspended
+	case f.refused != nil:
+		o.Refused = f.refused(r)
+	}
+	if f.missing != nil && o.Refused == "" {
+		o.Missing = f.missing(r)
+	}
+	return o
+}
