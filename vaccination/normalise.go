@@ -96,6 +96,9 @@ func Diff(a, b Event) []string {
 	if a.Vaccination.Total != b.Vaccination.Total {
 		out = append(out, "vaccination.totalDoses")
 	}
+	if a.Vaccination.FromEvidence != b.Vaccination.FromEvidence {
+		out = append(out, "vaccination.fromEvidence")
+	}
 	if !slices.Equal(a.Contacts, b.Contacts) {
 		out = append(out, "contacts")
 	}

@@ -21,7 +21,7 @@ func TestTheJSONOfAnEventStaysAsItIs(t *testing.T) {
 			Programme: "covid-19", EnrolmentCode: "A-1",
 			Person:   Person{"Ann <& \u2028> Ö", Date{Year: 1987, Month: 4, Estimated: true}, SexFemale, "JAM", Identifier{"passport", "1"}},
 			Contacts: []string{"tel:+18765550142", "mailto:a@example.org"}, Address: a,
-			Vaccination: Dose{"comirnaty", c, c, c, c, c, "PF1", d, d, d, 1, 2, c, "Centre", a, "N. Brown", d},
+			Vaccination: Dose{"comirnaty", c, c, c, c, c, "PF1", d, d, d, 1, 2, c, "Centre", a, "N. Brown", d, true},
 		}, `{"programme":"covid-19","enrolmentCode":"A-1",` +
 			`"person":{"name":"Ann \u003c\u0026 \u2028\u003e Ö","birthDate":"1987-04~","sex":"female","nationality":"JAM","identifier":{"type":"passport","value":"1"}},` +
 			`"contacts":["tel:+18765550142","mailto:a@example.org"],` +
@@ -30,7 +30,7 @@ func TestTheJSONOfAnEventStaysAsItIs(t *testing.T) {
 			`"manufacturer":{"code":"C","system":"S","display":"D"},"maholder":{"code":"C","system":"S","display":"D"},"disease":{"code":"C","system":"S","display":"D"},` +
 			`"lot":"PF1","date":"2021-11-30","validFrom":"2021-11-30","validUntil":"2021-11-30","dose":1,"totalDoses":2,` +
 			`"country":{"code":"C","system":"S","display":"D"},"centre":"Centre",` +
-			`"centreAddress":{"line1":"1","line2":"2","district":"D","region":"R","postCode":"P","country":"JAM"},"practitioner":"N. Brown","nextDose":"2021-11-30"}}`},
+			`"centreAddress":{"line1":"1","line2":"2","district":"D","region":"R","postCode":"P","country":"JAM"},"practitioner":"N. Brown","nextDose":"2021-11-30","fromEvidence":true}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := json.Marshal(row.event)

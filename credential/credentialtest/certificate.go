@@ -118,6 +118,7 @@ func Draw(t *rapid.T) vaccination.Certificate {
 			ValidFrom: Date(t, "valid from"), ValidUntil: Date(t, "valid until"),
 			Number: rapid.IntRange(0, 9).Draw(t, "dose"), Total: rapid.IntRange(0, 9).Draw(t, "total"), Country: coding("country"),
 			Centre: text.Draw(t, "centre"), Practitioner: text.Draw(t, "practitioner"), NextDose: Date(t, "next dose"),
+			FromEvidence: flag.Draw(t, "from evidence"),
 		},
 		Programme: text.Draw(t, "programme"), Domestic: flag.Draw(t, "domestic"), Specimen: flag.Draw(t, "specimen"),
 	}

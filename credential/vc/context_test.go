@@ -243,7 +243,7 @@ func full() vaccination.Certificate {
 	c := credentialtest.Jamaica()
 	c.Vaccination.NextDose = vaccination.Date{Year: 2022, Month: 1}
 	c.Vaccination.CentreAddress.Line2 = "Market Square"
-	c.Domestic, c.Specimen = true, true
+	c.Domestic, c.Specimen, c.Vaccination.FromEvidence = true, true, true
 	return c
 }
 

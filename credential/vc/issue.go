@@ -188,6 +188,7 @@ func (w *writer) dose(d vaccination.Dose) {
 	w.text("date", d.Date.String())
 	w.coding("disease", d.Disease)
 	w.number("dose", d.Number)
+	w.flag("fromEvidence", d.FromEvidence)
 	w.text("lot", d.Lot)
 	w.coding("maholder", d.MAHolder)
 	w.coding("manufacturer", d.Manufacturer)

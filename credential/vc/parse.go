@@ -139,7 +139,7 @@ func (r *object) dose() vaccination.Dose {
 			Line1: a.text("line1"), Line2: a.text("line2"), District: a.text("district"),
 			Region: a.text("region"), PostCode: a.text("postCode"), Country: a.text("country"),
 		},
-		Practitioner: r.text("practitioner"), NextDose: r.date("nextDose"),
+		Practitioner: r.text("practitioner"), NextDose: r.date("nextDose"), FromEvidence: r.flag("fromEvidence"),
 	}
 }
 
