@@ -99,15 +99,20 @@ CREATE TABLE suppression (
 );
 CREATE INDEX suppression_person ON suppression (bucket, person_id) WHERE person_id <> 0;
 
--- How often codes were asked for, by keyed hash of number, network or everything.
-CREATE TABLE send_count (
-  key   bytea NOT NULL,
-  since timestamptz NOT NULL, -- the beginning of the window
-  n     integer NOT NULL,
-  last  timestamptz NOT NULL,
-  PRIMARY KEY (key, since)
+-- When codes were asked for a number last, and how often by a network or by
+-- everybody; "key" is a keyed hash.
+CREATE TABLE send_number (
+  key    bytea PRIMARY KEY,
+  recent timestamptz[] NOT NULL DEFAULT '{}', -- the oldest first
+  last   timestamptz NOT NULL
 );
-CREATE INDEX send_count_last ON send_count (last);
+CREATE INDEX send_number_last ON send_number (last);
+CREATE TABLE send_count (
+  key   bytea PRIMARY KEY,
+  since timestamptz NOT NULL, -- the beginning of the window of time
+  n     integer NOT NULL
+);
+CREATE INDEX send_count_since ON send_count (since);
 
 -- +goose Down
-DROP TABLE send_count, suppression, message_receipt, message, campaign, gateway;
+DROP TABLE send_count, send_number, suppression, message_receipt, message, campaign, gateway;

@@ -201,19 +201,27 @@ WHERE (c.bucket, c.person_id) > (@bucket::smallint, @person_id::bigint)
   AND c.issued_at >= @issued_from::timestamptz AND c.issued_at < @issued_to::timestamptz
 ORDER BY c.bucket, c.person_id, c.issued_at DESC, c.id LIMIT @max_rows::int;
 
+-- name: LockSendNumber :one
+-- When codes were asked for a number, locked until the transaction ends.
+INSERT INTO send_number AS s (key, last) VALUES (@key, @at::timestamptz)
+ON CONFLICT (key) DO UPDATE SET last = excluded.last
+RETURNING recent;
+
+-- name: PutSendNumber :exec
+UPDATE send_number SET recent = @recent::timestamptz[] WHERE key = @key;
+
 -- name: CountSend :one
--- Counts one more in a window of time and tells how many before it, and when the
--- last one was.
-INSERT INTO send_count AS s (key, since, n, last) VALUES (@key, @since::timestamptz, 1, @at::timestamptz)
-ON CONFLICT (key, since) DO UPDATE SET n = s.n + 1, last = excluded.last
+-- Counts one more and tells how many there are since the window began; one that
+-- began before @begin is over.
+INSERT INTO send_count AS s (key, since, n) VALUES (@key, @at::timestamptz, 1)
+ON CONFLICT (key) DO UPDATE SET
+  n = CASE WHEN s.since <= @begin::timestamptz THEN 1 ELSE s.n + 1 END,
+  since = CASE WHEN s.since <= @begin::timestamptz THEN excluded.since ELSE s.since END
 RETURNING n;
 
--- name: SendCounts :many
--- What was counted of some keys in windows that are not over, locked against
--- others who count.
-SELECT s.key, s.since, s.n, s.last FROM send_count s
-JOIN (SELECT unnest(@keys::bytea[]) AS key, unnest(@sinces::timestamptz[]) AS since) AS k ON s.key = k.key AND s.since = k.since
-ORDER BY s.key, s.since FOR UPDATE OF s;
+-- name: SendCount :one
+SELECT n FROM send_count WHERE key = @key AND since > @begin::timestamptz;
 
--- name: ForgetSendCounts :exec
-DELETE FROM send_count WHERE last < @before::timestamptz;
+-- name: ForgetSends :exec
+WITH numbers AS (DELETE FROM send_number WHERE last < @before::timestamptz)
+DELETE FROM send_count WHERE since < @before::timestamptz;

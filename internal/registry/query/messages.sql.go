@@ -324,21 +324,23 @@ func (q *Queries) CountMessages(ctx context.Context) ([]CountMessagesRow, error)
 }
 
 const countSend = `-- name: CountSend :one
-INSERT INTO send_count AS s (key, since, n, last) VALUES ($1, $2::timestamptz, 1, $3::timestamptz)
-ON CONFLICT (key, since) DO UPDATE SET n = s.n + 1, last = excluded.last
+INSERT INTO send_count AS s (key, since, n) VALUES ($1, $2::timestamptz, 1)
+ON CONFLICT (key) DO UPDATE SET
+  n = CASE WHEN s.since <= $3::timestamptz THEN 1 ELSE s.n + 1 END,
+  since = CASE WHEN s.since <= $3::timestamptz THEN excluded.since ELSE s.since END
 RETURNING n
 `
 
 type CountSendParams struct {
 	Key   []byte
-	Since time.Time
 	At    time.Time
+	Begin time.Time
 }
 
-// Counts one more in a window of time and tells how many before it, and when the
-// last one was.
+// Counts one more and tells how many there are since the window began; one that
+// began before @begin is over.
 func (q *Queries) CountSend(ctx context.Context, arg CountSendParams) (int32, error) {
-	row := q.db.QueryRow(ctx, countSend, arg.Key, arg.Since, arg.At)
+	row := q.db.QueryRow(ctx, countSend, arg.Key, arg.At, arg.Begin)
 	var n int32
 	err := row.Scan(&n)
 	return n, err
@@ -445,12 +447,13 @@ func (q *Queries) ForgetReceipts(ctx context.Context, before time.Time) (int64, 
 	return result.RowsAffected(), nil
 }
 
-const forgetSendCounts = `-- name: ForgetSendCounts :exec
-DELETE FROM send_count WHERE last < $1::timestamptz
+const forgetSends = `-- name: ForgetSends :exec
+WITH numbers AS (DELETE FROM send_number WHERE last < $1::timestamptz)
+DELETE FROM send_count WHERE since < $1::timestamptz
 `
 
-func (q *Queries) ForgetSendCounts(ctx context.Context, before time.Time) error {
-	_, err := q.db.Exec(ctx, forgetSendCounts, before)
+func (q *Queries) ForgetSends(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, forgetSends, before)
 	return err
 }
 
@@ -863,6 +866,25 @@ func (q *Queries) LockGateway(ctx context.Context, name string) (LockGatewayRow,
 	return i, err
 }
 
+const lockSendNumber = `-- name: LockSendNumber :one
+INSERT INTO send_number AS s (key, last) VALUES ($1, $2::timestamptz)
+ON CONFLICT (key) DO UPDATE SET last = excluded.last
+RETURNING recent
+`
+
+type LockSendNumberParams struct {
+	Key []byte
+	At  time.Time
+}
+
+// When codes were asked for a number, locked until the transaction ends.
+func (q *Queries) LockSendNumber(ctx context.Context, arg LockSendNumberParams) ([]time.Time, error) {
+	row := q.db.QueryRow(ctx, lockSendNumber, arg.Key, arg.At)
+	var recent []time.Time
+	err := row.Scan(&recent)
+	return recent, err
+}
+
 const messageByID = `-- name: MessageByID :one
 SELECT m.bucket, m.id, coalesce(m.person_id, 0)::bigint AS person_id, m.certificate, m.once, m.recipient, m.channel, m.class, m.template, m.language, m.campaign, m.sealed, m.state, m.code, m.gateway, m.attempts, m.parts, m.created_at, m.due_at, m.expires_at, m.state_at, p.key
 FROM message m LEFT JOIN person p ON p.bucket = m.bucket AND p.id = m.person_id
@@ -1102,6 +1124,20 @@ func (q *Queries) PutGateway(ctx context.Context, arg PutGatewayParams) error {
 	return err
 }
 
+const putSendNumber = `-- name: PutSendNumber :exec
+UPDATE send_number SET recent = $1::timestamptz[] WHERE key = $2
+`
+
+type PutSendNumberParams struct {
+	Recent []time.Time
+	Key    []byte
+}
+
+func (q *Queries) PutSendNumber(ctx context.Context, arg PutSendNumberParams) error {
+	_, err := q.db.Exec(ctx, putSendNumber, arg.Recent, arg.Key)
+	return err
+}
+
 const putSuppression = `-- name: PutSuppression :execrows
 INSERT INTO suppression (bucket, person_id, recipient, reason, made_at, made_by) VALUES ($1, $2, $3, $4, $5::timestamptz, $6)
 ON CONFLICT (recipient, bucket, person_id) DO NOTHING
@@ -1271,42 +1307,20 @@ func (q *Queries) RunningCampaigns(ctx context.Context) ([]int64, error) {
 	return items, nil
 }
 
-const sendCounts = `-- name: SendCounts :many
-SELECT s.key, s.since, s.n, s.last FROM send_count s
-JOIN (SELECT unnest($1::bytea[]) AS key, unnest($2::timestamptz[]) AS since) AS k ON s.key = k.key AND s.since = k.since
-ORDER BY s.key, s.since FOR UPDATE OF s
+const sendCount = `-- name: SendCount :one
+SELECT n FROM send_count WHERE key = $1 AND since > $2::timestamptz
 `
 
-type SendCountsParams struct {
-	Keys   [][]byte
-	Sinces []time.Time
+type SendCountParams struct {
+	Key   []byte
+	Begin time.Time
 }
 
-// What was counted of some keys in windows that are not over, locked against
-// others who count.
-func (q *Queries) SendCounts(ctx context.Context, arg SendCountsParams) ([]SendCount, error) {
-	rows, err := q.db.Query(ctx, sendCounts, arg.Keys, arg.Sinces)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []SendCount
-	for rows.Next() {
-		var i SendCount
-		if err := rows.Scan(
-			&i.Key,
-			&i.Since,
-			&i.N,
-			&i.Last,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
+func (q *Queries) SendCount(ctx context.Context, arg SendCountParams) (int32, error) {
+	row := q.db.QueryRow(ctx, sendCount, arg.Key, arg.Begin)
+	var n int32
+	err := row.Scan(&n)
+	return n, err
 }
 
 const silentMessages = `-- name: SilentMessages :execrows
