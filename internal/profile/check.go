@@ -86,6 +86,7 @@ func (p *Profile) take(doc *document, dir fs.FS, f *strictyaml.Document) {
 	p.takeMessaging(doc.Messaging, f)
 	p.takeMessages(doc.Messages, f)
 	p.takeTheme(doc.Theme, dir, f)
+	p.takeLaw(doc, f)
 }
 
 // translated wants a text in each of the profile's languages, and in no other.

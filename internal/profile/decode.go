@@ -23,6 +23,9 @@ type document struct {
 	Messages     map[string]Messages       `yaml:"messages"`
 	Messaging    messagingDocument         `yaml:"messaging"`
 	Theme        themeDocument             `yaml:"theme"`
+	Retention    retentionYAML             `yaml:"retention"`
+	Alarms       alarmsYAML                `yaml:"alarms"`
+	Privacy      privacyYAML               `yaml:"privacy"`
 }
 
 type issuerDocument struct {

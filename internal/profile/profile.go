@@ -46,6 +46,12 @@ type Profile struct {
 	MaxStatusAge     time.Duration       // older knowledge of a status is "cannot tell"
 	KeepWrongRows    time.Duration       // how long the text of wrong rows of uploads is kept; 0 leaves it to the upload
 	Theme            Theme
+	Retention        Retention
+	Alarms           Alarms
+	PrivacyContact   map[string]string // language → whom a person asks about their data, as shown on /privacy; nil for none
+	PrivacyAuthority map[string]string // language → to whom they complain; nil for none
+	AuditorEmail     string            // who is sent the heads of the audit, "" for nobody
+	Erased           string            // what becomes of certificates when their person is erased: [EraseKeep], [EraseRevoke]
 	Layouts          map[string][]byte // name → YAML, for internal/render
 	Catalogue        *catalogue.Catalogue
 	Samples          []vaccination.Event // synthetic people for --demo
