@@ -291,7 +291,15 @@ func (w *writes) sealPeople() error {
 	slices.SortFunc(w.order, func(a, b *person) int {
 		return cmp.Or(cmp.Compare(a.row.Bucket, b.row.Bucket), bytes.Compare(a.row.CodeIndex, b.row.CodeIndex))
 	})
-	return inParallel(len(w.order), func(i int) error { return w.s.sealParticulars(w.order[i], w.people[w.order[i]]) })
+	events := make([]vaccination.Event, len(w.order))
+	err := inParallel(len(w.order), func(i int) (err error) {
+		events[i], err = w.s.sealParticulars(w.order[i], w.people[w.order[i]])
+		return err
+	})
+	for i, p := range w.order {
+		w.people[p] = events[i]
+	}
+	return err
 }
 
 // lockPeople lets nobody else change the people of the stored rows that are

@@ -42,6 +42,7 @@ type request struct {
 	reason string      // why a certificate is issued again
 	told   []Told      // whom each is one with, see [Service.Settle]; nil for nobody
 	once   bool        // what is told as of one time is told once, see [Service.SettleFile]
+	second bool        // two people approved it, see [Service.Amend]
 }
 
 func (s *Service) issueEach(ctx context.Context, r request, also Also) ([]Each, error) {

@@ -105,6 +105,28 @@ type particulars struct {
 	Person        vaccination.Person  `json:"person"`
 	Contacts      []string            `json:"contacts,omitempty"`
 	Address       vaccination.Address `json:"address,omitzero"`
+	// Instead is a change of how to reach the person that was made here.
+	Instead *instead `json:"instead,omitempty"`
+}
+
+// instead keeps a change of contacts that was made here, with evidence, from
+// being undone by a source that says what it said before: Are stand until it says
+// something else than Were.
+type instead struct {
+	Were []string `json:"were,omitempty"`
+	Are  []string `json:"are,omitempty"`
+}
+
+// of is how the person is reached where their source says contacts.
+func (i *instead) of(contacts []string) ([]string, *instead) {
+	switch {
+	case i == nil:
+		return contacts, nil
+	case slices.Equal(contacts, i.Were) || slices.Equal(contacts, i.Are):
+		return i.Are, i
+	default:
+		return contacts, nil
+	}
 }
 
 // written is an event as it is stored and hashed.
@@ -153,13 +175,27 @@ func (s *Service) unlock(p *person) (*seal.PersonKey, error) {
 	return p.key, p.keyErr
 }
 
-// sealParticulars seals what the person's row holds after event e.
-func (s *Service) sealParticulars(p *person, e vaccination.Event) error {
+// sealParticulars seals what the person's row holds after event e, and returns e
+// with the contacts by which they are reached.
+func (s *Service) sealParticulars(p *person, e vaccination.Event) (vaccination.Event, error) {
+	var keep *instead
+	if !p.fresh {
+		before, err := s.particularsOf(p)
+		if err != nil {
+			return e, err
+		}
+		e.Contacts, keep = before.Instead.of(e.Contacts)
+	}
+	return e, s.writeParticulars(p, particulars{e.EnrolmentCode, p.row.Source, e.Person, e.Contacts, e.Address, keep})
+}
+
+// writeParticulars seals a person's row.
+func (s *Service) writeParticulars(p *person, known particulars) error {
 	key, err := s.unlock(p)
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(particulars{e.EnrolmentCode, p.row.Source, e.Person, e.Contacts, e.Address})
+	b, err := json.Marshal(known)
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,9 @@ type Draft struct {
 	domestic  bool
 	same      *Draft // an earlier draft of the same call that holds the same record
 	source    string
+	byHand    bool   // a correction that somebody asked for
 	reason    string // why it is issued again
+	second    bool   // two people approved it
 	oneWith   One
 	one       *person // that oneWith names, nil for nobody
 	seen      *Seen
@@ -92,6 +94,10 @@ func (s *Service) checkEach(ctx context.Context, r request) (drafts []*Draft, er
 			continue
 		}
 		drafts[i].source, drafts[i].reason, drafts[i].authoritative = r.by.Source, r.reason, source.Authoritative
+		drafts[i].second = r.second
+		if errs[i] = onlyAbroad(r.by, drafts[i].said); errs[i] != nil {
+			continue
+		}
 		drafts[i].once = r.once
 		if r.told != nil {
 			drafts[i].oneWith, drafts[i].seen = r.told[i].One, r.told[i].Seen
@@ -179,7 +185,7 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 			match = v
 		}
 	}
-	d.previous, d.number = last, last.number()+1
+	d.previous, d.number, d.byHand = last, last.number()+1, action == Correct
 	// Is it something that was heard before?
 	known := match != nil && (action == Certify || last.newest(d.content))
 	// Does what differs become a new version?
@@ -225,9 +231,11 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 			return err
 		}
 		d.outcome = Corrected
-		if onlyContact(vaccination.Diff(before, d.said)) {
+		differs := vaccination.Diff(before, d.said)
+		if onlyContact(differs) {
 			d.outcome = Updated
 		}
+		return amendable(by, action, last, d, differs)
 	}
 	return nil
 }
