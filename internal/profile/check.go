@@ -77,6 +77,12 @@ func (p *Profile) take(doc *document, dir fs.FS, f *strictyaml.Document) {
 		f.At("maxStatusAgeHours", "write how many hours a status may be old, 1 to 8784")
 	}
 	p.MaxStatusAge = time.Duration(doc.MaxStatusAge) * time.Hour
+	p.CaseTime = time.Duration(within(doc.CaseHours, 72, 1, 24*90, func() {
+		f.At("caseHours", "write in how many hours a case is decided, 1 to 2160, or leave it out for 72")
+	})) * time.Hour
+	p.GuardianAge = within(doc.GuardianAge, 18, 10, 25, func() {
+		f.At("guardianAge", "write at which age a guardian's telephone reaches a person's certificates no more, 10 to 25, or leave it out for 18")
+	})
 	if doc.KeepRows != nil {
 		p.KeepWrongRows = time.Duration(*doc.KeepRows) * 24 * time.Hour
 		if *doc.KeepRows < 1 || *doc.KeepRows > 3660 {
@@ -87,6 +93,17 @@ func (p *Profile) take(doc *document, dir fs.FS, f *strictyaml.Document) {
 	p.takeMessages(doc.Messages, f)
 	p.takeTheme(doc.Theme, dir, f)
 	p.takeLaw(doc, f)
+}
+
+// within is a number that may be left out, between two others.
+func within(n *int, usual, least, most int, wrong func()) int {
+	if n == nil {
+		return usual
+	}
+	if *n < least || *n > most {
+		wrong()
+	}
+	return *n
 }
 
 // translated wants a text in each of the profile's languages, and in no other.

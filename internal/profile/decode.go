@@ -20,6 +20,8 @@ type document struct {
 	ICVPClaim    int                       `yaml:"icvpSubClaim"`
 	MaxStatusAge int                       `yaml:"maxStatusAgeHours"`
 	KeepRows     *int                      `yaml:"keepWrongRowsDays"`
+	CaseHours    *int                      `yaml:"caseHours"`
+	GuardianAge  *int                      `yaml:"guardianAge"`
 	Messages     map[string]Messages       `yaml:"messages"`
 	Messaging    messagingDocument         `yaml:"messaging"`
 	Theme        themeDocument             `yaml:"theme"`

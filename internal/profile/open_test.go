@@ -246,6 +246,8 @@ func TestOpenRefuses(t *testing.T) {
 		"a default that is not there":           {[]string{"defaultProgramme: covid-19", "defaultProgramme: measles"}, []string{"defaultProgramme"}},
 		"a source's that is not there":          {[]string{"commcare: covid-19", "commcare: measles"}, []string{"sourceProgrammes.commcare"}},
 		"wrong rows kept for no time":           {[]string{"maxStatusAgeHours", "keepWrongRowsDays: 0\nmaxStatusAgeHours"}, []string{"keepWrongRowsDays"}},
+		"no time to decide":                     {[]string{"maxStatusAgeHours", "caseHours: 0\nmaxStatusAgeHours"}, []string{"caseHours"}},
+		"guardians of the old":                  {[]string{"maxStatusAgeHours", "guardianAge: 60\nmaxStatusAgeHours"}, []string{"guardianAge"}},
 		"wrong rows kept for ever":              {[]string{"maxStatusAgeHours", "keepWrongRowsDays: 4000\nmaxStatusAgeHours"}, []string{"keepWrongRowsDays"}},
 		"no limit of age":                       {[]string{"maxStatusAgeHours: 168", "maxStatusAgeHours: 0"}, []string{"maxStatusAgeHours"}},
 		"a message without a link":              {[]string{"here: {link}", "there"}, []string{"messages.en.ready"}},

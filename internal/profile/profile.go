@@ -44,6 +44,8 @@ type Profile struct {
 	Networks         []string            // which the issuer has joined, see Joined
 	ICVPClaim        int                 // number of ICVP's sub-claim in an HCERT; 0 for the usual one
 	MaxStatusAge     time.Duration       // older knowledge of a status is "cannot tell"
+	CaseTime         time.Duration       // in which a case (a correction that is asked for) is promised to be decided
+	GuardianAge      int                 // at which a guardian's telephone reaches a person's certificates no more
 	KeepWrongRows    time.Duration       // how long the text of wrong rows of uploads is kept; 0 leaves it to the upload
 	Theme            Theme
 	Retention        Retention
