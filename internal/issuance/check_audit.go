@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
@@ -114,25 +115,21 @@ func (ts trails) follow(e query.Audit) error {
 
 // chain walks one audit chain and hands each entry to follow.
 func (c *checking) chain(ctx context.Context, chain int16, follow func(query.Audit) error) error {
-	hash := make([]byte, sha256.Size)
-	var seq int64
+	cuts, err := c.q.CutsOfChain(ctx, chain)
+	if err != nil {
+		return err
+	}
+	walk := audit.NewChain(chain, cuts, c.Service.Keys.Issuer(), c.problem)
+	var last int64
 	for {
-		entries, err := c.q.AuditAfter(ctx, query.AuditAfterParams{Chain: chain, Seq: seq, MaxRows: checkPage})
+		entries, err := c.q.AuditAfter(ctx, query.AuditAfterParams{Chain: chain, Seq: last, MaxRows: checkPage})
 		if err != nil {
 			return err
 		}
 		for _, e := range entries {
 			c.AuditEntries++
-			if e.Seq != seq+1 {
-				c.problem("audit chain %d: entry %d is missing", chain, seq+1)
-			}
-			seq = e.Seq
-			text := strings.Join([]string{fmt.Sprint(e.Seq), fmt.Sprint(e.At.UnixMicro()), e.Actor, e.Act, e.Object, e.Detail}, "\x1f")
-			sum := sha256.Sum256(append(hash, text...))
-			if !bytes.Equal(sum[:], e.Hash) {
-				c.problem("audit chain %d: entry %d was changed", chain, e.Seq)
-			}
-			hash = e.Hash
+			last = e.Seq
+			walk.Add(e)
 			if err := follow(e); err != nil {
 				c.problem("audit chain %d: entry %d: %v", chain, e.Seq, err)
 			}
@@ -148,6 +145,7 @@ func (c *checking) chain(ctx context.Context, chain int16, follow func(query.Aud
 			break
 		}
 	}
+	seq, hash := walk.End()
 	heads, err := c.q.AuditHeads(ctx)
 	if err != nil {
 		return err
