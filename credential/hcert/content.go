@@ -18,9 +18,18 @@ func payloadOf(sub map[any]any) (Payload, any) {
 	for _, known := range []struct {
 		number  int64
 		payload Payload
-	}{{subDDCC, DDCC}, {subDomestic, Domestic}, {subEUDCC, EUDCC}, {subHealthLink, HealthLink}, {subDDCCTest, DDCCTest}, {subICVP, ICVP}} {
+	}{{subDDCC, DDCC}, {subDomestic, Domestic}, {subEUDCC, EUDCC}, {subDDCCTest, DDCCTest}, {subICVP, ICVP}, {subHealthLink, HealthLink}} {
 		if v, ok := sub[known.number]; ok {
 			return known.payload, single(v)
+		}
+	}
+	// ICVP's number is not final: it is known by its form under any that means
+	// nothing else. One only, so that no other hides behind it.
+	if len(sub) == 1 {
+		for _, v := range sub {
+			if isICVP(single(v)) {
+				return ICVP, single(v)
+			}
 		}
 	}
 	return Unknown, nil
@@ -29,18 +38,31 @@ func payloadOf(sub map[any]any) (Payload, any) {
 // Certificate returns what m says. It reads the forms seen in the field: the
 // issuer and identifiers as text or map, codes as text or map, numbers as text,
 // total_doses, arrays of one. Codes have no display texts. Errors are
-// [ErrPayload] for other kinds than [DDCC] and [Domestic], and [ErrMalformed].
+// [ErrPayload] for kinds that are not read, and [ErrMalformed].
 //
 // The period is that of the CWT claims, which every verifier obeys; KeyID is the
-// key id in hexadecimal.
+// key id in hexadecimal. Texts are in NFC, as HCERT 1.1.1 asks, also where they
+// were signed in another form.
 func (m *Message) Certificate() (vaccination.Certificate, error) {
-	if m.Payload != DDCC && m.Payload != Domestic {
-		return vaccination.Certificate{}, fmt.Errorf("%w: %s", ErrPayload, m.Payload.Name())
-	}
 	top, ok := m.content.(map[any]any)
-	if !ok {
+	if !ok && (m.Payload == DDCC || m.Payload == Domestic || m.Payload == EUDCC || m.Payload == DDCCTest || m.Payload == ICVP) {
 		return vaccination.Certificate{}, fmt.Errorf("%w: content", ErrMalformed)
 	}
+	switch {
+	case m.old:
+		return m.readOld(top)
+	case m.Payload == DDCC, m.Payload == Domestic, m.Payload == DDCCTest:
+		return m.readCore(top)
+	case m.Payload == EUDCC:
+		return m.readDCC(top)
+	case m.Payload == ICVP:
+		return m.readICVP(top)
+	}
+	return vaccination.Certificate{}, fmt.Errorf("%w: %s", ErrPayload, m.Payload.Name())
+}
+
+// readCore reads the core data set of DDCC:VS or DDCC:TR.
+func (m *Message) readCore(top map[any]any) (vaccination.Certificate, error) {
 	r := &reader{m: top}
 	c := vaccination.Certificate{Domestic: m.Payload == Domestic, Specimen: r.flag("specimen")}
 	c.Name = r.text("name")
@@ -49,7 +71,12 @@ func (m *Message) Certificate() (vaccination.Certificate, error) {
 	c.Sex = vaccination.Sex(r.text("sex"))
 	c.Identifier = r.identifier("identifier")
 	m.readInfo(r.sub("certificate"), &c.Info)
-	readDose(r.sub("vaccination"), &c.Vaccination)
+	if m.Payload == DDCCTest {
+		readTest(r.sub("test"), &c.Test)
+	} else {
+		readDose(r.sub("vaccination"), &c.Vaccination)
+		c.Vaccination.FromEvidence = r.flag("fromEvidence")
+	}
 	if r.failed != "" {
 		return vaccination.Certificate{}, fmt.Errorf("%w: %s", ErrMalformed, r.failed)
 	}
@@ -58,22 +85,45 @@ func (m *Message) Certificate() (vaccination.Certificate, error) {
 
 func (m *Message) readInfo(r *reader, i *vaccination.CertificateInfo) {
 	i.Issuer = r.issuer("issuer")
+	i.HCID = r.identifier("hcid").Value
+	i.Version = r.text("version")
+	p := r.sub("period")
+	i.Period = vaccination.Period{Start: p.time("start"), End: p.time("end")}
+	m.envelope(i)
+}
+
+// envelope takes from the claims what they say: the issuer's country, the key,
+// the period.
+func (m *Message) envelope(i *vaccination.CertificateInfo) {
 	i.Issuer.Country = m.Issuer
 	if country, ok := catalogue.CountryByCode(m.Issuer); ok {
 		i.Issuer.Country = country.Alpha3
 	}
-	i.HCID = r.identifier("hcid").Value
-	i.Version = r.text("version")
 	if len(m.KeyIDs) > 0 {
 		i.KeyID = fmt.Sprintf("%x", m.KeyIDs[0])
 	}
-	p := r.sub("period")
-	i.Period = vaccination.Period{Start: p.time("start"), End: p.time("end")}
 	if !m.IssuedAt.IsZero() {
 		i.Period.Start = m.IssuedAt
 	}
+	if m.NotBefore.After(i.Period.Start) {
+		i.Period.Start = m.NotBefore
+	}
 	if !m.ExpiresAt.IsZero() {
 		i.Period.End = m.ExpiresAt
+	}
+}
+
+func readTest(r *reader, t *vaccination.Test) {
+	*t = vaccination.Test{
+		Pathogen: r.coding("pathogen", diseaseSystem), Type: r.coding("type", testTypeSystem), Brand: r.coding("brand", ""),
+		Manufacturer: r.coding("manufacturer", ""), Origin: r.coding("origin", diseaseSystem), Result: r.coding("result", diseaseSystem),
+		Centre: r.text("centre"), Country: r.coding("country", countrySystem),
+	}
+	if text := r.text("date"); text != "" {
+		var ok bool
+		if t.Date, ok = sampleTime(text); !ok {
+			r.fail("date")
+		}
 	}
 }
 
@@ -146,7 +196,7 @@ func (r *reader) text(name string) string {
 	case nil:
 		return ""
 	case string:
-		return v
+		return nfc(v)
 	case int64:
 		return strconv.FormatInt(v, 10)
 	}

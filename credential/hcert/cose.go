@@ -27,10 +27,14 @@ const (
 	headerCrit = 2
 	headerKid  = 4
 
-	claimIssuer   = 1
-	claimExpires  = 4
-	claimIssuedAt = 6
-	claimHCERT    = -260
+	claimIssuer    = 1
+	claimExpires   = 4
+	claimNotBefore = 5
+	claimIssuedAt  = 6
+	claimHCERT     = -260
+
+	tagSign1 = 18
+	tagCWT   = 61
 )
 
 // sign1 is COSE_Sign1 (RFC 9052 section 4.2).
@@ -43,10 +47,12 @@ type sign1 struct {
 }
 
 var (
-	// decoding is strict: nothing that could be read in two ways.
+	// decoding is strict: nothing that could be read in two ways. Lengths may be
+	// indefinite, as several countries write them: the specification asks for no
+	// one encoding, and what is signed are the bytes.
 	decoding = must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
-		IndefLength:       cbor.IndefLengthForbidden,
+		IndefLength:       cbor.IndefLengthAllowed,
 		UTF8:              cbor.UTF8RejectInvalid,
 		IntDec:            cbor.IntDecConvertSignedOrFail,
 		TimeTagToAny:      cbor.TimeTagToRFC3339,
@@ -116,6 +122,23 @@ func appendBytes(dst, b []byte) []byte {
 	return append(dst, b...)
 }
 
+// cutTag returns data after the tag it begins with, of whichever length the
+// number is written in; tag is -1 where there is none.
+func cutTag(data []byte) (rest []byte, tag int) {
+	if len(data) == 0 || data[0]>>5 != 6 {
+		return data, -1
+	}
+	switch n := data[0] & 31; {
+	case n < 24:
+		return data[1:], int(n)
+	case n == 24 && len(data) > 1:
+		return data[2:], int(data[1])
+	case n == 25 && len(data) > 2:
+		return data[3:], int(binary.BigEndian.Uint16(data[1:]))
+	}
+	return data, -1
+}
+
 // DecodeCOSE reads the bytes of a COSE_Sign1, bare, tagged 18, or that as a CWT
 // tagged 61. It is bounded and strict; the signature is NOT verified. Errors are
 // [ErrMalformed], [ErrTooLarge] or [ErrAlgorithm].
@@ -123,13 +146,15 @@ func DecodeCOSE(data []byte) (*Message, error) {
 	if len(data) > maxInflated {
 		return nil, ErrTooLarge
 	}
-	if len(data) > 2 && data[0] == 0xd8 && data[1] == 61 && data[2] == 0xd2 {
-		data = data[2:]
+	if rest, tag := cutTag(data); tag == tagCWT {
+		if _, inner := cutTag(rest); inner == tagSign1 { // RFC 8392 section 6
+			data = rest
+		}
 	}
-	if len(data) > 1 && data[0] == 0xd2 {
-		data = data[1:]
+	if rest, tag := cutTag(data); tag == tagSign1 {
+		data = rest
 	}
-	if len(data) == 0 || data[0] != 0x84 {
+	if len(data) == 0 || data[0]>>5 != 4 {
 		return nil, fmt.Errorf("%w: no COSE_Sign1", ErrMalformed)
 	}
 	var s sign1
@@ -192,7 +217,7 @@ func (m *Message) readClaims() error {
 			return fmt.Errorf("%w: issuer", ErrMalformed)
 		}
 	}
-	for claim, t := range map[int64]*time.Time{claimIssuedAt: &m.IssuedAt, claimExpires: &m.ExpiresAt} {
+	for claim, t := range map[int64]*time.Time{claimIssuedAt: &m.IssuedAt, claimExpires: &m.ExpiresAt, claimNotBefore: &m.NotBefore} {
 		v, ok := claims[claim]
 		if !ok {
 			continue
@@ -201,11 +226,11 @@ func (m *Message) readClaims() error {
 			return fmt.Errorf("%w: time of issue or expiry", ErrMalformed)
 		}
 	}
-	sub, ok := claims[int64(claimHCERT)].(map[any]any)
-	if !ok {
-		return nil
+	if sub, ok := claims[int64(claimHCERT)].(map[any]any); ok {
+		m.Payload, m.content = payloadOf(sub)
+	} else if _, ok := claims["name"].(string); ok {
+		m.Payload, m.content, m.old = rootPayload(claims), claims, true
 	}
-	m.Payload, m.content = payloadOf(sub)
 	return nil
 }
 
@@ -239,8 +264,6 @@ func malformed(what string, err error) error {
 		return fmt.Errorf("%w: %s nested too deep or too long", ErrTooLarge, what)
 	case is[*cbor.DupMapKeyError](err):
 		return fmt.Errorf("%w: %s names a key twice", ErrMalformed, what)
-	case is[*cbor.IndefiniteLengthError](err):
-		return fmt.Errorf("%w: %s of indefinite length", ErrMalformed, what)
 	}
 	return fmt.Errorf("%w: %s", ErrMalformed, what)
 }

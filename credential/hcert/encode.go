@@ -36,6 +36,7 @@ type body struct {
 
 	BirthDateEstimated bool `cbor:"birthDateEstimated,omitempty"`
 	Specimen           bool `cbor:"specimen,omitempty"`
+	FromEvidence       bool `cbor:"fromEvidence,omitempty"` // of the dose
 }
 
 type identifier struct {
@@ -185,6 +186,7 @@ func bodyOf(c vaccination.Certificate, extra []Element) body {
 		},
 		BirthDateEstimated: c.BirthDate.Estimated,
 		Specimen:           c.Specimen,
+		FromEvidence:       v.FromEvidence,
 	}
 	if b.Certificate.Issuer == "" {
 		b.Certificate.Issuer = c.Info.Issuer.ID

@@ -7,30 +7,20 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
+	"math"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/opendivoc/divoc/credential/credentialtest"
+	"github.com/opendivoc/divoc/trust"
 )
 
-// vectors returns the folder of outside test vectors, or skips.
-func vectors(t *testing.T, name string) string {
-	t.Helper()
-	root := os.Getenv("DIVOC_VECTORS")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "vectors")
-	}
-	dir := filepath.Join(root, name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("no test vectors %s: set DIVOC_VECTORS to their folder", name)
-	}
-	return dir
-}
-
+// euCase is a file of the EU's certificate test data.
 type euCase struct {
 	JSON       json.RawMessage
 	CBOR       string
@@ -39,50 +29,52 @@ type euCase struct {
 	BASE45     string
 	PREFIX     string
 	TESTCTX    struct {
+		SCHEMA          string
 		CERTIFICATE     string
 		VALIDATIONCLOCK string
 	}
 	EXPECTEDRESULTS map[string]*bool
 }
 
-func TestEUCertificateDataPassesEachContainerStep(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(vectors(t, "eu-dcc-testdata"), "*", "2DCode", "raw", "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatal("no files", err)
+// TestVectorsEUTestData performs, for each expected result of a file, just that
+// step: it must succeed, and give the file's next field, or must fail.
+func TestVectorsEUTestData(t *testing.T) {
+	steps := []struct {
+		flag, name string
+		step       func(euCase) (bool, string)
+	}{
+		{"EXPECTEDUNPREFIX", "prefix", euUnprefix},
+		{"EXPECTEDB45DECODE", "base45", euBase45},
+		{"EXPECTEDCOMPRESSION", "zlib", euInflate},
+		{"EXPECTEDVERIFY", "signature", euVerify},
+		{"EXPECTEDDECODE", "decode", euDecode},
+		{"EXPECTEDEXPIRATIONCHECK", "time", euExpiry},
+		{"EXPECTEDKEYUSAGE", "key usage", euUsage},
+		{"EXPECTEDSCHEMAVALIDATION", "schema", euSchema},
+		{"EXPECTEDVALIDJSON", "valid json", euJSON},
+		{"EXPECTEDVALIDOBJECT", "valid object", euObject},
 	}
-	done := map[string]int{}
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var c euCase
-		if err := json.Unmarshal(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")), &c); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		parts := strings.Split(filepath.ToSlash(file), "/")
-		name := parts[len(parts)-4] + "/" + parts[len(parts)-1]
-		for flag, step := range map[string]func(euCase) (bool, string){
-			"EXPECTEDUNPREFIX":        euUnprefix,
-			"EXPECTEDB45DECODE":       euBase45,
-			"EXPECTEDCOMPRESSION":     euInflate,
-			"EXPECTEDVERIFY":          euVerify,
-			"EXPECTEDDECODE":          euDecode,
-			"EXPECTEDEXPIRATIONCHECK": euExpiry,
-		} {
-			want := c.EXPECTEDRESULTS[flag]
-			if want == nil {
-				continue
-			}
-			done[flag]++
-			t.Run(name+"/"+flag, func(t *testing.T) {
-				if got, why := step(c); got != *want {
-					t.Errorf("passes: %v, want %v: %s", got, *want, why)
+	for _, s := range steps {
+		t.Run(s.name, func(t *testing.T) {
+			v := credentialtest.NewVectors(t, "eu-dcc-testdata", s.name)
+			for _, file := range v.Files(t, ".json") {
+				raw, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
 				}
-			})
-		}
+				var c euCase
+				if err := json.Unmarshal(bytes.TrimPrefix(raw, []byte("\xef\xbb\xbf")), &c); err != nil || c.EXPECTEDRESULTS == nil {
+					continue // not a case
+				}
+				want := c.EXPECTEDRESULTS[s.flag]
+				if want == nil {
+					continue
+				}
+				got, why := s.step(c)
+				v.Check(t, v.Name(file), got == *want, why)
+			}
+		})
 	}
-	t.Log("steps:", done)
 }
 
 func euUnprefix(c euCase) (bool, string) {
@@ -136,7 +128,11 @@ func euVerify(c euCase) (bool, string) {
 
 // euDecode compares the EU payload by value with the CBOR field.
 func euDecode(c euCase) (bool, string) {
-	m, _, err := euMessage(c)
+	cose, err := hex.DecodeString(c.COSE)
+	if err != nil {
+		return false, why(err)
+	}
+	m, err := DecodeCOSE(cose)
 	if err != nil {
 		return false, why(err)
 	}
@@ -167,7 +163,11 @@ func euDecode(c euCase) (bool, string) {
 }
 
 func euExpiry(c euCase) (bool, string) {
-	m, _, err := euMessage(c)
+	cose, err := hex.DecodeString(c.COSE)
+	if err != nil {
+		return false, why(err)
+	}
+	m, err := DecodeCOSE(cose)
 	if err != nil {
 		return false, why(err)
 	}
@@ -181,9 +181,143 @@ func euExpiry(c euCase) (bool, string) {
 	return !clock.Before(m.IssuedAt) && !clock.After(m.ExpiresAt), "outside iat and exp"
 }
 
+// euUsage compares the extended key usages of the signer with the content.
+func euUsage(c euCase) (bool, string) {
+	m, cert, err := euMessage(c)
+	if err != nil {
+		return false, why(err)
+	}
+	key := trust.Key{Usage: trust.CertificateUsage(cert)}
+	return key.Allows(trust.Usage(m.Subject())), "the signer may not certify a " + string(m.Subject())
+}
+
+// euSchema checks the content against the schema: that of the signed message,
+// else that of the CBOR or the JSON field.
+func euSchema(c euCase) (bool, string) {
+	if raw, err := hex.DecodeString(c.CBOR); c.COSE == "" && c.CBOR != "" && err == nil {
+		var top map[any]any
+		if err := decoding.Unmarshal(raw, &top); err != nil {
+			return false, why(err)
+		}
+		if claims, ok := top[int64(claimHCERT)].(map[any]any); ok {
+			top, _ = claims[int64(subEUDCC)].(map[any]any)
+		}
+		bad := checkDCC(top)
+		return bad == "", "schema: " + bad
+	}
+	if c.COSE != "" {
+		cose, err := hex.DecodeString(c.COSE)
+		if err != nil {
+			return false, why(err)
+		}
+		m, err := DecodeCOSE(cose)
+		if err == nil {
+			top, ok := m.content.(map[any]any)
+			if !ok {
+				return false, "no content"
+			}
+			bad := checkDCC(top)
+			return bad == "", "schema: " + bad
+		}
+	}
+	return euJSON(c)
+}
+
+func euJSON(c euCase) (bool, string) {
+	top, err := contentOfJSON(c.JSON)
+	if err != nil {
+		return false, why(err)
+	}
+	bad := checkDCC(top)
+	return bad == "", "schema: " + bad
+}
+
+// euObject reads the content that was signed into a certificate.
+func euObject(c euCase) (bool, string) {
+	if c.COSE == "" {
+		return euJSON(c)
+	}
+	cose, err := hex.DecodeString(c.COSE)
+	if err != nil {
+		return false, why(err)
+	}
+	m, err := DecodeCOSE(cose)
+	if err != nil {
+		return false, why(err)
+	}
+	_, err = m.Certificate()
+	return err == nil, why(err)
+}
+
+// contentOfJSON turns a payload in JSON into what decoding CBOR gives.
+func contentOfJSON(data []byte) (map[any]any, error) {
+	var v any
+	if err := json.Unmarshal(data, &v); err != nil {
+		return nil, err
+	}
+	top, ok := ofJSON(v).(map[any]any)
+	if !ok {
+		return nil, ErrMalformed
+	}
+	return top, nil
+}
+
+func ofJSON(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := map[any]any{}
+		for k, e := range v {
+			out[k] = ofJSON(e)
+		}
+		return out
+	case []any:
+		out := []any{}
+		for _, e := range v {
+			out = append(out, ofJSON(e))
+		}
+		return out
+	case float64:
+		if v == math.Trunc(v) {
+			return int64(v)
+		}
+	}
+	return v
+}
+
 func why(err error) string {
 	if err == nil {
 		return "a result that differs"
 	}
 	return err.Error()
+}
+
+// TestVectorsEUSchema runs the schema's own examples, good and bad.
+func TestVectorsEUSchema(t *testing.T) {
+	v := credentialtest.NewVectors(t, "eu-dcc-schema", "")
+	for _, file := range v.Files(t, ".json") {
+		name := v.Name(file)
+		if strings.Contains(name, "schema.json") || strings.Contains(name, "valuesets/") {
+			continue
+		}
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := ""
+		top, err := contentOfJSON(raw)
+		if err != nil {
+			bad = err.Error()
+		} else {
+			bad = checkDCC(top)
+		}
+		want := !strings.Contains(name, "invalid")
+		v.Check(t, name, (bad == "") == want, "schema: "+bad)
+		if bad != "" {
+			continue
+		}
+		m := &Message{Payload: EUDCC, content: top}
+		if _, err := m.Certificate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -29,8 +29,8 @@ var (
 // Payload is the kind of content in the claim -260 (HCERT 1.1.1, section 3.3).
 type Payload string
 
-// The kinds of payload. Only DDCC and Domestic are written and read; the others
-// are recognised and refused by name.
+// The kinds of payload. A health link is recognised and refused by name; DDCCTest
+// is read and not written.
 const (
 	DDCC       Payload = "ddcc"        // WHO DDCC:VS core data set, sub-claim 3
 	Domestic   Payload = "domestic"    // the same elements with some missing, private sub-claim -1000
@@ -106,9 +106,11 @@ type Message struct {
 	KeyIDs    [][]byte // to look the key up by: the protected one where there is one, else the unprotected one
 	Issuer    string   // CWT iss, by the specification ISO 3166-1 alpha-2; may be empty
 	IssuedAt  time.Time
+	NotBefore time.Time // zero when the code does not say
 	ExpiresAt time.Time // zero when the code does not say
 	Payload   Payload
 
 	protected, payload, signature []byte
 	content                       any
+	old                           bool // the whole claims are the content, see rootPayload
 }

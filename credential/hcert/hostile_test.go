@@ -173,8 +173,8 @@ func TestDecodeCOSERefuses(t *testing.T) {
 		"a header twice":                  {wrap(t, es256, cbor.RawMessage{0xa2, 0x04, 0x41, 1, 0x04, 0x41, 2}, claims, sig), ErrMalformed},
 		"a claim twice":                   {wrap(t, es256, m{}, []byte{0xa2, 0x06, 0x01, 0x06, 0x02}, sig), ErrMalformed},
 		"a member twice in the content":   {wrap(t, es256, m{}, m{claimHCERT: m{3: cbor.RawMessage("\xa2\x61a\x01\x61a\x02")}}, sig), ErrMalformed},
-		"an indefinite length":            {wrap(t, es256, m{}, []byte{0xbf, 0x01, 0x61, 'x', 0xff}, sig), ErrMalformed},
-		"an indefinite text":              {wrap(t, es256, m{}, []byte{0xa1, 0x01, 0x7f, 0x61, 'x', 0xff}, sig), ErrMalformed},
+		"a claim twice, length unknown":   {wrap(t, es256, m{}, []byte{0xbf, 0x06, 0x01, 0x06, 0x02, 0xff}, sig), ErrMalformed},
+		"an indefinite length cut short":  {wrap(t, es256, m{}, []byte{0xbf, 0x01, 0x61, 'x'}, sig), ErrMalformed},
 		"text that is no UTF-8":           {wrap(t, es256, m{}, []byte{0xa1, 0x01, 0x61, 0xff}, sig), ErrMalformed},
 		"nested without end":              {wrap(t, es256, m{}, append([]byte{0xa1, 0x01}, deep...), sig), ErrTooLarge},
 		"an array said to be huge":        {wrap(t, es256, m{}, []byte{0xa1, 0x01, 0x9b, 0, 0, 0, 1, 0, 0, 0, 0}, sig), ErrTooLarge},
@@ -360,15 +360,35 @@ func TestCertificateReadsFormsOfTheField(t *testing.T) {
 	}
 }
 
-func TestOtherPayloadsAreRefusedByName(t *testing.T) {
-	for sub, want := range map[int]Payload{1: EUDCC, 4: DDCCTest, 5: HealthLink, -6: ICVP, 77: Unknown} {
+func TestOtherPayloadsAreRefused(t *testing.T) {
+	for sub, want := range map[int]struct {
+		payload Payload
+		err     error
+	}{1: {EUDCC, ErrMalformed}, 5: {HealthLink, ErrPayload}, -6: {ICVP, ErrMalformed}, 77: {Unknown, ErrPayload}} {
 		msg, err := DecodeCOSE(wrap(t, m{1: -7}, m{}, m{claimHCERT: m{sub: map[string]any{}}}, make([]byte, 64)))
-		if err != nil || msg.Payload != want {
+		if err != nil || msg.Payload != want.payload {
 			t.Errorf("%d: %v %v", sub, msg, err)
 			continue
 		}
-		if _, err := msg.Certificate(); !errors.Is(err, ErrPayload) || !strings.Contains(err.Error(), want.Name()) {
+		if _, err := msg.Certificate(); !errors.Is(err, want.err) || want.err == ErrPayload && !strings.Contains(err.Error(), want.payload.Name()) {
 			t.Errorf("%d: %v", sub, err)
+		}
+	}
+}
+
+// Countries write lengths and tags in every form that CBOR has.
+func TestDecodeCOSEAcceptsEachLength(t *testing.T) {
+	for name, data := range map[string][]byte{
+		"indefinite map":  wrap(t, m{headerAlg: algES256}, m{}, []byte{0xbf, 0x01, 0x61, 'x', 0xff}, make([]byte, 64)),
+		"indefinite text": wrap(t, m{headerAlg: algES256}, m{}, []byte{0xa1, 0x01, 0x7f, 0x61, 'x', 0xff}, make([]byte, 64)),
+	} {
+		for _, tag := range []string{"", "\xd2", "\xd8\x12", "\xd9\x00\x12", "\xd8\x3d\xd2", "\xd9\x00\x3d\xd8\x12"} {
+			if data[0] == 0xd2 {
+				data = data[1:]
+			}
+			if msg, err := DecodeCOSE(append([]byte(tag), data...)); err != nil || msg.Issuer != "x" {
+				t.Errorf("%s behind %x: %v", name, tag, err)
+			}
 		}
 	}
 }
