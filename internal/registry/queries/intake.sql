@@ -110,10 +110,10 @@ UPDATE arrival SET state = 'done' WHERE id = ANY (@ids::bigint[]) AND state = 'w
 SELECT s.name FROM source s WHERE s.state <> 'paused' AND EXISTS (SELECT 1 FROM arrival a WHERE a.source = s.name AND a.state = 'waiting') ORDER BY s.name;
 
 -- name: ArrivalByHash :one
-SELECT id, source, channel, state, times, size, received_at, latest_at, hash, sealed FROM arrival WHERE hash = @hash AND source = @source;
+SELECT id, source, channel, state, times, size, received_at, latest_at, hash, sealed, cleared_at FROM arrival WHERE hash = @hash AND source = @source;
 
 -- name: ArrivalByID :one
-SELECT id, source, channel, state, times, size, received_at, latest_at, hash, sealed FROM arrival WHERE id = @id;
+SELECT id, source, channel, state, times, size, received_at, latest_at, hash, sealed, cleared_at FROM arrival WHERE id = @id;
 
 -- name: FragmentsByKey :many
 SELECT bucket, key, source, kind, person, version, arrival, hash, deleted, settled, facility, record, content, certificate, sealed

@@ -41,7 +41,7 @@ func (q *Queries) ArrivalAgain(ctx context.Context, arg ArrivalAgainParams) (Arr
 }
 
 const arrivalByHash = `-- name: ArrivalByHash :one
-SELECT id, source, channel, state, times, size, received_at, latest_at, hash, sealed FROM arrival WHERE hash = $1 AND source = $2
+SELECT id, source, channel, state, times, size, received_at, latest_at, hash, sealed, cleared_at FROM arrival WHERE hash = $1 AND source = $2
 `
 
 type ArrivalByHashParams struct {
@@ -63,12 +63,13 @@ func (q *Queries) ArrivalByHash(ctx context.Context, arg ArrivalByHashParams) (A
 		&i.LatestAt,
 		&i.Hash,
 		&i.Sealed,
+		&i.ClearedAt,
 	)
 	return i, err
 }
 
 const arrivalByID = `-- name: ArrivalByID :one
-SELECT id, source, channel, state, times, size, received_at, latest_at, hash, sealed FROM arrival WHERE id = $1
+SELECT id, source, channel, state, times, size, received_at, latest_at, hash, sealed, cleared_at FROM arrival WHERE id = $1
 `
 
 func (q *Queries) ArrivalByID(ctx context.Context, id int64) (Arrival, error) {
@@ -85,6 +86,7 @@ func (q *Queries) ArrivalByID(ctx context.Context, id int64) (Arrival, error) {
 		&i.LatestAt,
 		&i.Hash,
 		&i.Sealed,
+		&i.ClearedAt,
 	)
 	return i, err
 }

@@ -20,6 +20,20 @@ type Alarm struct {
 	ClosedWhy string
 }
 
+type Arrival struct {
+	ID         int64
+	Source     string
+	Channel    string
+	State      string
+	Times      int32
+	Size       int32
+	ReceivedAt time.Time
+	LatestAt   time.Time
+	Hash       []byte
+	Sealed     []byte
+	ClearedAt  *time.Time
+}
+
 type Audit struct {
 	Chain  int16
 	Seq    int64
