@@ -16,9 +16,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math"
 	"math/big"
 	"net/mail"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -29,16 +29,10 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// The bounds of codes (NIST SP 800-63B 3.1.3.2 and stricter). They count per
-// number, on record or not, whoever asks from wherever.
+// The bounds of a code (NIST SP 800-63B 3.1.3.2 and stricter).
 const (
-	CodeLife   = 5 * time.Minute
-	CodeTries  = 5
-	resendGap  = time.Minute
-	shortSends = 3 // in shortTime
-	shortTime  = 15 * time.Minute
-	daySends   = 10
-	day        = 24 * time.Hour
+	CodeLife  = 5 * time.Minute
+	CodeTries = 5
 )
 
 // Answer is how long the answer to who asks for a code takes, or a multiple of
@@ -48,8 +42,9 @@ const Answer = 250 * time.Millisecond
 // Sender hands codes over to be sent.
 type Sender interface {
 	// SendCode queues a code for a number in E.164 or, where there is one, for an
-	// e-mail address, in the transaction of q. It counts until expires.
-	SendCode(ctx context.Context, q *query.Queries, number, email, language, code string, expires time.Time) error
+	// e-mail address, in the transaction of q; not before after, which may be zero.
+	// It counts until expires.
+	SendCode(ctx context.Context, q *query.Queries, number, email, language, code string, after, expires time.Time) error
 }
 
 // Options are what a Service needs; all are required except Sender and Budget.
@@ -64,9 +59,10 @@ type Options struct {
 	// else can sign in.
 	Sender Sender
 	Demo   bool
-	// Budget counts a code among all that are sent; the error is
-	// [vaccination.TooMany]. Nil counts none.
-	Budget func(ctx context.Context) error
+	// Budget counts a code that was asked for with a number, on record or not, from
+	// a network, and says how long it is to wait. The error is [vaccination.TooMany]
+	// for a number, [vaccination.Unavailable] for everybody. Nil counts none.
+	Budget func(ctx context.Context, number string, network netip.Addr) (time.Duration, error)
 	// Wait returns at a time, or when ctx ends.
 	Wait   func(ctx context.Context, until time.Time)
 	Now    func() time.Time
@@ -86,7 +82,10 @@ func (s *Service) Open() bool { return s != nil && (s.Sender != nil || s.Demo) }
 
 // Ask is what somebody types who wants a code. With an e-mail address the code
 // goes there, where both are on record of one person.
-type Ask struct{ Number, Email, Language string }
+type Ask struct {
+	Number, Email, Language string
+	Network                 netip.Addr // of who asks
+}
 
 // Pending is a code that was asked for, as the browser that asked is told.
 type Pending struct {
@@ -120,8 +119,9 @@ func (s *Service) Start(ctx context.Context, a Ask, before string) (secret strin
 	if p.Email, err = address(a.Email); err != nil {
 		return "", err
 	}
+	var delay time.Duration
 	if s.Budget != nil {
-		if err := s.Budget(ctx); err != nil {
+		if delay, err = s.Budget(ctx, p.Number, a.Network); err != nil {
 			return "", err
 		}
 	}
@@ -139,13 +139,20 @@ func (s *Service) Start(ctx context.Context, a Ask, before string) (secret strin
 	if secret, err = s.secret(); err != nil {
 		return "", err
 	}
-	return secret, s.keep(ctx, p, secret, before, code, known)
+	return secret, s.keep(ctx, p, draft{secret, before, code, known, delay})
+}
+
+// draft is a challenge that is being made.
+type draft struct {
+	secret, before, code string
+	known                bool
+	delay                time.Duration
 }
 
 // keep writes a challenge, and hands the code over where the number is known.
-func (s *Service) keep(ctx context.Context, p Pending, secret, before, code string, known bool) error {
+func (s *Service) keep(ctx context.Context, p Pending, d draft) error {
 	now := s.Now().UTC()
-	id, number := s.key("challenge", secret), s.Box.Index(seal.Mobile, p.Number)
+	id, number := s.key("challenge", d.secret), s.Box.Index(seal.Mobile, p.Number)
 	text, err := json.Marshal(p)
 	if err != nil {
 		return err
@@ -155,73 +162,37 @@ func (s *Service) keep(ctx context.Context, p Pending, secret, before, code stri
 		return err
 	}
 	return s.Store.Tx(ctx, func(q *query.Queries) error {
-		sends, err := q.LockCitizenNumber(ctx, number)
-		if err != nil {
+		if err := q.ForgetCitizenChallenges(ctx, now); err != nil {
 			return err
 		}
-		sends, free := maySend(sends, now)
-		if free.After(now) {
-			return errOften(free.Sub(now))
-		}
-		if err := q.CountCitizenSend(ctx, query.CountCitizenSendParams{Number: number, Sends: append(sends, now), At: now}); err != nil {
+		if err := q.ForgetCitizenSessions(ctx, now); err != nil {
 			return err
 		}
-		for _, forget := range []func(context.Context, time.Time) error{q.ForgetCitizenChallenges, q.ForgetCitizenSessions} {
-			if err := forget(ctx, now); err != nil {
-				return err
-			}
-		}
-		if err := q.ForgetCitizenNumbers(ctx, now.Add(-day)); err != nil {
+		if err := q.EndCitizenChallenges(ctx, query.EndCitizenChallengesParams{Number: number, Browser: s.key("challenge", d.before)}); err != nil {
 			return err
 		}
-		if err := q.EndCitizenChallenges(ctx, query.EndCitizenChallengesParams{Number: number, Browser: s.key("challenge", before)}); err != nil {
-			return err
-		}
-		expires := now.Add(CodeLife)
+		expires := now.Add(d.delay + CodeLife)
 		if err := q.InsertCitizenChallenge(ctx, query.InsertCitizenChallengeParams{
-			ID: id, Number: number, Email: s.email(p.Email), Code: s.codeHash(secret, code), Sealed: sealed, ExpiresAt: expires,
+			ID: id, Number: number, Email: s.email(p.Email), Code: s.codeHash(d.secret, d.code), Sealed: sealed, ExpiresAt: expires,
 		}); err != nil {
 			return err
 		}
 		to := "nobody"
-		if known {
+		if d.known {
 			to = "sent"
 		}
 		if err := s.audit(ctx, q, "citizen", number, "citizen.code", "", to); err != nil {
 			return err
 		}
-		if !known || s.Sender == nil {
+		if !d.known || s.Sender == nil {
 			return nil
 		}
-		return s.Sender.SendCode(ctx, q, p.Number, p.Email, p.Language, code, expires)
+		var after time.Time
+		if d.delay > 0 {
+			after = now.Add(d.delay)
+		}
+		return s.Sender.SendCode(ctx, q, p.Number, p.Email, p.Language, d.code, after, expires)
 	})
-}
-
-// maySend says when the next code may be sent, and keeps of the times before what
-// still counts.
-func maySend(sends []time.Time, now time.Time) (kept []time.Time, free time.Time) {
-	for _, at := range sends {
-		if now.Sub(at) < day {
-			kept = append(kept, at)
-		}
-	}
-	if n := len(kept); n > 0 {
-		free = kept[n-1].Add(resendGap)
-		if n >= shortSends {
-			free = later(free, kept[n-shortSends].Add(shortTime))
-		}
-		if n >= daySends {
-			free = later(free, kept[n-daySends].Add(day))
-		}
-	}
-	return kept, free
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
 }
 
 // Asked is the code that a browser asked for last. One that ended, or that is
@@ -391,17 +362,4 @@ func errClosed() error {
 // errEnded says that a code is not there any more. Every reason is told alike.
 func errEnded() error {
 	return vaccination.Errorf(vaccination.NotFound, "this code has ended: it counts for five minutes, five tries and one use; ask for a new one")
-}
-
-// Often is the error of who asked too often, with the time to wait.
-type Often struct {
-	error
-	Wait time.Duration
-}
-
-// Unwrap returns the [vaccination.TooMany] error.
-func (o *Often) Unwrap() error { return o.error }
-
-func errOften(wait time.Duration) error {
-	return &Often{vaccination.Errorf(vaccination.TooMany, "a code was asked for with this number too often: wait %d minutes", int(math.Ceil(wait.Minutes()))), wait}
 }

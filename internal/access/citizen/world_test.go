@@ -4,17 +4,20 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net/netip"
 	"os"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access/citizen"
+	"github.com/opendivoc/divoc/internal/deliver/budget"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/issuance/issuancetest"
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -46,7 +49,7 @@ type sent struct {
 
 type message struct{ number, email, language, code string }
 
-func (s *sent) SendCode(_ context.Context, _ *query.Queries, number, email, language, code string, _ time.Time) error {
+func (s *sent) SendCode(_ context.Context, _ *query.Queries, number, email, language, code string, _, _ time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.fail != nil {
@@ -74,8 +77,14 @@ func (s *sent) times() int {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{h: issuancetest.New(t, "jamaica"), t: t, ctx: context.Background()}
+	codes := budget.New(budget.Options{
+		Hash: func(v string) []byte { return w.h.Box.Index(seal.Content, v) }, Store: w.h.Store, Now: w.h.Now, Log: w.h.Log, Alarm: 100_000, Stop: 100_000,
+	})
 	w.Service = citizen.New(citizen.Options{
 		Store: w.h.Store, Box: w.h.Box, Profile: w.h.Profile, OnRecord: w.h.Service.OnRecord, Sender: &w.sent,
+		Budget: func(ctx context.Context, number string, network netip.Addr) (time.Duration, error) {
+			return codes.Take(ctx, budget.Ask{To: number, Network: network})
+		},
 		Wait: func(context.Context, time.Time) {}, Now: w.h.Now, Random: rand.Reader, Log: w.h.Log,
 	})
 	w.issue("MARCIA", "Marcia Ann-Louise Campbell", "1987-04-21", "tel:8765550142", "mailto:Marcia@example.org")
@@ -161,7 +170,7 @@ func (w *world) wrong() string {
 func (w *world) counts() string {
 	w.t.Helper()
 	var out string
-	for _, table := range []string{"citizen_number", "citizen_challenge", "citizen_session", "audit"} {
+	for _, table := range []string{"send_number", "citizen_challenge", "citizen_session", "audit"} {
 		var n int
 		if err := w.h.Store.Pool().QueryRow(w.ctx, "SELECT count(*) FROM "+table).Scan(&n); err != nil {
 			w.t.Fatal(err)

@@ -122,8 +122,19 @@ func (b *Budget) number(ctx context.Context, q *query.Queries, to string, now ti
 	return q.PutSendNumber(ctx, query.PutSendNumberParams{Key: key, Recent: append(recent, now)})
 }
 
+// Often is a [vaccination.TooMany] error that says how long to wait.
+type Often struct {
+	error
+	Wait time.Duration
+}
+
+// Unwrap returns the error without the time.
+func (o *Often) Unwrap() error { return o.error }
+
 // TooMany is the error for whoever is to wait.
-func TooMany(wait time.Duration) error {
+func TooMany(wait time.Duration) error { return &Often{tooMany(wait), wait} }
+
+func tooMany(wait time.Duration) error {
 	if wait <= 2*time.Minute {
 		return vaccination.Errorf(vaccination.TooMany, "a code was sent a moment ago: it can take a while to arrive. You can ask for another in %d seconds", int(math.Ceil(wait.Seconds())))
 	}

@@ -1,14 +1,5 @@
 -- +goose Up
 
--- When codes were asked for with a telephone number, on record or not: both are
--- counted, so that nobody learns which it is. "number" is a blind index.
-CREATE TABLE citizen_number (
-  number   bytea PRIMARY KEY CHECK (octet_length(number) = 16),
-  sends    timestamptz[] NOT NULL DEFAULT '{}', -- of the last day, oldest first
-  latest   timestamptz NOT NULL DEFAULT 'epoch'
-);
-CREATE INDEX citizen_number_latest ON citizen_number (latest);
-
 -- A code that was asked for by a browser. "id" and "code" are keyed hashes,
 -- "number" and "email" blind indexes, "sealed" what was typed; forgotten soon.
 CREATE TABLE citizen_challenge (
@@ -70,4 +61,4 @@ CREATE TABLE on_demand_ticket (
 CREATE INDEX on_demand_ticket_waiting ON on_demand_ticket (made_at) WHERE state = 'waiting';
 
 -- +goose Down
-DROP TABLE on_demand_ticket, citizen_person, citizen_opened, citizen_session, citizen_challenge, citizen_number;
+DROP TABLE on_demand_ticket, citizen_person, citizen_opened, citizen_session, citizen_challenge;

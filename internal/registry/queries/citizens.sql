@@ -1,19 +1,3 @@
--- name: LockCitizenNumber :one
--- When codes were asked for with a number, locked until the transaction ends.
-INSERT INTO citizen_number AS n (number) VALUES (@number)
-ON CONFLICT (number) DO UPDATE SET number = n.number
-RETURNING sends;
-
--- name: CountCitizenSend :exec
-UPDATE citizen_number SET sends = @sends::timestamptz[], latest = @at::timestamptz WHERE number = @number;
-
--- name: ForgetCitizenNumbers :exec
--- Forgets numbers that nobody asked with for a day, some at a time; one that is
--- being asked with is left.
-DELETE FROM citizen_number n USING (
-  SELECT o.number FROM citizen_number o WHERE o.latest < @before::timestamptz AND o.latest > 'epoch' ORDER BY o.latest LIMIT 100 FOR UPDATE SKIP LOCKED) AS k
-WHERE n.number = k.number;
-
 -- name: ForgetCitizenChallenges :exec
 DELETE FROM citizen_challenge c USING (
   SELECT o.id FROM citizen_challenge o WHERE o.expires_at < @before::timestamptz ORDER BY o.expires_at LIMIT 100 FOR UPDATE SKIP LOCKED) AS k

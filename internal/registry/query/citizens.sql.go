@@ -75,21 +75,6 @@ func (q *Queries) ClearOnDemandTicket(ctx context.Context, id []byte) error {
 	return err
 }
 
-const countCitizenSend = `-- name: CountCitizenSend :exec
-UPDATE citizen_number SET sends = $1::timestamptz[], latest = $2::timestamptz WHERE number = $3
-`
-
-type CountCitizenSendParams struct {
-	Sends  []time.Time
-	At     time.Time
-	Number []byte
-}
-
-func (q *Queries) CountCitizenSend(ctx context.Context, arg CountCitizenSendParams) error {
-	_, err := q.db.Exec(ctx, countCitizenSend, arg.Sends, arg.At, arg.Number)
-	return err
-}
-
 const countCitizenTries = `-- name: CountCitizenTries :exec
 UPDATE citizen_person SET tries = $1, tried_at = $2::timestamptz WHERE bucket = $3 AND person_id = $4
 `
@@ -157,19 +142,6 @@ WHERE c.id = k.id
 
 func (q *Queries) ForgetCitizenChallenges(ctx context.Context, before time.Time) error {
 	_, err := q.db.Exec(ctx, forgetCitizenChallenges, before)
-	return err
-}
-
-const forgetCitizenNumbers = `-- name: ForgetCitizenNumbers :exec
-DELETE FROM citizen_number n USING (
-  SELECT o.number FROM citizen_number o WHERE o.latest < $1::timestamptz AND o.latest > 'epoch' ORDER BY o.latest LIMIT 100 FOR UPDATE SKIP LOCKED) AS k
-WHERE n.number = k.number
-`
-
-// Forgets numbers that nobody asked with for a day, some at a time; one that is
-// being asked with is left.
-func (q *Queries) ForgetCitizenNumbers(ctx context.Context, before time.Time) error {
-	_, err := q.db.Exec(ctx, forgetCitizenNumbers, before)
 	return err
 }
 
@@ -279,20 +251,6 @@ func (q *Queries) InsertOnDemandTicket(ctx context.Context, arg InsertOnDemandTi
 		arg.At,
 	)
 	return err
-}
-
-const lockCitizenNumber = `-- name: LockCitizenNumber :one
-INSERT INTO citizen_number AS n (number) VALUES ($1)
-ON CONFLICT (number) DO UPDATE SET number = n.number
-RETURNING sends
-`
-
-// When codes were asked for with a number, locked until the transaction ends.
-func (q *Queries) LockCitizenNumber(ctx context.Context, number []byte) ([]time.Time, error) {
-	row := q.db.QueryRow(ctx, lockCitizenNumber, number)
-	var sends []time.Time
-	err := row.Scan(&sends)
-	return sends, err
 }
 
 const lockCitizenPerson = `-- name: LockCitizenPerson :one
