@@ -163,7 +163,7 @@ const contactDelay = 24 * time.Hour
 
 // Change is one thing that is wrong, and what is right.
 type Change struct {
-	Field string `json:"field" doc:"of the record, such as person.name; GET /api/v1/cases/fields lists them"`
+	Field string `json:"field" enum:"person.name,person.birthDate,person.sex,person.nationality,person.identifier.type,person.identifier.value,vaccination.product,vaccination.lot,vaccination.date,vaccination.country,vaccination.centre,vaccination.practitioner" doc:"of the record"`
 	Value string `json:"value" doc:"what it should be; empty where that is not known"`
 }
 

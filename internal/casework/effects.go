@@ -29,7 +29,7 @@ func (f *file) turn() string { return fmt.Sprintf(" %d", f.row.Turn) }
 // empty, to however the person is reached.
 func (s *Service) tell(ctx context.Context, f *file, template, to, once string) func(*query.Queries) error {
 	return func(q *query.Queries) error {
-		if s.Tell == nil {
+		if s.Tell == nil || f.seal == nil {
 			return nil
 		}
 		n := Notice{

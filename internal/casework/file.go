@@ -149,8 +149,11 @@ func (s *Service) write(ctx context.Context, q *query.Queries, by access.Caller,
 	if err != nil {
 		return "", err
 	}
-	if f.seal == nil && st.act != ActForget {
-		return "", vaccination.Errorf(vaccination.Conflict, "this person's data was erased: nothing more can be done to the case")
+	if f.seal == nil {
+		if st.act != ActForget && st.act != ActRefuse && st.act != ActWithdraw {
+			return "", vaccination.Errorf(vaccination.Conflict, "this person's data was erased: the case can only be ended")
+		}
+		st.note = ""
 	}
 	row.State = string(next)
 	if next.Final() && row.ClosedAt == nil {

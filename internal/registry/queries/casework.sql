@@ -77,7 +77,7 @@ UPDATE case_evidence SET sealed = NULL WHERE bucket = $1 AND case_id = $2 AND se
 
 -- name: EraseCases :execrows
 -- What was asked, and what people were told, of an erased person.
-UPDATE case_file SET sealed = '' WHERE bucket = @bucket AND person_id = @person_id::bigint AND sealed <> '';
+UPDATE case_file SET sealed = '', effect = CASE WHEN effect = 'pending' THEN 'stopped' ELSE effect END WHERE bucket = @bucket AND person_id = @person_id::bigint AND sealed <> '';
 
 -- name: EraseCaseNotes :exec
 UPDATE case_event e SET note = NULL FROM case_file c

@@ -587,7 +587,7 @@ func (q *Queries) EraseCaseNotes(ctx context.Context, arg EraseCaseNotesParams) 
 }
 
 const eraseCases = `-- name: EraseCases :execrows
-UPDATE case_file SET sealed = '' WHERE bucket = $1 AND person_id = $2::bigint AND sealed <> ''
+UPDATE case_file SET sealed = '', effect = CASE WHEN effect = 'pending' THEN 'stopped' ELSE effect END WHERE bucket = $1 AND person_id = $2::bigint AND sealed <> ''
 `
 
 type EraseCasesParams struct {
