@@ -32,14 +32,9 @@ func (c *check) hcert(text string) {
 		}
 		return
 	}
-	if !c.signedBy(by, claim{country: m.Issuer, issued: m.IssuedAt, until: m.ExpiresAt}) {
+	c.s.Format = hcertFormat(m)
+	if !c.signedBy(by, claim{country: m.Issuer, usage: trust.Usage(m.Subject()), issued: m.IssuedAt, until: m.ExpiresAt}) {
 		return
-	}
-	switch m.Payload {
-	case hcert.DDCC:
-		c.s.Format = FormatDDCC
-	case hcert.Domestic:
-		c.s.Format = FormatDomestic
 	}
 	content, err := m.Certificate()
 	if err != nil {
@@ -51,6 +46,23 @@ func (c *check) hcert(text string) {
 	// the claims do not say.
 	p := content.Info.Period
 	c.judge(by, content, p.Start, earliest(p.End, by.Key.NotAfter))
+}
+
+func hcertFormat(m *hcert.Message) string {
+	switch m.Payload {
+	case hcert.DDCC:
+		return FormatDDCC
+	case hcert.Domestic:
+		return FormatDomestic
+	case hcert.DDCCTest:
+		return FormatDDCCTest
+	case hcert.EUDCC:
+		return FormatEUDCC
+	case hcert.ICVP:
+		return FormatICVP
+	default:
+		return FormatHCERT
+	}
 }
 
 // hcertSigner finds the key. The key ids of a message are looked up in their

@@ -39,13 +39,30 @@ func (s Statement) Text(lang string) string {
 		line("name", orNot(c.Name))
 		line("birthDate", orNot(c.BirthDate.String()))
 		line("identifier", strings.TrimSpace(c.Identifier.Kind+" "+c.Identifier.Value))
-		line("disease", shown(d.Disease))
-		line("vaccine", orNot(product(d)))
-		line("lot", orNot(d.Lot))
-		line("dose", w.dose(d))
-		line("date", orNot(d.Date.String()))
-		line("centre", d.Centre)
-		line("country", shown(d.Country))
+		switch {
+		case !c.Test.IsZero():
+			t := c.Test
+			line("disease", shown(t.Pathogen))
+			line("test", join2(shown(t.Type), join2(shown(t.Brand), shown(t.Manufacturer))))
+			line("result", orNot(shown(t.Result)))
+			line("taken", orNot(moment(t.Date)))
+			line("centre", t.Centre)
+			line("country", shown(t.Country))
+		case !c.Recovery.IsZero():
+			r := c.Recovery
+			line("recovered", orNot(shown(r.Disease)))
+			line("firstPositive", orNot(r.FirstPositive.String()))
+			line("country", shown(r.Country))
+			line("period", r.ValidFrom.String()+" – "+r.ValidUntil.String())
+		default:
+			line("disease", shown(d.Disease))
+			line("vaccine", orNot(product(d)))
+			line("lot", orNot(d.Lot))
+			line("dose", w.dose(d))
+			line("date", orNot(d.Date.String()))
+			line("centre", d.Centre)
+			line("country", shown(d.Country))
+		}
 		if !d.ValidFrom.IsZero() || !d.ValidUntil.IsZero() {
 			line("effective", d.ValidFrom.String()+" – "+d.ValidUntil.String())
 		}
@@ -113,6 +130,21 @@ func join(name, id string) string {
 		return id
 	}
 	return name + " (" + id + ")"
+}
+
+// join2 puts two texts in one line, or the one that is there.
+func join2(a, b string) string {
+	if a == "" || b == "" {
+		return a + b
+	}
+	return a + ", " + b
+}
+
+func moment(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04 UTC")
 }
 
 func day(t time.Time) string {

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -22,17 +23,25 @@ func (c *check) judge(by trust.Candidate, content vaccination.Certificate, from,
 		c.warn(BirthDateUncertain)
 	}
 	today := vaccination.DateOf(c.o.At.UTC())
-	if today.Before(content.Vaccination.ValidFrom) {
+	validFrom, validUntil := content.Vaccination.ValidFrom, content.Vaccination.ValidUntil
+	if !content.Recovery.IsZero() {
+		validFrom, validUntil = content.Recovery.ValidFrom, content.Recovery.ValidUntil
+	}
+	if today.Before(validFrom) {
 		c.warn(VaccineNotYet)
 	}
-	if content.Vaccination.ValidUntil.Before(today) {
+	if validUntil.Before(today) {
 		c.warn(VaccineOver)
+	}
+	if detected(content.Test.Result.Code) {
+		c.warn(TestPositive)
 	}
 	if content.Info.Issuer.Name == "" {
 		content.Info.Issuer.Name = by.Issuer.Name
 	}
 	content.Info.KeyID = c.s.Issuer.Key
 	c.name(&content.Vaccination)
+	c.nameTest(&content)
 	c.s.Content = &content
 }
 
@@ -93,9 +102,40 @@ func (c *check) status(issuerID, hcid string) {
 	}
 }
 
+// detected reports whether a test's result is that the agent was found (EU value
+// set of results, DDCC:TR, FHIR). A genuine certificate of an infection must not
+// look like one of health.
+func detected(code string) bool { return code == "260373001" || code == "RA01.0" || code == "10828004" }
+
+// nameTest is name for tests and recoveries.
+func (c *check) nameTest(content *vaccination.Certificate) {
+	t, r := &content.Test, &content.Recovery
+	for _, country := range []*vaccination.Coding{&t.Country, &r.Country} {
+		if found, ok := catalogue.FindCountry(country.Code); ok && country.Display == "" {
+			country.Display = found.Name
+		}
+	}
+	for _, coding := range []*vaccination.Coding{&t.Pathogen, &t.Type, &t.Manufacturer, &t.Result, &r.Disease} {
+		if coding.Display == "" {
+			coding.Display = catalogue.EUName(coding.Code)
+		}
+	}
+	d := &content.Vaccination
+	for _, coding := range []*vaccination.Coding{&d.Disease, &d.Vaccine, &d.Brand, &d.Manufacturer} {
+		if coding.Display == "" {
+			coding.Display = catalogue.EUName(coding.Code)
+		}
+	}
+}
+
 // name fills in the texts of codes that came without one. It never changes a
 // code or a text that was signed.
 func (c *check) name(d *vaccination.Dose) {
+	if d.Brand.System == hcert.SystemWHOPQ && c.o.Catalogue != nil {
+		if p, ok := c.o.Catalogue.PreQualified(d.Brand.Code); ok {
+			d.Brand.Display = p.Name(c.o.Language)
+		}
+	}
 	if country, ok := catalogue.FindCountry(d.Country.Code); ok && d.Country.Display == "" {
 		d.Country.Display = country.Name
 	}

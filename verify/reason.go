@@ -7,7 +7,7 @@ const (
 	Damaged            = "damaged"   // a certificate's outer form, not to be read
 	TooLarge           = "too-large" // beyond the bounds of a certificate
 	UnsupportedFormat  = "unsupported-format"
-	UnsupportedContent = "unsupported-content" // genuine, but no vaccination
+	UnsupportedContent = "unsupported-content" // genuine, but nothing that can be read here
 
 	// Who signed.
 	NoTrustList      = "no-trust-list"
@@ -52,6 +52,7 @@ const (
 	BirthDateUncertain  = "birth-date-uncertain"
 	VaccineNotYet       = "vaccine-not-yet-effective"
 	VaccineOver         = "vaccine-validity-over"
+	TestPositive        = "test-positive" // it certifies that the agent was found
 )
 
 // verdicts is the whole law of verdicts: what each reason makes of a statement.

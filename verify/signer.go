@@ -15,6 +15,8 @@ import (
 type claim struct {
 	issuerID string // the issuer it names, where it names one that must agree
 	country  string // the issuer's country, as a code
+	// usage is what is certified; empty means a vaccination.
+	usage trust.Usage
 	// format is a usage that allows this format alone, where there is one.
 	format trust.Usage
 	// The time in which it may be relied on. A zero until means as long as the
@@ -59,7 +61,10 @@ func (c *check) signedBy(by trust.Candidate, cl claim) bool {
 	c.s.Issuer = Issuer{ID: by.Issuer.ID, Name: by.Issuer.Name, Key: keyName(by.Key)}
 	c.s.Specimen = by.Issuer.Specimen
 	k := by.Key
-	if !k.Allows(trust.Vaccination) && (cl.format == "" || !k.Allows(cl.format)) {
+	if cl.usage == "" {
+		cl.usage = trust.Vaccination
+	}
+	if !k.Allows(cl.usage) && (cl.format == "" || !k.Allows(cl.format)) {
 		c.refuse(KeyNotAllowed)
 	}
 	if !sameCountry(cl.country, countryOf(by)) || cl.issuerID != "" && by.Issuer.ID != "" && cl.issuerID != by.Issuer.ID {

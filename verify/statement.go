@@ -33,11 +33,16 @@ func (v Verdict) ExitCode() int {
 // The formats a Statement names.
 const (
 	FormatUnknown  = "unknown"
-	FormatHCERT    = "hcert"          // a COSE health certificate whose content was not told apart
-	FormatDDCC     = "hcert-ddcc"     // HCERT with a WHO DDCC core data set
-	FormatDomestic = "hcert-domestic" // HCERT with our own sub-claim, for use in the issuer's country
-	FormatVC       = "vc"             // W3C Verifiable Credential 2.0, eddsa-jcs-2022
-	FormatDIVOC    = "divoc"          // DIVOC's own credential
+	FormatHCERT    = "hcert"           // a COSE health certificate whose content was not told apart
+	FormatDDCC     = "hcert-ddcc"      // HCERT with a WHO DDCC core data set
+	FormatDomestic = "hcert-domestic"  // HCERT with our own sub-claim, for use in the issuer's country
+	FormatDDCCTest = "hcert-ddcc-test" // HCERT with a WHO DDCC test result
+	FormatEUDCC    = "eu-dcc"          // HCERT with an EU digital COVID certificate
+	FormatICVP     = "icvp"            // HCERT with WHO's certificate of vaccination or prophylaxis
+	FormatSHC      = "shc"             // SMART Health Card
+	FormatVDS      = "vds-nc"          // ICAO's seal for health certificates
+	FormatVC       = "vc"              // W3C Verifiable Credential
+	FormatDIVOC    = "divoc"           // DIVOC's own credential
 )
 
 // What a Statement says of the status, beside the states of
