@@ -31,13 +31,30 @@ func (s *Service) give(ctx context.Context, c *challenge, p pending) (Given, err
 	if p.Arrival == nil {
 		return given(p)
 	}
-	ctx, cancel := context.WithTimeout(ctx, issueTime)
-	defer cancel()
-	references, err := s.Intake.Deliver(ctx, p.Source, intake.Delivery{Arrivals: []intake.Arrival{*p.Arrival}})
+	out, err := s.deliver(ctx, p.Source, *p.Arrival)
 	if err != nil {
 		return Given{}, err
 	}
-	items, err := s.Intake.Settle(ctx, p.Source, references[0])
+	for _, id := range out.Certificates {
+		p.Certificates = append(p.Certificates, id.String())
+	}
+	sealed, err := s.seal(c, p)
+	if err != nil {
+		return Given{}, err
+	}
+	return out, s.Store.Read().KeepOnDemandResult(ctx, query.KeepOnDemandResultParams{Bucket: c.bucket, ID: s.key(c), Sealed: sealed})
+}
+
+// deliver gives what a source holds of a person to the intake and sees it to its
+// end.
+func (s *Service) deliver(ctx context.Context, source string, a intake.Arrival) (Given, error) {
+	ctx, cancel := context.WithTimeout(ctx, issueTime)
+	defer cancel()
+	references, err := s.Intake.Deliver(ctx, source, intake.Delivery{Arrivals: []intake.Arrival{a}})
+	if err != nil {
+		return Given{}, err
+	}
+	items, err := s.Intake.Settle(ctx, source, references[0])
 	if err != nil {
 		return Given{}, err
 	}
@@ -46,16 +63,11 @@ func (s *Service) give(ctx context.Context, c *challenge, p pending) (Given, err
 		switch {
 		case i.State == intake.Held:
 			out.Waiting++
-		case !i.Certificate.IsZero() && !slices.Contains(p.Certificates, i.Certificate.String()):
-			p.Certificates = append(p.Certificates, i.Certificate.String())
+		case !i.Certificate.IsZero() && !slices.Contains(out.Certificates, i.Certificate):
 			out.Certificates = append(out.Certificates, i.Certificate)
 		}
 	}
-	sealed, err := s.seal(c, p)
-	if err != nil {
-		return Given{}, err
-	}
-	return out, s.Store.Read().KeepOnDemandResult(ctx, query.KeepOnDemandResultParams{Bucket: c.bucket, ID: s.key(c), Sealed: sealed})
+	return out, nil
 }
 
 // given is what a proven challenge gave.

@@ -70,7 +70,7 @@ SELECT bucket, certificate, copy, serial, facility, act, at, actor, size, langua
 
 -- name: LastCopies :many
 -- How often certificates were printed.
-SELECT k.bucket, k.certificate, coalesce((SELECT max(p.copy) FROM print p WHERE p.bucket = k.bucket AND p.certificate = k.certificate), 0)::int AS copies
+SELECT k.bucket::smallint AS bucket, k.certificate::bytea AS certificate, coalesce((SELECT max(p.copy) FROM print p WHERE p.bucket = k.bucket AND p.certificate = k.certificate), 0)::int AS copies
 FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@certificates::bytea[]) AS certificate) AS k;
 
 -- name: InsertPrints :exec

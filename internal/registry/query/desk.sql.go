@@ -183,7 +183,7 @@ func (q *Queries) InsertPrints(ctx context.Context, arg InsertPrintsParams) erro
 }
 
 const lastCopies = `-- name: LastCopies :many
-SELECT k.bucket, k.certificate, coalesce((SELECT max(p.copy) FROM print p WHERE p.bucket = k.bucket AND p.certificate = k.certificate), 0)::int AS copies
+SELECT k.bucket::smallint AS bucket, k.certificate::bytea AS certificate, coalesce((SELECT max(p.copy) FROM print p WHERE p.bucket = k.bucket AND p.certificate = k.certificate), 0)::int AS copies
 FROM (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bytea[]) AS certificate) AS k
 `
 
@@ -193,8 +193,8 @@ type LastCopiesParams struct {
 }
 
 type LastCopiesRow struct {
-	Bucket      interface{}
-	Certificate interface{}
+	Bucket      int16
+	Certificate []byte
 	Copies      int32
 }
 

@@ -104,6 +104,7 @@ type Paper struct {
 	Languages []string // as for [Printer.PDF]
 	Size      render.Size
 	Copy      *render.Copy // nil says nothing of which print it is
+	NoCode    bool         // a preview: the page says that it has no code
 }
 
 // Prints returns certificates to print, one after the other, as one PDF. Nothing
@@ -113,6 +114,9 @@ func (p *Printer) Prints(papers []Paper) ([]byte, error) {
 	for i, x := range papers {
 		documents[i] = p.document(x.Doses, x.Index, x.Languages)
 		documents[i].Size, documents[i].Copy = x.Size, x.Copy
+		if x.NoCode {
+			documents[i].QR = ""
+		}
 	}
 	var b bytes.Buffer
 	if err := p.renderer.PDF(&b, documents...); err != nil {

@@ -1,0 +1,223 @@
+package desk
+
+import (
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/a-h/templ"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/desk"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/render"
+	"github.com/opendivoc/divoc/internal/web/page"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// opened is what the page of a record shows.
+type opened struct {
+	Name      string // of the draft
+	Holder    issuance.Holder
+	Doses     []dose
+	Act       string // names the form to print with
+	Languages []string
+	Sizes     []render.Size
+	Chosen    choice
+	Cases     bool
+}
+
+// choice is how to print.
+type choice struct {
+	Certificates []string
+	Size         render.Size
+	Languages    []string
+}
+
+// dose is one certificate of a record.
+type dose struct {
+	ID, Product, Programme string
+	Number                 int
+	Date                   vaccination.Date
+	Centre, Lot            string
+	Status                 vaccination.Status
+	Prints                 int
+}
+
+func (h *handler) record(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	h.writeRecord(w, r, by, http.StatusOK, choice{Size: render.A4, Languages: h.Profile.Languages}, nil)
+}
+
+func (h *handler) writeRecord(w http.ResponseWriter, r *http.Request, by access.Caller, status int, c choice, faults []page.Fault) {
+	l, name := h.Frame.Locale(r), r.PathValue("name")
+	_, holder, err := h.Desk.Record(r.Context(), by, name)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	act, err := h.Desk.NewName()
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	o := opened{Name: name, Holder: holder, Act: act, Languages: h.Profile.Languages, Sizes: render.Sizes(), Chosen: c, Cases: h.Casework != nil}
+	var ids []vaccination.CertificateID
+	for _, x := range holder.Records {
+		ids = append(ids, x.ID)
+		v := x.Certificate.Vaccination
+		d := dose{ID: x.ID.String(), Product: v.Brand.Display, Programme: h.Profile.ProgrammeName(x.Programme, l.Tag), Number: x.Dose, Date: v.Date, Centre: v.Centre, Lot: v.Lot, Status: x.Status}
+		if p, ok := h.Profile.Catalogue.Product(v.Product); ok {
+			d.Product = p.Name(l.Tag)
+		}
+		o.Doses = append(o.Doses, d)
+	}
+	prints, err := h.Desk.PrintsOf(r.Context(), ids)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	for _, p := range prints {
+		if i := slices.Index(ids, p.Certificate); i >= 0 {
+			o.Doses[i].Prints = max(o.Doses[i].Prints, p.Copy)
+		}
+	}
+	if len(o.Chosen.Certificates) == 0 && len(o.Doses) > 0 {
+		o.Chosen.Certificates = []string{o.Doses[len(o.Doses)-1].ID} // the latest lists them all
+	}
+	h.write(w, r, status, "desk.record.title", faults, func(v page.View) templ.Component { return recordPage(v, o, faults) })
+}
+
+// preview shows a page as it would be printed, without its code. The certificate
+// is told by its place in the record.
+func (h *handler) preview(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	q := r.URL.Query()
+	_, holder, err := h.Desk.Record(r.Context(), by, r.PathValue("name"))
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	n, err := strconv.Atoi(q.Get("n"))
+	size := render.Size(q.Get("size"))
+	if err != nil || n < 0 || n >= len(holder.Records) || !size.Valid() {
+		h.Frame.Error(w, r, http.StatusNotFound)
+		return
+	}
+	data, err := h.Desk.PreviewFile(r.Context(), by, r.PathValue("name"), holder.Records[n].ID, size, q["language"])
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	writePDF(w, data, `inline; filename="preview.pdf"`)
+}
+
+func writePDF(w http.ResponseWriter, data []byte, disposition string) {
+	w.Header().Set("Content-Type", "application/pdf")
+	w.Header().Set("Content-Disposition", disposition)
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(data) // the client went away
+}
+
+func (h *handler) print(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	l, f := h.Frame.Locale(r), r.PostForm
+	c := choice{Certificates: f["certificate"], Size: render.Size(f.Get("size")), Languages: f["language"]}
+	order := desk.Order{Act: f.Get("act"), Size: c.Size, Languages: c.Languages}
+	for _, text := range c.Certificates {
+		id, err := vaccination.ParseCertificateID(text)
+		if err != nil {
+			h.Frame.Error(w, r, http.StatusNotFound)
+			return
+		}
+		order.Certificates = append(order.Certificates, id)
+	}
+	switch {
+	case len(order.Certificates) == 0:
+		h.writeRecord(w, r, by, http.StatusUnprocessableEntity, c, []page.Fault{{Field: "certificate", Message: l.T("desk.fault.certificate")}})
+		return
+	case len(c.Languages) == 0:
+		h.writeRecord(w, r, by, http.StatusUnprocessableEntity, c, []page.Fault{{Field: "language", Message: l.T("desk.fault.language")}})
+		return
+	}
+	if _, err := h.Desk.Print(r.Context(), by, r.PathValue("name"), order); err != nil {
+		if vaccination.ErrorCode(err) == vaccination.Invalid {
+			h.writeRecord(w, r, by, http.StatusUnprocessableEntity, c, []page.Fault{{Field: "size", Message: l.T("desk.fault.paper")}})
+			return
+		}
+		h.fail(w, r, err)
+		return
+	}
+	see(w, r, "/print/"+order.Act)
+}
+
+// close forgets an opened record, for the next person.
+func (h *handler) close(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	if err := h.Desk.DropForm(r.Context(), by, r.PathValue("name")); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	see(w, r, "")
+}
+
+func (h *handler) printed(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	prints, err := h.Desk.Printed(r.Context(), by, r.PathValue("act"))
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	h.write(w, r, http.StatusOK, "desk.printed.title", nil, func(v page.View) templ.Component { return printedPage(v, r.PathValue("act"), prints) })
+}
+
+func (h *handler) file(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	data, err := h.Desk.File(r.Context(), by, r.PathValue("act"))
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	how := "inline"
+	if r.URL.Query().Has("download") {
+		how = "attachment"
+	}
+	writePDF(w, data, how+`; filename="certificate.pdf"`)
+}
+
+func (h *handler) prints(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	before, err := strconv.ParseInt(r.URL.Query().Get("before"), 10, 64)
+	if err != nil {
+		before = 0
+	}
+	list, more, err := h.Desk.Queue(r.Context(), by, before)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	lines := make([]queued, len(list))
+	for i, p := range list {
+		act, err := h.Desk.NewName()
+		if err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		lines[i] = queued{p, act}
+	}
+	h.write(w, r, http.StatusOK, "desk.prints.title", nil, func(v page.View) templ.Component { return printsPage(v, lines, more, h.Profile.TimeZone) })
+}
+
+// queued is a print with the name of the form that prints it again.
+type queued struct {
+	desk.Queued
+	Act string
+}
+
+func (h *handler) again(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	n, err := strconv.ParseInt(r.PathValue("serial"), 10, 64)
+	if err != nil {
+		h.Frame.Error(w, r, http.StatusNotFound)
+		return
+	}
+	act := r.PostForm.Get("act")
+	if _, err := h.Desk.Again(r.Context(), by, n, act); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	see(w, r, "/print/"+act)
+}
