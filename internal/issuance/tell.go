@@ -118,3 +118,15 @@ func (w *writes) tell(ctx context.Context, tx pgx.Tx, q *query.Queries) error {
 	}
 	return w.s.Tell(ctx, tx, q, w.now, news)
 }
+
+// ContactsOf is how a person is reached, as URIs, and the key that what is sent
+// to them is sealed with. It is for programs, not to be shown: nothing is audited.
+func (s *Service) ContactsOf(row query.Person) ([]string, *seal.PersonKey, error) {
+	p := &person{row: row}
+	known, err := s.particularsOf(p)
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := s.unlock(p)
+	return known.Contacts, key, err
+}

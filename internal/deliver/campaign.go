@@ -1,0 +1,311 @@
+package deliver
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/gsm"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// NewCampaign is a message to everybody who has a certificate that stands and
+// fits: one message a person, whatever they have.
+type NewCampaign struct {
+	Name     string            `json:"name" minLength:"1" maxLength:"100"`
+	Template string            `json:"template" doc:"ready, corrected, or campaign for texts of its own"`
+	Texts    map[string]string `json:"texts,omitempty" doc:"of the template campaign, by language, each with {link}; ours where there is none"`
+	Filter   Filter            `json:"filter"`
+}
+
+// Filter says whose certificates a campaign is about.
+type Filter struct {
+	Programme string    `json:"programme,omitempty"`
+	Source    string    `json:"source,omitempty"`
+	From      time.Time `json:"issuedFrom,omitzero" doc:"issued at or after"`
+	To        time.Time `json:"issuedBefore,omitzero"`
+}
+
+// Campaign is one with what is known of it.
+type Campaign struct {
+	ID int64 `json:"id"`
+	NewCampaign
+	State    string    `json:"state" enum:"draft,running,stopped,done"`
+	MadeBy   string    `json:"madeBy"`
+	MadeAt   time.Time `json:"madeAt"`
+	Approved string    `json:"approvedBy,omitempty"`
+	People   int       `json:"people" doc:"who would get it, counted when it was made"`
+	Parts    int       `json:"parts" doc:"SMS parts that would be paid for"`
+	Cost     float64   `json:"cost,omitempty" doc:"parts times the profile's price"`
+	Currency string    `json:"currency,omitempty"`
+	Queued   int       `json:"queued"`
+}
+
+const campaignPage = 500 // people that are looked at, or queued, at once
+
+// CreateCampaign makes a draft and counts what it would cost. Nothing is sent
+// until somebody else approves it.
+func (s *Service) CreateCampaign(ctx context.Context, by access.Caller, n NewCampaign) (Campaign, error) {
+	if err := may(by); err != nil {
+		return Campaign{}, err
+	}
+	if err := s.checkCampaign(n); err != nil {
+		return Campaign{}, err
+	}
+	texts, err := json.Marshal(n.Texts)
+	if err != nil {
+		return Campaign{}, err
+	}
+	filter, err := json.Marshal(n.Filter)
+	if err != nil {
+		return Campaign{}, err
+	}
+	people, parts, err := s.count(ctx, n)
+	if err != nil {
+		return Campaign{}, err
+	}
+	now := s.Now().UTC()
+	var id int64
+	err = s.Store.Tx(ctx, func(q *query.Queries) (err error) {
+		id, err = q.InsertCampaign(ctx, query.InsertCampaignParams{Name: n.Name, Template: n.Template, Texts: texts, Filter: filter, MadeBy: by.Actor, At: now, People: int64(people), Parts: int64(parts)})
+		if err != nil {
+			return err
+		}
+		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{Chain: registry.AdminChain, Act: "campaign.make", Object: fmt.Sprint(id), Detail: fmt.Sprintf("%d people, %d parts", people, parts)})
+	})
+	if err != nil {
+		return Campaign{}, err
+	}
+	return s.campaign(ctx, id)
+}
+
+func (s *Service) checkCampaign(n NewCampaign) error {
+	if n.Name == "" || utf8.RuneCountInString(n.Name) > 100 || strings.ContainsFunc(n.Name, func(r rune) bool { return r < ' ' }) {
+		return vaccination.Errorf(vaccination.Invalid, "give the campaign a name of at most 100 characters")
+	}
+	if !slices.Contains([]string{profile.MessageReady, profile.MessageCorrected, profile.MessageCampaign}, n.Template) || n.Template != profile.MessageCampaign && len(n.Texts) > 0 {
+		return vaccination.Errorf(vaccination.Invalid, "a campaign sends ready, corrected, or campaign with texts of its own")
+	}
+	for language, text := range n.Texts {
+		if !slices.Contains(s.Profile.Languages, language) {
+			return vaccination.Errorf(vaccination.Invalid, "%q is not one of the profile's languages", language)
+		}
+		if err := s.Profile.CheckMessage(n.Template, text); err != nil {
+			return vaccination.Errorf(vaccination.Invalid, "the text in %s: %s", language, err)
+		}
+	}
+	if _, ok := s.Profile.Programmes[n.Filter.Programme]; n.Filter.Programme != "" && !ok {
+		return vaccination.Errorf(vaccination.Invalid, "there is no such programme: use one of %s", strings.Join(s.Profile.ProgrammeKeys(), ", "))
+	}
+	if !n.Filter.To.IsZero() && !n.Filter.To.After(n.Filter.From) {
+		return vaccination.Errorf(vaccination.Invalid, "the certificates of a campaign are issued before its end and after its beginning")
+	}
+	return nil
+}
+
+func (n NewCampaign) page(bucket int16, person int64) query.CampaignPeopleParams {
+	p := query.CampaignPeopleParams{Bucket: bucket, PersonID: person, Programme: n.Filter.Programme, Source: n.Filter.Source, IssuedFrom: n.Filter.From, IssuedTo: n.Filter.To, MaxRows: campaignPage}
+	if p.IssuedTo.IsZero() {
+		p.IssuedTo = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	return p
+}
+
+// message is what one person would get, nil for who cannot be reached or wants
+// none.
+func (s *Service) campaignMessage(ctx context.Context, q *query.Queries, b *batch, id int64, n NewCampaign, row query.CampaignPeopleRow) (bool, error) {
+	contacts, key, err := s.Contacts(query.Person{Bucket: row.Bucket, ID: row.PersonID, Key: row.Key, Sealed: row.Sealed})
+	if err != nil {
+		return false, nil //nolint:nilerr // somebody who was erased
+	}
+	to, err := s.reach(ctx, q, contacts)
+	if err != nil || to == "" {
+		return false, err
+	}
+	reasons, err := q.SuppressionsOf(ctx, query.SuppressionsOfParams{Recipient: s.recipient(to), Bucket: row.Bucket, PersonID: row.PersonID})
+	if err != nil || len(reasons) > 0 {
+		return false, err
+	}
+	if b == nil {
+		return true, nil
+	}
+	return true, b.add(Message{
+		Template: n.Template, Class: Notice, Person: Person{row.Bucket, row.PersonID}, To: to, Certificate: row.Certificate,
+		Once: fmt.Sprintf("campaign %d to %d %d", id, row.Bucket, row.PersonID),
+	}, key)
+}
+
+// count says how many people a campaign reaches, and how many parts that is.
+func (s *Service) count(ctx context.Context, n NewCampaign) (people, parts int, err error) {
+	language := s.Profile.Languages[0]
+	text := s.Profile.Message(language, n.Template)
+	if n.Texts[language] != "" {
+		text = n.Texts[language]
+	}
+	each := gsm.Measure(profile.Fill(text, map[string]string{"link": s.PublicURL + profile.MyPath})).Parts
+	at := n.page(0, -1)
+	for {
+		rows, err := s.queries().CampaignPeople(ctx, at)
+		if err != nil {
+			return 0, 0, err
+		}
+		for _, row := range rows {
+			reached, err := s.campaignMessage(ctx, s.queries(), nil, 0, n, row)
+			if err != nil {
+				return 0, 0, err
+			}
+			if reached {
+				people++
+			}
+		}
+		if len(rows) < campaignPage {
+			return people, people * each, nil
+		}
+		at.Bucket, at.PersonID = rows[len(rows)-1].Bucket, rows[len(rows)-1].PersonID
+	}
+}
+
+func errNoCampaign() error {
+	return vaccination.Errorf(vaccination.NotFound, "there is no such campaign")
+}
+
+func (s *Service) campaign(ctx context.Context, id int64) (Campaign, error) {
+	row, err := s.queries().CampaignByID(ctx, id)
+	if registry.IsNone(err) {
+		return Campaign{}, errNoCampaign()
+	}
+	if err != nil {
+		return Campaign{}, err
+	}
+	return s.readCampaign(row)
+}
+
+func (s *Service) readCampaign(row query.Campaign) (Campaign, error) {
+	c := Campaign{
+		ID: row.ID, State: row.State, MadeBy: row.MadeBy, MadeAt: row.MadeAt, Approved: row.ApprovedBy, People: int(row.People), Parts: int(row.Parts), Queued: int(row.Queued),
+		Cost: float64(row.Parts) * s.Profile.Messaging.PricePerPart, Currency: s.Profile.Messaging.Currency,
+	}
+	c.Name, c.Template = row.Name, row.Template
+	if err := json.Unmarshal(row.Texts, &c.Texts); err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal(row.Filter, &c.Filter)
+}
+
+// Campaigns lists the campaigns, the newest first.
+func (s *Service) Campaigns(ctx context.Context, by access.Caller) ([]Campaign, error) {
+	if err := may(by); err != nil {
+		return nil, err
+	}
+	rows, err := s.queries().Campaigns(ctx)
+	out := []Campaign{}
+	for _, row := range rows {
+		c, err := s.readCampaign(row)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, err
+}
+
+// ApproveCampaign lets a draft begin. Whoever made it cannot: the error is
+// [vaccination.Forbidden].
+func (s *Service) ApproveCampaign(ctx context.Context, by access.Caller, id int64) error {
+	return s.moveCampaign(ctx, by, id, "campaign.approve", func(q *query.Queries, c query.Campaign) (int64, error) {
+		if c.MadeBy == by.Actor {
+			return 0, vaccination.Errorf(vaccination.Forbidden, "somebody else has to approve it: two people answer for a campaign")
+		}
+		return q.ApproveCampaign(ctx, query.ApproveCampaignParams{ID: id, ApprovedBy: by.Actor})
+	})
+}
+
+// StopCampaign ends a campaign: what nobody has taken yet is not sent.
+func (s *Service) StopCampaign(ctx context.Context, by access.Caller, id int64) error {
+	return s.moveCampaign(ctx, by, id, "campaign.stop", func(q *query.Queries, _ query.Campaign) (int64, error) {
+		n, err := q.StopCampaign(ctx, id)
+		if err == nil && n > 0 {
+			_, err = q.StopCampaignMessages(ctx, query.StopCampaignMessagesParams{ID: id, At: s.Now().UTC()})
+		}
+		return n, err
+	})
+}
+
+func (s *Service) moveCampaign(ctx context.Context, by access.Caller, id int64, act string, move func(*query.Queries, query.Campaign) (int64, error)) error {
+	if err := may(by); err != nil {
+		return err
+	}
+	return s.Store.Tx(ctx, func(q *query.Queries) error {
+		c, err := q.LockCampaign(ctx, id)
+		if registry.IsNone(err) {
+			return errNoCampaign()
+		}
+		if err != nil {
+			return err
+		}
+		n, err := move(q, c)
+		if err == nil && n == 0 {
+			err = vaccination.Errorf(vaccination.Conflict, "the campaign is %s already", c.State)
+		}
+		if err != nil {
+			return err
+		}
+		return registry.Audit(ctx, q, s.Now().UTC(), by.Actor, registry.Entry{Chain: registry.AdminChain, Act: act, Object: fmt.Sprint(id)})
+	})
+}
+
+// runCampaigns queues a page of each campaign that was approved. The gateway's
+// rate decides when they go; others' messages keep their places between them.
+func (s *Service) runCampaigns(ctx context.Context) error {
+	ids, err := s.queries().RunningCampaigns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := s.runCampaign(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) runCampaign(ctx context.Context, id int64) error {
+	return s.Store.Tx(ctx, func(q *query.Queries) error {
+		row, err := q.LockCampaign(ctx, id)
+		if err != nil || row.State != "running" {
+			return err
+		}
+		c, err := s.readCampaign(row)
+		if err != nil {
+			return err
+		}
+		people, err := q.CampaignPeople(ctx, c.page(row.AtBucket, row.AtPerson))
+		if err != nil {
+			return err
+		}
+		b := s.batch()
+		b.p.Campaign = id
+		next := query.MoveCampaignParams{ID: id, State: "running", AtBucket: row.AtBucket, AtPerson: row.AtPerson}
+		for _, p := range people {
+			if _, err := s.campaignMessage(ctx, q, b, id, c.NewCampaign, p); err != nil {
+				return err
+			}
+			next.AtBucket, next.AtPerson = p.Bucket, p.PersonID
+		}
+		if next.Queued, err = b.insert(ctx, q); err != nil {
+			return err
+		}
+		if len(people) < campaignPage {
+			next.State = "done"
+		}
+		return q.MoveCampaign(ctx, next)
+	})
+}

@@ -1,0 +1,461 @@
+package deliver
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/deliver/transport"
+	"github.com/opendivoc/divoc/internal/gsm"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// How messages are handed over.
+const (
+	handOver     = 30 * time.Second // one attempt, at most
+	claimLife    = 2 * time.Minute  // after which whoever claimed it has ended
+	maxAttempts  = 6                // of one message that is refused for now
+	silence      = 72 * time.Hour   // after which no receipt will come
+	unknownPause = 30 * time.Minute // after which a notice nobody knows of goes once more
+)
+
+// lane is the sending of one class in this process: one worker at a time.
+type lane struct {
+	mu      sync.Mutex
+	working bool
+	again   bool // somebody asked meanwhile
+	wake    chan struct{}
+}
+
+// enter reports whether the caller is to work; if not, who works looks again.
+func (l *lane) enter() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.again = true
+	if l.working {
+		return false
+	}
+	l.working = true
+	return true
+}
+
+// leave reports whether the worker may end: nobody asked since it looked.
+func (l *lane) leave() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.again {
+		l.again = false
+		return false
+	}
+	l.working = false
+	return true
+}
+
+// Send hands over what is due of a class until nothing is, or all gateways wait.
+// It returns when the next attempt makes sense, zero where nobody knows. Only one
+// worker of a process sends a class; others return at once.
+func (s *Service) Send(ctx context.Context, class Class) (next time.Time, err error) {
+	l := s.lanes[class]
+	if !l.enter() {
+		return time.Time{}, nil
+	}
+	for !l.leave() {
+		if err == nil && ctx.Err() == nil {
+			next, err = s.sendAll(ctx, class)
+		}
+	}
+	return next, err
+}
+
+func (s *Service) sendAll(ctx context.Context, class Class) (next time.Time, err error) {
+	if err := s.tidy(ctx); err != nil {
+		return next, err
+	}
+	rows, err := s.queries().Gateways(ctx)
+	if err != nil {
+		return next, err
+	}
+	seen := map[string]bool{}
+	for _, row := range rows {
+		g, err := s.openGateway(row)
+		if err != nil {
+			s.Log.Error("a gateway cannot be used", slog.String("gateway", row.Name), slog.String("error", err.Error()))
+			continue
+		}
+		if seen[row.Channel] || !g.settings.Serves(string(class)) {
+			continue // the first by name carries a channel
+		}
+		seen[row.Channel] = true
+		at, err := s.sendThrough(ctx, g, class)
+		if err != nil {
+			return next, err
+		}
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next, nil
+}
+
+// sendThrough hands over what is due for one gateway. next is when to come back,
+// zero when nothing is due.
+func (s *Service) sendThrough(ctx context.Context, g gateway, class Class) (next time.Time, err error) {
+	for {
+		if ctx.Err() != nil || s.stopped() {
+			return time.Time{}, nil
+		}
+		if until, quiet := s.Profile.Quiet(s.Now()); quiet && class == Notice && g.settings.Channel() == SMS {
+			return until, nil
+		}
+		claimed, at, err := s.claim(ctx, g, class)
+		if err != nil {
+			return time.Time{}, err
+		}
+		if wait := at.Sub(s.Now()); len(claimed) == 0 && !at.IsZero() {
+			if wait > time.Second {
+				return at, nil // it is left alone for a while
+			}
+			s.sleep(ctx, wait)
+			continue
+		}
+		if len(claimed) == 0 {
+			return time.Time{}, nil
+		}
+		var work sync.WaitGroup
+		errs := make([]error, len(claimed))
+		for i, m := range claimed {
+			work.Go(func() { errs[i] = s.attempt(ctx, g, m) })
+		}
+		work.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return time.Time{}, err
+		}
+	}
+}
+
+func (s *Service) stopped() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Service) sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-s.stop:
+	case <-time.After(max(d, time.Millisecond)):
+	}
+}
+
+// claim takes the next messages within the gateway's rate, durably, before
+// anything is handed over. When it takes none, at is when the gateway may be
+// asked again, zero where nothing is due.
+func (s *Service) claim(ctx context.Context, g gateway, class Class) (claimed []query.ClaimMessagesRow, at time.Time, err error) {
+	err = s.Store.Tx(ctx, func(q *query.Queries) error {
+		now := s.Now().UTC()
+		row, err := q.LockGateway(ctx, g.name)
+		if registry.IsNone(err) {
+			return nil // it was taken away
+		}
+		if err != nil {
+			return err
+		}
+		for _, wait := range []time.Time{row.NextAt, row.DownUntil} {
+			if wait.After(now) && wait.After(at) {
+				at = wait
+			}
+		}
+		if row.Paused {
+			at = now.Add(time.Minute)
+		}
+		if !at.IsZero() {
+			return nil
+		}
+		n := g.settings.AtOnce()
+		if row.Failures > 0 {
+			n = 1 // one finds out whether it is back
+		}
+		claimed, err = q.ClaimMessages(ctx, query.ClaimMessagesParams{Until: now.Add(claimLife), Gateway: g.name, Channel: g.settings.Channel(), Class: string(class), Now: now, MaxRows: int32(n)})
+		if err != nil || len(claimed) == 0 {
+			return err
+		}
+		slices.SortFunc(claimed, func(a, b query.ClaimMessagesRow) int {
+			if c := a.DueAt.Compare(b.DueAt); c != 0 {
+				return c
+			}
+			return int(a.ID - b.ID)
+		})
+		if rate := g.settings.Rate(); rate > 0 {
+			step := time.Duration(float64(time.Second) * float64(len(claimed)) / rate)
+			return q.MoveGateway(ctx, query.MoveGatewayParams{Name: g.name, NextAt: now.Add(step)})
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	return claimed, at, nil
+}
+
+// attempt hands one message over and writes down what came of it.
+func (s *Service) attempt(ctx context.Context, g gateway, m query.ClaimMessagesRow) error {
+	out, parts, err := s.compose(ctx, g, m)
+	if err != nil {
+		return s.record(ctx, m, transport.Failed, err.Error(), "", parts)
+	}
+	sending, cancel := context.WithTimeout(ctx, handOver)
+	sent, err := g.transport.Send(sending, out)
+	cancel()
+	// What is known now is written down also while the program ends.
+	ctx = context.WithoutCancel(ctx)
+	if err == nil {
+		if _, err := s.queries().GatewayUp(ctx, g.name); err != nil {
+			return err
+		}
+		state := transport.Accepted
+		if sent.Final {
+			state = transport.Delivered
+		}
+		return s.record(ctx, m, state, "", sent.ProviderID, parts)
+	}
+	return s.failed(ctx, g, m, transport.AsError(err), parts)
+}
+
+// failed decides by its class what becomes of a message.
+func (s *Service) failed(ctx context.Context, g gateway, m query.ClaimMessagesRow, e *transport.Error, parts int16) error {
+	now := s.Now().UTC()
+	switch e.Class {
+	case transport.Permanent:
+		if e.Suppress != "" {
+			_, err := s.queries().PutSuppression(ctx, query.PutSuppressionParams{Recipient: m.Recipient, Reason: e.Suppress, At: now, MadeBy: "gateway:" + g.name})
+			if err != nil {
+				return err
+			}
+		}
+		return s.record(ctx, m, transport.Failed, e.Code, "", parts)
+	case transport.Unknown:
+		if g.transport.Again() {
+			return s.release(ctx, m, now.Add(backoff(int(m.Attempts))), e.Code, true, parts)
+		}
+		return s.record(ctx, m, transport.Uncertain, e.Code, "", parts)
+	case transport.Throttled, transport.Down:
+		// Not the message's fault: it keeps its place, and everything waits.
+		failures, err := s.leaveAlone(ctx, g, e, now)
+		if err != nil {
+			return err
+		}
+		if e.Credentials || failures == alarmFailures {
+			s.Log.Error("a gateway takes no messages", slog.String("gateway", g.name), slog.String("class", string(e.Class)), slog.String("code", e.Code), slog.Bool("credentials", e.Credentials))
+		}
+		return s.release(ctx, m, m.DueAt, e.Code, false, parts)
+	default:
+		return s.release(ctx, m, now.Add(max(e.After, backoff(int(m.Attempts)))), e.Code, true, parts)
+	}
+}
+
+// alarmFailures is after how many failures in a row somebody is to look.
+const alarmFailures = 5
+
+// leaveAlone lets a gateway rest, longer each time.
+func (s *Service) leaveAlone(ctx context.Context, g gateway, e *transport.Error, now time.Time) (int, error) {
+	row, err := s.queries().GatewayByName(ctx, g.name)
+	if registry.IsNone(err) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	rest := min(time.Second<<min(row.Failures, 6), time.Minute)
+	if e.Credentials {
+		rest = 5 * time.Minute // hammering locks accounts
+	}
+	if e.After > 0 {
+		rest = min(e.After, time.Hour)
+	}
+	failures, err := s.queries().GatewayDown(ctx, query.GatewayDownParams{Name: g.name, Until: now.Add(rest), Reason: e.Code})
+	return int(failures), err
+}
+
+// backoff is how long a message waits after its n-th attempt.
+func backoff(n int) time.Duration { return min(15*time.Second<<min(max(n-1, 0), 8), time.Hour) }
+
+// release has a message tried again. One that was tried often enough has failed.
+func (s *Service) release(ctx context.Context, m query.ClaimMessagesRow, due time.Time, code string, counts bool, parts int16) error {
+	if counts && m.Attempts >= maxAttempts {
+		return s.record(ctx, m, transport.Failed, code, "", parts)
+	}
+	_, err := s.queries().ReleaseMessage(ctx, query.ReleaseMessageParams{Bucket: m.Bucket, ID: m.ID, Attempts: m.Attempts, DueAt: due.UTC(), Code: bounded(code), Counts: counts})
+	return err
+}
+
+// record writes down what came of an attempt, and goes forward only.
+func (s *Service) record(ctx context.Context, m query.ClaimMessagesRow, state transport.State, code, providerID string, parts int16) error {
+	p := query.RecordMessageParams{
+		Bucket: m.Bucket, ID: m.ID, Attempts: m.Attempts, State: int16(state), Code: bounded(code), Parts: parts, At: s.Now().UTC(),
+		DropSealed: Class(m.Class) == Code && !s.Demo,
+	}
+	if providerID != "" {
+		id := bounded(providerID)
+		p.ProviderID = &id
+	}
+	_, err := s.queries().RecordMessage(ctx, p)
+	return err
+}
+
+// bounded keeps what others call things short and printable.
+func bounded(code string) string {
+	out := make([]rune, 0, len(code))
+	for _, r := range code {
+		if r > ' ' && r <= '~' && len(out) < 128 {
+			out = append(out, r)
+		}
+	}
+	return string(out)
+}
+
+// problem is why a message cannot be composed; its text is a code.
+type problem string
+
+// Error is the code.
+func (p problem) Error() string { return string(p) }
+
+// compose opens a message and writes its text, unless somebody is not to get it.
+func (s *Service) compose(ctx context.Context, g gateway, m query.ClaimMessagesRow) (transport.Message, int16, error) {
+	if code, err := s.suppressed(ctx, m); err != nil || code != "" {
+		if err != nil {
+			s.Log.Error("a message could not be composed", slog.Int64("message", m.ID), slog.String("error", err.Error()))
+			code = "not-composed"
+		}
+		return transport.Message{}, 0, problem(code)
+	}
+	c, err := s.unseal(Person{m.Bucket, m.PersonID}, m.Key, m.Once, m.Sealed)
+	if err != nil {
+		return transport.Message{}, 0, problem("erased")
+	}
+	text, err := s.text(ctx, m.Template, m.Language, m.Campaign, c.Values)
+	if err != nil {
+		s.Log.Error("a message could not be composed", slog.Int64("message", m.ID), slog.String("error", err.Error()))
+		return transport.Message{}, 0, problem("not-composed")
+	}
+	out := transport.Message{
+		Ref: ref(m.Bucket, m.ID), To: c.To, Text: text, Code: Class(m.Class) == Code, Expires: m.ExpiresAt, ReceiptURL: g.receipts,
+		Subject: profile.Fill(s.Profile.Message(m.Language, profile.MessageSubject), map[string]string{"issuer": s.Profile.IssuerName(m.Language)}),
+	}
+	return out, int16(min(gsm.Measure(text).Parts, 99)), nil
+}
+
+func (s *Service) unseal(p Person, wrapped, once, sealed []byte) (c content, err error) {
+	if sealed == nil {
+		return c, vaccination.Errorf(vaccination.NotFound, "what the message said is not kept any more")
+	}
+	var plain []byte
+	if p.ID == 0 {
+		plain, err = s.Box.Unseal(sealed, messageAAD(Person{}, once))
+	} else {
+		var key *seal.PersonKey
+		if key, err = s.Box.PersonKey(wrapped, seal.AAD(vaccination.Bucket(p.Bucket), p.ID, "key")); err == nil {
+			plain, err = key.Unseal(sealed, messageAAD(p, once))
+		}
+	}
+	if err != nil {
+		return c, err
+	}
+	return c, json.Unmarshal(plain, &c)
+}
+
+// text is what a message says: a campaign's own words, else the profile's.
+func (s *Service) text(ctx context.Context, template, language string, campaign *int64, values map[string]string) (string, error) {
+	text := s.Profile.Message(language, template)
+	if campaign != nil && template == profile.MessageCampaign {
+		row, err := s.queries().CampaignByID(ctx, *campaign)
+		if err != nil {
+			return "", err
+		}
+		var own map[string]string
+		if err := json.Unmarshal(row.Texts, &own); err != nil {
+			return "", fmt.Errorf("reading the texts of campaign %d: %w", *campaign, err)
+		}
+		if own[language] != "" {
+			text = own[language]
+		}
+	}
+	if text == "" {
+		return "", fmt.Errorf("there is no text %q", template)
+	}
+	return profile.Fill(text, values), nil
+}
+
+// ref names a message to gateways: it tells nothing, and nobody who has it can do
+// anything with it.
+func ref(bucket int16, id int64) string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint16(nil, uint16(bucket)), uint64(id)))
+}
+
+func parseRef(text string) (bucket int16, id int64, ok bool) {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) != 10 || binary.BigEndian.Uint16(b) > 1023 {
+		return 0, 0, false
+	}
+	return int16(binary.BigEndian.Uint16(b)), int64(binary.BigEndian.Uint64(b[2:])), true
+}
+
+// tidy ends what waited too long, and settles what nobody ended.
+func (s *Service) tidy(ctx context.Context) error {
+	now := s.Now().UTC()
+	q := s.queries()
+	if _, err := q.ExpireMessages(ctx, now); err != nil {
+		return err
+	}
+	if err := s.abandoned(ctx, q, now); err != nil {
+		return err
+	}
+	if _, err := q.RetryUnknownMessages(ctx, query.RetryUnknownMessagesParams{Now: now, Before: now.Add(-unknownPause)}); err != nil {
+		return err
+	}
+	if _, err := q.SilentMessages(ctx, query.SilentMessagesParams{Now: now, Before: now.Add(-silence)}); err != nil {
+		return err
+	}
+	return s.settleReceipts(ctx)
+}
+
+// abandoned settles messages that somebody was handing over who ended before
+// they knew: nobody does now. Where the gateway delivers a message once however
+// often it gets it, it goes again; else it waits for a receipt.
+func (s *Service) abandoned(ctx context.Context, q *query.Queries, now time.Time) error {
+	rows, err := q.AbandonedMessages(ctx, query.AbandonedMessagesParams{Now: now, MaxRows: 500})
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		m := query.ClaimMessagesRow{Bucket: row.Bucket, ID: row.ID, Attempts: row.Attempts, Class: row.Class}
+		stored, err := q.GatewayByName(ctx, row.Gateway)
+		if err == nil {
+			if g, openErr := s.openGateway(stored); openErr == nil && g.transport.Again() {
+				if err := s.release(ctx, m, now, "interrupted", true, 0); err != nil {
+					return err
+				}
+				continue
+			}
+		} else if !registry.IsNone(err) {
+			return err
+		}
+		if err := s.record(ctx, m, transport.Uncertain, "interrupted", "", 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
