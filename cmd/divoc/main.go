@@ -32,6 +32,7 @@ type cli struct {
 	Export  exportCmd  `cmd:"" help:"Write a stored certificate in DIVOC's own format, where the profile asks for it."`
 	Verify  verifyCmd  `cmd:"" help:"Say what a certificate is worth: text, image, PDF or credential. Exit 0 valid, 1 not valid, 2 cannot tell."`
 	Keys    keysCmd    `cmd:"" help:"Make, list, rotate, retire and import signing keys."`
+	Staff   staffCmd   `cmd:"" help:"Invite, list, lock out and bring back those who sign in."`
 	Token   tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
 	Source  sourceCmd  `cmd:"" help:"Connect, test, pause and watch the systems that deliver records."`
 	Hold    holdCmd    `cmd:"" help:"List, open and decide the records that wait for a person."`
@@ -40,6 +41,7 @@ type cli struct {
 	Backup  backupCmd  `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`
 	Restore restoreCmd `cmd:"" help:"Bring a backup back into an empty folder, then reconcile it with what was published since."`
 	Fsck    fsckCmd    `cmd:"" help:"Check everything stored: signatures, states, lineage, audit chains."`
+	Audit   auditCmd   `cmd:"" help:"Publish the heads of the audit; list and close alarms."`
 	Version versionCmd `cmd:"" help:"Print the program's version."`
 }
 

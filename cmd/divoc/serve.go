@@ -32,6 +32,7 @@ type serveCmd struct {
 	TLSKey       string         `name:"tls-key" type:"path" env:"DIVOC_TLS_KEY" placeholder:"FILE" help:"Private key (PEM) for https."`
 	TrustedProxy []netip.Prefix `name:"trusted-proxy" env:"DIVOC_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxy in front whose X-Forwarded headers count, such as 10.0.0.0/8."`
 	TokenIssuers string         `name:"token-issuers" type:"path" env:"DIVOC_TOKEN_ISSUERS" placeholder:"FILE" help:"Identity providers (Keycloak) whose tokens count beside ours; docs/divoc-api.md has the form."`
+	StaffShift   time.Duration  `name:"staff-shift" default:"10h" env:"DIVOC_STAFF_SHIFT" placeholder:"TIME" help:"After this long every member of staff signs in again."`
 	LogLevel     slog.Level     `name:"log-level" default:"info" env:"DIVOC_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error."`
 	DemoDHIS2    string         `name:"demo-dhis2" env:"DIVOC_DEMO_DHIS2" placeholder:"URL" help:"In a demonstration: where the replay of DHIS2 listens (make run PROFILE=sri-lanka starts one)."`
 	Check        bool           `help:"Check profile and flags, say what is wrong, start nothing."`
@@ -149,7 +150,8 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	h.service.Traces = traces
 	uploads := h.uploads()
 	sources := h.intake()
-	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work())
+	cases := h.cases()
+	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), auditWork(h.audit()))
 	if err != nil {
 		return err
 	}
@@ -166,8 +168,13 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		go others.Run(s.ctx)
 		tokens.Others = others
 	}
+	people, err := h.staff(c.StaffShift)
+	if err != nil {
+		return err
+	}
 	handler, err := web.Handler(web.Options{
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, OnDemand: h.onDemand(sources), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Staff:   people,
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, OnDemand: h.onDemand(sources), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {

@@ -20,6 +20,8 @@ import (
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/docs"
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/staff"
+	"github.com/opendivoc/divoc/internal/casework"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
@@ -35,6 +37,7 @@ import (
 	"github.com/opendivoc/divoc/internal/web/home"
 	"github.com/opendivoc/divoc/internal/web/page"
 	"github.com/opendivoc/divoc/internal/web/reference"
+	"github.com/opendivoc/divoc/internal/web/signin"
 	"github.com/opendivoc/divoc/internal/web/sourcedoor"
 	"github.com/opendivoc/divoc/internal/web/verifier"
 	"github.com/opendivoc/divoc/trust"
@@ -50,8 +53,13 @@ type Options struct {
 	Printer *printer.Printer
 	Uploads *upload.Service
 	Intake  *intake.Service
+	Cases   *casework.Service
 	// OnDemand gives certificates to people who ask.
 	OnDemand *ondemand.Service
+	// Staff are those who sign in; Provider is where they may do so too, nil for
+	// nowhere.
+	Staff    *staff.Service
+	Provider *staff.Provider
 	Log      *slog.Logger
 	Version  string
 	Demo     bool
@@ -83,7 +91,10 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 		return nil, err
 	}
 	p := o.Service.Profile
+	coming := &door.Limiter{Every: time.Second, Burst: 30, Now: o.Now}
+	people := signin.New(signin.Options{Staff: o.Staff, Provider: o.Provider, Secure: strings.HasPrefix(o.Service.PublicURL, "https:"), Limit: coming.Take, Log: o.Log})
 	frame, err := page.New(page.Options{
+		Staff: people.Signed,
 		Asset: files.URL, Issuer: p.Issuer.Name, Languages: p.Languages,
 		Primary: p.Theme.Primary, Emblem: p.Theme.Emblem, Specimen: o.Demo, Version: o.Version,
 	})
@@ -101,7 +112,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	asking := &door.Limiter{Every: askEvery, Burst: askBurst, Now: o.Now}
 	described, err := api.Register(mux, api.Options{
 		OnDemand: o.OnDemand, Limit: asking,
-		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Cases: o.Cases, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +123,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	// Pages are forms in browsers: what another site sends is refused.
 	foreign := http.NewCrossOriginProtection()
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { frame.Error(w, r, http.StatusForbidden) }))
+	people.Register(mux, frame, foreign.Handler)
 	options := home.Options{Frame: frame, Get: o.OnDemand.Open()}
 	if o.Demo {
 		options.Demo = &demo{Options: o}
@@ -127,7 +139,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	mux.Handle("GET "+reference.Path+"/{name}", reference.Document(guide))
 	mux.Handle("GET "+assets.Prefix, files)
 	mux.Handle("GET "+page.Prefix, frame.Theme())
-	return door.Observe(o.Log, door.NewMetrics(registry), o.Traces, o.Now, mux), nil
+	return people.Remember(door.Observe(o.Log, door.NewMetrics(registry), o.Traces, o.Now, mux)), nil
 }
 
 // How often one network may ask for certificates, each question and each code

@@ -2,7 +2,6 @@ package staff
 
 import (
 	"context"
-	"crypto/subtle"
 	"encoding/base32"
 	"fmt"
 	"io"
@@ -98,22 +97,21 @@ func (s *Service) Accept(ctx context.Context, link, password, code string, b Bro
 		if err := s.audit(ctx, q, Actor(row.ID), "staff.factor.add", fmt.Sprint(row.ID), "password and code"); err != nil {
 			return err
 		}
-		session, recovery, err = s.accepted(ctx, q, row.ID, b)
+		if recovery, err = s.newRecovery(ctx, q, row.ID); err != nil {
+			return err
+		}
+		session, err = s.accepted(ctx, q, row.ID, b)
 		return err
 	})
 	return session, recovery, err
 }
 
 // accepted makes an account active that has its first factor, and signs it in.
-func (s *Service) accepted(ctx context.Context, q *query.Queries, id int64, b Browser) (session string, recovery []string, err error) {
+func (s *Service) accepted(ctx context.Context, q *query.Queries, id int64, b Browser) (session string, err error) {
 	if err := q.SetStaffState(ctx, query.SetStaffStateParams{ID: id, State: string(Active), At: s.Now().UTC()}); err != nil {
-		return "", nil, err
+		return "", err
 	}
-	if recovery, err = s.newRecovery(ctx, q, id); err != nil {
-		return "", nil, err
-	}
-	session, err = s.open(ctx, q, id, b, "invitation")
-	return session, recovery, err
+	return s.open(ctx, q, id, b, "invitation")
 }
 
 func errCode() error {
@@ -311,6 +309,3 @@ func (s *Service) RemovePassword(ctx context.Context, at Session) error {
 		return s.audit(ctx, q, Actor(row.ID), "staff.factor.remove", fmt.Sprint(row.ID), "password and code")
 	})
 }
-
-// same compares two secrets without telling where they differ.
-func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

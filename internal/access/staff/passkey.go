@@ -244,8 +244,8 @@ func (s *Service) KeepPasskey(ctx context.Context, at Session, step, name string
 }
 
 // AcceptPasskey uses a link with a first passkey, as [Service.Accept] with a
-// password.
-func (s *Service) AcceptPasskey(ctx context.Context, link, step, name string, answer []byte, b Browser) (session string, recovery []string, err error) {
+// password. There are no recovery codes: they are for who has a password.
+func (s *Service) AcceptPasskey(ctx context.Context, link, step, name string, answer []byte, b Browser) (session string, err error) {
 	err = s.Store.Tx(ctx, func(q *query.Queries) error {
 		_, row, err := s.invited(ctx, q, link, true)
 		if err != nil {
@@ -254,10 +254,10 @@ func (s *Service) AcceptPasskey(ctx context.Context, link, step, name string, an
 		if err := s.keepPasskey(ctx, q, row, step, s.hash("step", link), name, answer); err != nil {
 			return err
 		}
-		session, recovery, err = s.accepted(ctx, q, row.ID, b)
+		session, err = s.accepted(ctx, q, row.ID, b)
 		return err
 	})
-	return session, recovery, err
+	return session, err
 }
 
 func (s *Service) keepPasskey(ctx context.Context, q *query.Queries, row *query.Staff, step string, link []byte, name string, answer []byte) error {

@@ -31,6 +31,15 @@ type Options struct {
 	Emblem    []byte                   // SVG; empty = none
 	Specimen  bool                     // a demonstration: every page says so
 	Version   string                   // of the program, in the footer
+	// Staff says who of the staff is signed in at a browser; nil where nobody can
+	// be. It is asked for personal pages only: others are kept by caches.
+	Staff func(r *http.Request) (Staff, bool)
+}
+
+// Staff is who is signed in, as the frame shows them.
+type Staff struct {
+	Name, Role, Facility string // Role is a key: "facility-staff"
+	Desk, Admin, Audit   bool   // which pages are theirs
 }
 
 // Frame writes pages. It is safe for concurrent use.
@@ -99,6 +108,7 @@ type View struct {
 	L        *locale.Locale
 	Asset    func(name string) string // URL of an asset, "" when it was not built
 	Specimen bool
+	Staff    *Staff // who is signed in; nil for nobody
 	frame    *Frame
 	page     Page
 	path     string
@@ -149,6 +159,11 @@ func (f *Frame) Write(w http.ResponseWriter, r *http.Request, p Page) {
 		return
 	}
 	v := View{L: l, Asset: f.o.Asset, Specimen: f.o.Specimen, frame: f, page: p, path: r.URL.Path, query: r.URL.Query()}
+	if p.Personal && f.o.Staff != nil {
+		if s, ok := f.o.Staff(r); ok {
+			v.Staff = &s
+		}
+	}
 	// The only error left is a reader who went away.
 	_ = frame(v).Render(context.WithoutCancel(r.Context()), w)
 }
@@ -227,3 +242,6 @@ func (f *Frame) issuer(tag string) string {
 	}
 	return "divoc"
 }
+
+// LanguageName is a language's own name for itself.
+func (f *Frame) LanguageName(tag string) string { return f.locales.Locale(tag).Name() }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // Fault is one thing to put right in a form: the id of the field it is about
@@ -25,6 +26,24 @@ func (v View) documentTitle() string {
 		t = "SPECIMEN – " + t
 	}
 	return t
+}
+
+// under says whether this page is the one at a path or below it, and no other
+// link of the bar fits better.
+func (v View) under(path string) bool {
+	const audit = "/admin/audit"
+	if path == "/admin" && (v.path == audit || strings.HasPrefix(v.path, audit+"/")) {
+		return false
+	}
+	return v.path == path || strings.HasPrefix(v.path, path+"/")
+}
+
+// at is the facility behind a role.
+func at(facility string) string {
+	if facility == "" {
+		return ""
+	}
+	return " · " + facility
 }
 
 // languageURL is this page in another language.

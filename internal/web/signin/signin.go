@@ -1,0 +1,419 @@
+package signin
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+
+	"github.com/a-h/templ"
+
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/staff"
+	"github.com/opendivoc/divoc/internal/web/door"
+	"github.com/opendivoc/divoc/internal/web/locale"
+	"github.com/opendivoc/divoc/internal/web/page"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Bounds of what is sent, bytes.
+const (
+	maxForm = 16 << 10
+	maxJSON = 64 << 10
+)
+
+// script is the module that passkeys need.
+const script = "signin.js"
+
+// Register adds the pages to mux, behind protect against what other sites send.
+func (d *Door) Register(mux door.Mux, frame *page.Frame, protect func(http.Handler) http.Handler) {
+	d.frame = frame
+	add := func(pattern string, h http.HandlerFunc) { mux.Handle(pattern, protect(h)) }
+	add("GET "+Path, func(w http.ResponseWriter, r *http.Request) { d.choose(w, r, http.StatusOK, "", "") })
+	add("POST "+Path, d.form(d.password))
+	add("GET "+Path+"/code", d.codePage)
+	add("POST "+Path+"/code", d.form(d.code))
+	add("GET "+Path+"/recovery", func(w http.ResponseWriter, r *http.Request) { d.recoveryPage(w, r, http.StatusOK, "", "") })
+	add("POST "+Path+"/recovery", d.form(d.recover))
+	add("POST "+Path+"/passkey/options", d.limited(d.passkeyOptions))
+	add("POST "+Path+"/passkey", d.limited(d.passkey))
+	add("GET "+AgainPath, d.signed(func(w http.ResponseWriter, r *http.Request, at staff.Session) {
+		d.againPage(w, r, at, http.StatusOK, "")
+	}))
+	add("POST "+AgainPath, d.form(func(w http.ResponseWriter, r *http.Request) { d.signed(d.again)(w, r) }))
+	add("GET "+staff.LinkPath+"{link}", d.invitation)
+	add("POST "+staff.LinkPath+"{link}", d.form(d.accept))
+	add("POST "+staff.LinkPath+"{link}/passkey/options", d.limited(d.firstPasskeyOptions))
+	add("POST "+staff.LinkPath+"{link}/passkey", d.limited(d.firstPasskey))
+	add("POST "+OutPath, d.signOut)
+	d.account(add)
+	if d.Provider != nil {
+		d.abroad(add)
+	}
+	if d.Staff.Demo {
+		add("POST "+Path+"/demo", d.form(d.demo))
+	}
+}
+
+// limited lets through what came not too often.
+func (d *Door) limited(next http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := d.Limit(r); err != nil {
+			w.Header().Set("Retry-After", "1")
+			w.Header().Set("Cache-Control", "no-store")
+			d.frame.Error(w, r, http.StatusTooManyRequests)
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxJSON)
+		next(w, r)
+	}
+}
+
+// form reads a form that came not too often.
+func (d *Door) form(next http.HandlerFunc) http.HandlerFunc {
+	return d.limited(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		if err := r.ParseForm(); err != nil {
+			d.frame.Error(w, r, http.StatusRequestEntityTooLarge)
+			return
+		}
+		next(w, r)
+	})
+}
+
+// signed lets through who is signed in; others are sent to sign in.
+func (d *Door) signed(next func(http.ResponseWriter, *http.Request, staff.Session)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		at, err := d.Session(r)
+		switch vaccination.ErrorCode(err) {
+		case "":
+			next(w, r, at)
+		case vaccination.Unauthorized:
+			d.SignIn(w, r)
+		default:
+			status, _ := d.status(err)
+			d.frame.Error(w, r, status)
+		}
+	}
+}
+
+// to is where a form or an address says that the browser goes next.
+func to(r *http.Request) string {
+	if r.Method == http.MethodPost {
+		return local(r.PostForm.Get("to"))
+	}
+	return local(r.URL.Query().Get("to"))
+}
+
+// with is a path with where to go next.
+func with(path, to string) string {
+	if to == "" {
+		return path
+	}
+	return path + "?" + url.Values{"to": {to}}.Encode()
+}
+
+// write answers with a page. fault is the key of what is wrong with field, "" for
+// nothing.
+func (d *Door) write(w http.ResponseWriter, r *http.Request, status int, title, field, fault string, body func(page.View, []page.Fault) templ.Component) {
+	l := d.frame.Locale(r)
+	var faults []page.Fault
+	if fault != "" {
+		faults = []page.Fault{{Field: field, Message: l.T(fault)}}
+	}
+	d.show(w, r, status, l.T(title), faults, body)
+}
+
+func (d *Door) show(w http.ResponseWriter, r *http.Request, status int, title string, faults []page.Fault, body func(page.View, []page.Fault) templ.Component) {
+	if after := door.RetryAfter(status); after != "" {
+		w.Header().Set("Retry-After", after)
+	}
+	d.frame.Write(w, r, page.Page{Status: status, Title: title, Faulty: len(faults) > 0, Personal: true, Script: script,
+		Body: func(v page.View) templ.Component { return body(v, faults) }})
+}
+
+// choice is the first page.
+type choice struct {
+	To, Login string
+	Provider  string // its name, "" for none
+	Demo      []staff.Member
+}
+
+func (d *Door) choose(w http.ResponseWriter, r *http.Request, status int, login, fault string) {
+	c := choice{To: to(r), Login: login}
+	if d.Provider != nil {
+		c.Provider = d.Provider.Name(d.frame.Locale(r).Tag)
+	}
+	var err error
+	if c.Demo, err = d.Staff.DemoMembers(r.Context()); err != nil {
+		status, _ := d.status(err)
+		d.frame.Error(w, r, status)
+		return
+	}
+	d.write(w, r, status, "signin.title", "login", fault, func(v page.View, f []page.Fault) templ.Component { return choosePage(v, c, f) })
+}
+
+func (d *Door) password(w http.ResponseWriter, r *http.Request) {
+	login := r.PostForm.Get("login")
+	step, err := d.Staff.Password(r.Context(), login, r.PostForm.Get("password"))
+	if err != nil {
+		status, key := d.status(err)
+		d.choose(w, r, status, login, key)
+		return
+	}
+	d.keep(w, stepCookie, step, stepLife)
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, with(Path+"/code", to(r)), http.StatusSeeOther)
+}
+
+func (d *Door) codePage(w http.ResponseWriter, r *http.Request) { d.askCode(w, r, http.StatusOK, "") }
+
+func (d *Door) askCode(w http.ResponseWriter, r *http.Request, status int, fault string) {
+	next := to(r)
+	d.write(w, r, status, "signin.code.title", "code", fault, func(v page.View, f []page.Fault) templ.Component { return codePage(v, next, f) })
+}
+
+func (d *Door) code(w http.ResponseWriter, r *http.Request) {
+	session, err := d.Staff.Code(r.Context(), d.cookie(r, stepCookie), r.PostForm.Get("code"), d.browser(r))
+	if err != nil {
+		status, key := d.status(err)
+		if status == http.StatusGone {
+			d.choose(w, r, status, "", key)
+			return
+		}
+		if key == "signin.fault.wrong" {
+			key = "signin.fault.code"
+		}
+		d.askCode(w, r, status, key)
+		return
+	}
+	d.in(w, r, session, to(r))
+}
+
+func (d *Door) recoveryPage(w http.ResponseWriter, r *http.Request, status int, login, fault string) {
+	next := to(r)
+	d.write(w, r, status, "signin.recovery.title", "login", fault, func(v page.View, f []page.Fault) templ.Component {
+		return recoveryPage(v, login, next, f)
+	})
+}
+
+func (d *Door) recover(w http.ResponseWriter, r *http.Request) {
+	f := r.PostForm
+	session, err := d.Staff.Recover(r.Context(), f.Get("login"), f.Get("password"), f.Get("code"), d.browser(r))
+	if err != nil {
+		status, key := d.status(err)
+		d.recoveryPage(w, r, status, f.Get("login"), key)
+		return
+	}
+	d.in(w, r, session, to(r))
+}
+
+func (d *Door) againPage(w http.ResponseWriter, r *http.Request, at staff.Session, status int, fault string) {
+	q := again{To: to(r), Local: at.Member.Origin == staff.Local, Demo: at.Member.Origin == staff.OfDemo, Role: string(at.Member.Role)}
+	d.write(w, r, status, "signin.again.title", "password", fault, func(v page.View, f []page.Fault) templ.Component { return againPage(v, q, f) })
+}
+
+// again is what the page that asks for another proof shows.
+type again struct {
+	To, Role    string
+	Local, Demo bool
+}
+
+func (d *Door) again(w http.ResponseWriter, r *http.Request, at staff.Session) {
+	session, err := d.Staff.Again(r.Context(), d.cookie(r, sessionCookie), r.PostForm.Get("password"), r.PostForm.Get("code"))
+	if err != nil {
+		status, key := d.status(err)
+		d.againPage(w, r, at, status, key)
+		return
+	}
+	next := to(r)
+	if next == "" {
+		next = AccountPath
+	}
+	d.in(w, r, session, next)
+}
+
+func (d *Door) demo(w http.ResponseWriter, r *http.Request) {
+	session, err := d.Staff.SignInDemo(r.Context(), access.Role(r.PostForm.Get("role")), d.browser(r))
+	if err != nil {
+		status, _ := d.status(err)
+		d.frame.Error(w, r, status)
+		return
+	}
+	d.in(w, r, session, to(r))
+}
+
+func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
+	idToken, err := d.Staff.SignOut(r.Context(), d.cookie(r, sessionCookie))
+	if err != nil {
+		status, _ := d.status(err)
+		d.frame.Error(w, r, status)
+		return
+	}
+	d.forget(w, sessionCookie)
+	d.forget(w, stepCookie)
+	abroad := ""
+	if d.Provider != nil && idToken != "" {
+		// By a header and not by a redirect: a form of ours leads nowhere else.
+		if abroad = d.Provider.SignOutURL(idToken); abroad != "" {
+			w.Header().Set("Refresh", "0; url="+abroad)
+		}
+	}
+	r.Header.Del("Cookie") // nobody is signed in on the page that follows
+	d.write(w, r, http.StatusOK, "signin.out.title", "", "", func(v page.View, _ []page.Fault) templ.Component { return outPage(v, abroad) })
+}
+
+// Faults of the service, in the page's language.
+func faultsOf(l *locale.Locale, err error) []page.Fault {
+	var e *vaccination.Error
+	if !errors.As(err, &e) {
+		return nil
+	}
+	var out []page.Fault
+	for _, f := range e.Faults {
+		out = append(out, page.Fault{Field: f.Path, Message: l.T("signin.fault." + f.Path + "." + f.Code)})
+	}
+	return out
+}
+
+// invitation shows what a link is for. Opening it uses nothing up.
+func (d *Door) invitation(w http.ResponseWriter, r *http.Request) {
+	d.startPage(w, r, http.StatusOK, nil)
+}
+
+func (d *Door) startPage(w http.ResponseWriter, r *http.Request, status int, faults []page.Fault) {
+	link := r.PathValue("link")
+	i, err := d.Staff.Invitation(r.Context(), link)
+	if err != nil {
+		d.linkOver(w, r, err)
+		return
+	}
+	s := start{Link: link, Name: i.Member.Name, Login: i.Member.Login, Role: string(i.Member.Role), Facility: i.Member.Facility, TOTP: d.totp(i.Member.Login, i.TOTP)}
+	d.show(w, r, status, d.frame.Locale(r).T("signin.start.title"), faults, func(v page.View, f []page.Fault) templ.Component { return startPage(v, s, f) })
+}
+
+func (d *Door) linkOver(w http.ResponseWriter, r *http.Request, err error) {
+	if status, _ := d.status(err); status != http.StatusGone {
+		d.frame.Error(w, r, status)
+		return
+	}
+	d.write(w, r, http.StatusGone, "signin.start.over.title", "", "", func(v page.View, _ []page.Fault) templ.Component { return overPage(v) })
+}
+
+// start is what the page of a link shows.
+type start struct {
+	Link, Name, Login, Role, Facility string
+	TOTP                              totp
+}
+
+func (d *Door) accept(w http.ResponseWriter, r *http.Request) {
+	l := d.frame.Locale(r)
+	f := r.PostForm
+	if f.Get("password") != f.Get("repeat") {
+		d.startPage(w, r, http.StatusUnprocessableEntity, []page.Fault{{Field: "repeat", Message: l.T("signin.fault.repeat")}})
+		return
+	}
+	session, codes, err := d.Staff.Accept(r.Context(), r.PathValue("link"), f.Get("password"), f.Get("code"), d.browser(r))
+	if faults := faultsOf(l, err); len(faults) > 0 {
+		d.startPage(w, r, http.StatusUnprocessableEntity, faults)
+		return
+	}
+	if err != nil {
+		d.linkOver(w, r, err)
+		return
+	}
+	next := d.arrive(w, r, session, "")
+	d.codesPage(w, r, codes, next)
+}
+
+// codesPage shows recovery codes, the only time that anybody sees them.
+func (d *Door) codesPage(w http.ResponseWriter, r *http.Request, codes []string, next string) {
+	d.write(w, r, http.StatusOK, "signin.codes.title", "", "", func(v page.View, _ []page.Fault) templ.Component { return codesPage(v, codes, next) })
+}
+
+// answer reads what a script sent: at most maxJSON bytes.
+func answer(r *http.Request) (a struct {
+	Step   string          `json:"step"`
+	Name   string          `json:"name"`
+	To     string          `json:"to"`
+	Answer json.RawMessage `json:"answer"`
+}, err error) {
+	data, err := io.ReadAll(r.Body)
+	if err == nil {
+		err = json.Unmarshal(data, &a)
+	}
+	if err != nil {
+		return a, vaccination.Errorf(vaccination.Invalid, "this is not what the page sends")
+	}
+	return a, nil
+}
+
+// asked is what a script is told to ask the browser for.
+type asked struct {
+	Options any    `json:"options"`
+	Step    string `json:"step"`
+}
+
+// reply answers a script: v, or a sentence in the page's language.
+func (d *Door) reply(w http.ResponseWriter, r *http.Request, v any, err error) {
+	if err == nil {
+		door.WriteJSON(w, http.StatusOK, "application/json", v)
+		return
+	}
+	status, key := d.status(err)
+	if key == "signin.fault.wrong" {
+		key = "signin.fault.passkey"
+	}
+	door.WriteJSON(w, status, "application/json", map[string]string{"error": d.frame.Locale(r).T(key)})
+}
+
+func (d *Door) passkeyOptions(w http.ResponseWriter, r *http.Request) {
+	var a asked
+	var err error
+	a.Options, a.Step, err = d.Staff.AskPasskey(r.Context())
+	if at, none := d.Session(r); none == nil && r.URL.Query().Has("again") {
+		a.Options, a.Step, err = d.Staff.AskPasskeyAgain(r.Context(), at)
+	}
+	if err == nil {
+		d.keep(w, stepCookie, a.Step, stepLife) // bound to this browser
+		a.Step = ""
+	}
+	d.reply(w, r, a, err)
+}
+
+func (d *Door) passkey(w http.ResponseWriter, r *http.Request) {
+	a, err := answer(r)
+	if err != nil {
+		d.reply(w, r, nil, err)
+		return
+	}
+	session, err := d.Staff.Passkey(r.Context(), d.cookie(r, stepCookie), a.Answer, d.browser(r))
+	if err != nil {
+		d.reply(w, r, nil, err)
+		return
+	}
+	d.reply(w, r, map[string]string{"to": d.arrive(w, r, session, a.To)}, nil)
+}
+
+func (d *Door) firstPasskeyOptions(w http.ResponseWriter, r *http.Request) {
+	options, step, err := d.Staff.AddFirstPasskey(r.Context(), r.PathValue("link"))
+	if err == nil {
+		d.keep(w, stepCookie, step, stepLife)
+	}
+	d.reply(w, r, asked{Options: options}, err)
+}
+
+func (d *Door) firstPasskey(w http.ResponseWriter, r *http.Request) {
+	a, err := answer(r)
+	if err != nil {
+		d.reply(w, r, nil, err)
+		return
+	}
+	session, err := d.Staff.AcceptPasskey(r.Context(), r.PathValue("link"), d.cookie(r, stepCookie), a.Name, a.Answer, d.browser(r))
+	if err != nil {
+		d.reply(w, r, nil, err)
+		return
+	}
+	d.reply(w, r, map[string]string{"to": d.arrive(w, r, session, AccountPath)}, nil)
+}
