@@ -151,7 +151,8 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	uploads := h.uploads()
 	sources := h.intake()
 	cases := h.cases()
-	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), auditWork(h.audit()))
+	watch := h.audit()
+	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), auditWork(watch))
 	if err != nil {
 		return err
 	}
@@ -174,7 +175,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	}
 	handler, err := web.Handler(web.Options{
 		Staff:   people,
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, OnDemand: h.onDemand(sources), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, OnDemand: h.onDemand(sources), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {

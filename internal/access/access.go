@@ -43,7 +43,7 @@ const (
 	SearchPeople     Permission = "searchPeople"     // find a person's certificates by what they know of themselves
 	Print            Permission = "print"            // open, print and hand over a certificate at a desk
 	RegisterDose     Permission = "registerDose"     // write down a dose by form, where the country has no other system
-	OpenCase         Permission = "openCase"         // ask for a correction, with evidence, for somebody
+	OpenCase         Permission = "openCase"         // ask for a correction, with evidence; a citizen for the records they opened
 	DecideCases      Permission = "decideCases"      // see such requests and decide about them
 	WithdrawMany     Permission = "withdrawMany"     // ask for, or approve, withdrawing many certificates at once
 	ManageProgrammes Permission = "manageProgrammes" // programmes, products, facilities, layouts and languages
@@ -85,7 +85,7 @@ func table() map[Role]map[Permission]scope {
 		Auditor:       {ReadAudit: anybody, ReadStatistics: anybody},
 		SourceRole:    {Certify: own, Correct: own, Revoke: own, Read: own},
 		Recipient:     {ReadMine: own},
-		Citizen:       {ReadMine: own},
+		Citizen:       {ReadMine: own, OpenCase: own},
 	}
 }
 

@@ -123,6 +123,14 @@ func (s *Service) Stop(ctx context.Context, by access.Caller, t Ticket) error {
 	return err
 }
 
+// StopBy is [Service.Stop] for staff, and citizens, who may see the case.
+func (s *Service) StopBy(ctx context.Context, by access.Caller, t Ticket) error {
+	if _, err := s.may(ctx, by, t); err != nil {
+		return err
+	}
+	return s.Stop(ctx, by, t)
+}
+
 // changeDue has a change of contact take effect.
 func (s *Service) changeDue(ctx context.Context, t Ticket) error {
 	f, err := s.load(ctx, t)

@@ -105,6 +105,9 @@ func (s *Service) open(ctx context.Context, row query.CaseFile, evidence int) (*
 // facility what was opened there, a citizen what is about a record they opened.
 // What is not theirs looks like what is not there.
 func (s *Service) may(ctx context.Context, by access.Caller, t Ticket) (*file, error) {
+	if err := by.Can(access.OpenCase); err != nil {
+		return nil, err
+	}
 	f, err := s.load(ctx, t)
 	if err != nil {
 		return nil, err
@@ -120,8 +123,6 @@ func (s *Service) sees(ctx context.Context, by access.Caller, row query.CaseFile
 	switch {
 	case by.Can(access.DecideCases) == nil:
 		return true, nil
-	case by.Can(access.OpenCase) != nil:
-		return false, nil
 	case by.Role == access.Citizen:
 		if s.Opened == nil || row.Certificate == nil || !Kind(row.Kind).ByCitizen() {
 			return false, nil

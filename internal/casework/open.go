@@ -130,7 +130,9 @@ func (s *Service) checked(r Request) (Request, error) {
 // are good.
 func goodText(text string, most int) bool {
 	return utf8.ValidString(text) && utf8.RuneCountInString(text) <= most &&
-		!strings.ContainsFunc(text, func(r rune) bool { return r != '\n' && r != '\r' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)) })
+		!strings.ContainsFunc(text, func(r rune) bool {
+			return r != '\n' && r != '\r' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
+		})
 }
 
 // checkFor checks a request against whom it is about.

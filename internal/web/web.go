@@ -21,6 +21,7 @@ import (
 	"github.com/opendivoc/divoc/docs"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/access/staff"
+	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/casework"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
@@ -30,6 +31,7 @@ import (
 	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/internal/web/api"
 	"github.com/opendivoc/divoc/internal/web/assets"
+	"github.com/opendivoc/divoc/internal/web/auditor"
 	"github.com/opendivoc/divoc/internal/web/divocapi"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/internal/web/fhirdoor"
@@ -54,6 +56,7 @@ type Options struct {
 	Uploads *upload.Service
 	Intake  *intake.Service
 	Cases   *casework.Service
+	Audit   *audit.Service
 	// OnDemand gives certificates to people who ask.
 	OnDemand *ondemand.Service
 	// Staff are those who sign in; Provider is where they may do so too, nil for
@@ -112,7 +115,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	asking := &door.Limiter{Every: askEvery, Burst: askBurst, Now: o.Now}
 	described, err := api.Register(mux, api.Options{
 		OnDemand: o.OnDemand, Limit: asking,
-		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Cases: o.Cases, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Cases: o.Cases, Audit: o.Audit, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
 	if err != nil {
 		return nil, err
 	}
@@ -124,6 +127,8 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	foreign := http.NewCrossOriginProtection()
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { frame.Error(w, r, http.StatusForbidden) }))
 	people.Register(mux, frame, foreign.Handler)
+	auditor.Publish(mux, o.Audit, o.Service.PublicURL, o.Log)
+	auditor.Register(mux, auditor.Options{Frame: frame, Audit: o.Audit, Caller: people.Caller, SignIn: people.SignIn, Zone: p.TimeZone, Log: o.Log})
 	options := home.Options{Frame: frame, Get: o.OnDemand.Open()}
 	if o.Demo {
 		options.Demo = &demo{Options: o}

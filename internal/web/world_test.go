@@ -19,6 +19,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/access/staff"
+	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/commcare"
 	"github.com/opendivoc/divoc/internal/intake/fhir"
@@ -49,6 +50,7 @@ type world struct {
 	intake   *intake.Service
 	tokens   access.Tokens
 	staff    *staff.Service
+	audit    *audit.Service
 	token    string // of the source "check"
 	now      time.Time
 	log      *lines
@@ -143,10 +145,11 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 		},
 	})
 	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader, Others: issuersOf(t, clock)}
+	w.audit = audit.New(audit.Options{Store: store, Keys: w.service.Keys, Now: clock, Log: log})
 	w.staff = must(staff.New(staff.Options{Store: store, Box: box, Now: clock, Random: rand.Reader, Log: log, PublicURL: publicURL, Issuer: "divoc test"}))(t)
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	h := must(handler(Options{
-		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), OnDemand: w.onDemand(box), Staff: w.staff, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
+		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Audit: w.audit, OnDemand: w.onDemand(box), Staff: w.staff, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/audit"
+	"github.com/opendivoc/divoc/internal/casework"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
@@ -34,6 +36,8 @@ type Options struct {
 	Printer *printer.Printer
 	Uploads *upload.Service
 	Intake  *intake.Service
+	Audit   *audit.Service
+	Cases   *casework.Service
 	// OnDemand gives certificates to people who ask; Limit is how often a
 	// network may.
 	OnDemand *ondemand.Service
@@ -65,6 +69,8 @@ func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	h.sources(api)
 	h.holds(api)
 	h.people(api)
+	h.audit(api)
+	h.cases(api)
 	h.onDemand(api)
 	describe(api.OpenAPI())
 	description, err := api.OpenAPI().MarshalJSON()

@@ -66,6 +66,9 @@ func describe(o *huma.OpenAPI) {
 	example("/holds/decisions", `{"action": "retry", "source": "commcare", "class": "unmapped-code"}`)
 	example("/people/merges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "one identity card shown"}`)
 	example("/people/unmerges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "father and son"}`)
+	example("/cases", `{"kind": "correction", "certificate": "13FB6BBKS21CTAP4DP2TN9NA", "changes": [{"field": "person.name", "value": "Marcia Campbell-Brown"}], "message": "I married before the first dose", "key": "5f3a"}`)
+	example("/cases/{ticket}/preview", `{"changes": [{"field": "person.name", "value": "Marcia Campbell-Brown"}]}`)
+	example("/cases/{ticket}/decisions", `{"action": "approve", "note": "as in the marriage certificate", "version": "13FB6BBKS21CTAP4DP2TN9NA"}`)
 	example("/holds/{item}/mapping", `{"value": "Comirnaty"}`)
 	example("/holds/{item}/edits", `{"field": "vaccination.lot", "value": "PF1", "reason": "as on the card"}`)
 	replaced := func(path, body string) {
