@@ -20,6 +20,7 @@ type Reached struct {
 	Ref     citizen.Person
 	Records []*Record // the newest of each dose that was not only replaced, by programme and dose
 	Factor  string    // what opens them, see [Service.Factor]
+	Child   bool      // of whom the number is a guardian's
 	Closed  bool      // nothing is known that could open them here
 	right   []string
 	known   particulars
@@ -42,10 +43,25 @@ func (r *Reached) EnrolmentCode() string { return r.known.EnrolmentCode }
 // many people says nothing of who is asking.
 func (s *Service) OnRecord(ctx context.Context, number, email string) (bool, error) {
 	rows, err := s.Store.Read().PeopleByIndex(ctx, query.PeopleByIndexParams{Value: s.Box.Index(seal.Mobile, number), MaxRows: maxMine + 1})
-	if err != nil || email == "" || len(rows) > maxMine {
-		return err == nil && len(rows) > 0 && len(rows) <= maxMine, err
+	if err != nil || len(rows) > maxMine {
+		return false, err
+	}
+	if email == "" {
+		wards, err := s.Store.Read().WardsOf(ctx, query.WardsOfParams{Mobile: s.Box.Index(seal.Mobile, number), Now: s.Now().UTC(), MaxRows: 1})
+		if err != nil || len(wards) > 0 {
+			return err == nil, err
+		}
 	}
 	for _, row := range rows {
+		if dead, err := s.Store.Read().IsDeceased(ctx, query.IsDeceasedParams{Bucket: row.Bucket, PersonID: row.ID}); err != nil || dead {
+			if err != nil {
+				return false, err
+			}
+			continue
+		}
+		if email == "" {
+			return true, nil
+		}
 		known, err := s.particularsOf(&person{row: row})
 		if err != nil {
 			return false, err
@@ -73,7 +89,7 @@ func (s *Service) Reach(ctx context.Context, by *citizen.Session, purpose string
 	if err := by.Caller.Can(access.ReadMine); err != nil {
 		return nil, err
 	}
-	people, err := s.reachable(ctx, by)
+	people, children, err := s.reachable(ctx, by)
 	if err != nil || len(people) == 0 {
 		return nil, err
 	}
@@ -101,11 +117,11 @@ func (s *Service) Reach(ctx context.Context, by *citizen.Session, purpose string
 		if len(versions) == 0 {
 			continue
 		}
-		r := &Reached{Ref: citizen.Person{Bucket: p.row.Bucket, ID: p.row.ID}}
+		r := &Reached{Ref: citizen.Person{Bucket: p.row.Bucket, ID: p.row.ID}, Child: children[p.ref()]}
 		if r.known, err = s.particularsOf(p); err != nil {
 			return nil, err
 		}
-		if len(by.Email) > 0 && !by.HasOpened(r.Ref) && !hasAddress(r.known.Contacts, func(a string) bool { return bytes.Equal(citizen.Email(s.Box, a), by.Email) }) {
+		if len(by.Email) > 0 && !hasAddress(r.known.Contacts, func(a string) bool { return bytes.Equal(citizen.Email(s.Box, a), by.Email) }) {
 			continue
 		}
 		if r.Records, err = s.openAll(p, versions); err != nil {
@@ -123,38 +139,56 @@ func (s *Service) Reach(ctx context.Context, by *citizen.Session, purpose string
 	return out, s.auditRead(ctx, by.Caller, purpose, read...)
 }
 
-// reachable are the people of a session, each once.
-func (s *Service) reachable(ctx context.Context, by *citizen.Session) ([]*person, error) {
+// reachable are the people of a session, each once, and who of them are children
+// in somebody's care. The records of who died are for a facility to show.
+func (s *Service) reachable(ctx context.Context, by *citizen.Session) (people []*person, children map[personKey]bool, err error) {
 	var rows []query.Person
 	q := s.Store.Read()
+	children = map[personKey]bool{}
+	var in query.PeopleByIDParams
 	if len(by.Number) > 0 {
 		found, err := q.PeopleByIndex(ctx, query.PeopleByIndexParams{Value: by.Number, MaxRows: maxMine + 1})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if len(found) <= maxMine {
 			rows = found
 		}
-	}
-	var in query.PeopleByIDParams
-	for _, p := range by.Opened {
-		if !slices.ContainsFunc(rows, func(r query.Person) bool { return r.Bucket == p.Bucket && r.ID == p.ID }) {
+		if len(by.Email) == 0 { // a guardian is one by telephone
+			wards, err := q.WardsOf(ctx, query.WardsOfParams{Mobile: by.Number, Now: s.Now().UTC(), MaxRows: maxMine})
+			if err != nil {
+				return nil, nil, err
+			}
+			for _, w := range wards {
+				key := personKey{w.Bucket, w.PersonID}
+				if children[key] = true; !slices.ContainsFunc(rows, func(r query.Person) bool { return r.Bucket == key.bucket && r.ID == key.id }) {
+					in.Buckets, in.Ids = append(in.Buckets, w.Bucket), append(in.Ids, w.PersonID)
+				}
+			}
+		}
+	} else { // who proved it in another way; who is not reached by a number any more is not shown any more
+		for _, p := range by.Opened {
 			in.Buckets, in.Ids = append(in.Buckets, p.Bucket), append(in.Ids, p.ID)
 		}
 	}
-	if len(in.Ids) > 0 && len(by.Number) == 0 { // who is not reached any more is not shown any more
+	if len(in.Ids) > 0 {
 		more, err := q.PeopleByID(ctx, in)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		rows = append(rows, more...)
 	}
 	slices.SortFunc(rows, func(a, b query.Person) int { return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), cmp.Compare(a.ID, b.ID)) })
-	out := make([]*person, len(rows))
-	for i, row := range rows {
-		out[i] = &person{row: row}
+	for _, row := range rows {
+		dead, err := q.IsDeceased(ctx, query.IsDeceasedParams{Bucket: row.Bucket, PersonID: row.ID})
+		if err != nil {
+			return nil, nil, err
+		}
+		if !dead {
+			people = append(people, &person{row: row})
+		}
 	}
-	return out, nil
+	return people, children, nil
 }
 
 // OpenedPage is [Service.Page] for a citizen's session that opened the record of
@@ -163,7 +197,7 @@ func (s *Service) OpenedPage(ctx context.Context, by *citizen.Session, id vaccin
 	if err := by.Caller.Can(access.ReadMine); err != nil {
 		return nil, 0, err
 	}
-	people, err := s.reachable(ctx, by)
+	people, _, err := s.reachable(ctx, by)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -176,9 +210,18 @@ func (s *Service) OpenedPage(ctx context.Context, by *citizen.Session, id vaccin
 	if k < 0 {
 		return nil, 0, errNoCertificate()
 	}
-	// The session proved who this is: it reads as the system does, in its own name.
-	reader := access.Caller{Actor: by.Caller.Actor, Role: access.SystemAdmin}
-	return s.Page(ctx, reader, id, purpose)
+	return s.Page(ctx, reader(by), id, purpose)
+}
+
+// reader reads what a session opened, which proved whose it is: as the system
+// does, in its own name.
+func reader(by *citizen.Session) access.Caller {
+	return access.Caller{Actor: by.Caller.Actor, Role: access.SystemAdmin}
+}
+
+// ExportOpened is [Service.ExportRecord] for a certificate of [Service.OpenedPage].
+func (s *Service) ExportOpened(ctx context.Context, by *citizen.Session, r *Record, format Format) (*Exported, error) {
+	return s.ExportRecord(ctx, reader(by), r, format)
 }
 
 // PersonOf is whom a certificate is about.

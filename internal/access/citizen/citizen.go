@@ -264,18 +264,13 @@ func orEnded(err error) error {
 	return err
 }
 
-// number reads a telephone number that codes may go to: one of the country's own,
-// never one that only shares its country code.
+// number reads a telephone number that codes may go to.
 func (s *Service) number(text string) (string, error) {
 	e164, err := s.Profile.Phone(text)
-	if err != nil {
-		return "", err
+	if err == nil && !s.Profile.Sendable(e164) {
+		err = vaccination.Errorf(vaccination.Invalid, "codes are sent to numbers of this country only: type it like %s", s.Profile.PhoneRules.Example)
 	}
-	national, own := strings.CutPrefix(e164, "+"+s.Profile.PhoneRules.CountryCode)
-	if again, err := s.Profile.Phone(national); !own || err != nil || again != e164 {
-		return "", vaccination.Errorf(vaccination.Invalid, "codes are sent to numbers of this country only: type it like %s", s.Profile.PhoneRules.Example)
-	}
-	return e164, nil
+	return e164, err
 }
 
 // maxAddress is the longest e-mail address there can be (RFC 5321, 4.5.3.1.3).

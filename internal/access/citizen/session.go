@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
@@ -53,6 +54,17 @@ func (s *Session) HasOpened(p Person) bool {
 	return false
 }
 
+// Opened reports whether the session that a caller stands for opened a person's
+// record.
+func (s *Service) Opened(ctx context.Context, by access.Caller, p Person) (bool, error) {
+	number, ok := strings.CutPrefix(by.Actor, actorPrefix)
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if !ok || err != nil || by.Role != access.Citizen {
+		return false, nil
+	}
+	return s.Store.Read().HasCitizenOpened(ctx, query.HasCitizenOpenedParams{Seq: seq, At: s.Now().UTC(), Bucket: p.Bucket, PersonID: p.ID})
+}
+
 // begin makes a session in the place of the one before.
 func (s *Service) begin(ctx context.Context, q *query.Queries, secret, before string, number, email []byte) (seq int64, err error) {
 	if before != "" {
@@ -68,7 +80,9 @@ func (s *Service) begin(ctx context.Context, q *query.Queries, secret, before st
 	return seq, s.audit(ctx, q, actor(seq), number, "citizen.in", "", "")
 }
 
-func actor(seq int64) string { return "citizen:" + strconv.FormatInt(seq, 10) }
+const actorPrefix = "citizen:"
+
+func actor(seq int64) string { return actorPrefix + strconv.FormatInt(seq, 10) }
 
 // Grant makes a session for somebody who proved in another way who they are, with
 // these people's records opened: a certificate on demand, a citizen identity.

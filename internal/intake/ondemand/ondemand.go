@@ -21,6 +21,7 @@ import (
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -64,6 +65,9 @@ type Options struct {
 	// nothing else is done on demand.
 	Sender Sender
 	Demo   bool
+	// Ready queues a message, in the transaction of q, that a request that waited is
+	// ready; ticket names it. Nil tells nobody.
+	Ready func(ctx context.Context, q *query.Queries, number, language, ticket string) error
 	Now    func() time.Time
 	Random io.Reader
 	Log    *slog.Logger

@@ -44,6 +44,11 @@ DELETE FROM citizen_session WHERE id = $1 RETURNING seq;
 -- name: OpenedByCitizen :many
 SELECT bucket, person_id FROM citizen_opened WHERE session = $1 ORDER BY bucket, person_id;
 
+-- name: HasCitizenOpened :one
+-- Whether a session that still counts opened a person's record.
+SELECT EXISTS (SELECT 1 FROM citizen_opened o JOIN citizen_session s ON s.id = o.session
+  WHERE s.seq = @seq AND s.ends_at > @at::timestamptz AND o.bucket = @bucket AND o.person_id = @person_id);
+
 -- name: InsertCitizenOpened :exec
 INSERT INTO citizen_opened (bucket, person_id, session) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
 

@@ -167,6 +167,31 @@ func (q *Queries) ForgetOnDemandTickets(ctx context.Context, before time.Time) e
 	return err
 }
 
+const hasCitizenOpened = `-- name: HasCitizenOpened :one
+SELECT EXISTS (SELECT 1 FROM citizen_opened o JOIN citizen_session s ON s.id = o.session
+  WHERE s.seq = $1 AND s.ends_at > $2::timestamptz AND o.bucket = $3 AND o.person_id = $4)
+`
+
+type HasCitizenOpenedParams struct {
+	Seq      int64
+	At       time.Time
+	Bucket   int16
+	PersonID int64
+}
+
+// Whether a session that still counts opened a person's record.
+func (q *Queries) HasCitizenOpened(ctx context.Context, arg HasCitizenOpenedParams) (bool, error) {
+	row := q.db.QueryRow(ctx, hasCitizenOpened,
+		arg.Seq,
+		arg.At,
+		arg.Bucket,
+		arg.PersonID,
+	)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const insertCitizenChallenge = `-- name: InsertCitizenChallenge :exec
 INSERT INTO citizen_challenge (id, number, email, code, sealed, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
 `
