@@ -21,3 +21,8 @@ FROM (SELECT unnest(@codes::text[]) AS code, unnest(@names::text[]) AS name, unn
 ON CONFLICT (code) DO UPDATE SET name = excluded.name, address = excluded.address, district = excluded.district, region = excluded.region, active = excluded.active, changed_at = excluded.changed_at, changed_by = excluded.changed_by
 WHERE (p.name, p.address, p.district, p.region, p.active) IS DISTINCT FROM (excluded.name, excluded.address, excluded.district, excluded.region, excluded.active)
 RETURNING p.code;
+
+-- name: LatestDoses :many
+-- Doses in what a source delivered last.
+SELECT DISTINCT i.fragment FROM (SELECT a.id FROM arrival a WHERE a.source = @source ORDER BY a.latest_at DESC LIMIT 50) AS l
+JOIN item i ON i.arrival = l.id WHERE i.fragment IS NOT NULL LIMIT @max_rows::int;

@@ -89,9 +89,9 @@ WHERE actor = @actor::text AND act IN ('issued', 'corrected') AND at >= @since::
 ORDER BY at, chain, seq LIMIT @max_rows::int;
 
 -- name: AuditOfCertificate :many
--- What was recorded of one certificate but its issue, oldest first.
+-- What was recorded of one certificate but its issue, newest first.
 SELECT at, actor, act, detail FROM audit
-WHERE object = @object::text AND act <> 'issued' AND chain = @chain::smallint ORDER BY at, seq LIMIT @max_rows::int;
+WHERE object = @object::text AND act <> 'issued' AND chain = @chain::smallint ORDER BY at DESC, seq DESC LIMIT @max_rows::int;
 
 -- name: IssueOfCertificate :one
 -- Who issued a certificate: found by the time of its issue.

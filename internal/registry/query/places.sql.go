@@ -10,6 +10,37 @@ import (
 	"time"
 )
 
+const latestDoses = `-- name: LatestDoses :many
+SELECT DISTINCT i.fragment FROM (SELECT a.id FROM arrival a WHERE a.source = $1 ORDER BY a.latest_at DESC LIMIT 50) AS l
+JOIN item i ON i.arrival = l.id WHERE i.fragment IS NOT NULL LIMIT $2::int
+`
+
+type LatestDosesParams struct {
+	Source  string
+	MaxRows int32
+}
+
+// Doses in what a source delivered last.
+func (q *Queries) LatestDoses(ctx context.Context, arg LatestDosesParams) ([][]byte, error) {
+	rows, err := q.db.Query(ctx, latestDoses, arg.Source, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items [][]byte
+	for rows.Next() {
+		var fragment []byte
+		if err := rows.Scan(&fragment); err != nil {
+			return nil, err
+		}
+		items = append(items, fragment)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const placeByCode = `-- name: PlaceByCode :one
 SELECT code, name, address, district, region, active, changed_at, changed_by FROM place WHERE code = $1
 `

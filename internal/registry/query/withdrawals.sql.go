@@ -12,7 +12,7 @@ import (
 
 const auditOfCertificate = `-- name: AuditOfCertificate :many
 SELECT at, actor, act, detail FROM audit
-WHERE object = $1::text AND act <> 'issued' AND chain = $2::smallint ORDER BY at, seq LIMIT $3::int
+WHERE object = $1::text AND act <> 'issued' AND chain = $2::smallint ORDER BY at DESC, seq DESC LIMIT $3::int
 `
 
 type AuditOfCertificateParams struct {
@@ -28,7 +28,7 @@ type AuditOfCertificateRow struct {
 	Detail string
 }
 
-// What was recorded of one certificate but its issue, oldest first.
+// What was recorded of one certificate but its issue, newest first.
 func (q *Queries) AuditOfCertificate(ctx context.Context, arg AuditOfCertificateParams) ([]AuditOfCertificateRow, error) {
 	rows, err := q.db.Query(ctx, auditOfCertificate, arg.Object, arg.Chain, arg.MaxRows)
 	if err != nil {
