@@ -64,6 +64,7 @@ func describe(o *huma.OpenAPI) {
 	example("/sources", exampleSource)
 	example("/sources/{source}/pause", `{"reason": "maintenance on their side"}`)
 	example("/holds/decisions", `{"action": "retry", "source": "commcare", "class": "unmapped-code"}`)
+	example("/alarms/{alarm}/close", `{"reason": "a vaccination day, seen with the facility"}`)
 	example("/people/merges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "one identity card shown"}`)
 	example("/people/unmerges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "father and son"}`)
 	example("/cases", `{"kind": "correction", "certificate": "13FB6BBKS21CTAP4DP2TN9NA", "changes": [{"field": "person.name", "value": "Marcia Campbell-Brown"}], "message": "I married before the first dose", "key": "5f3a"}`)
