@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/credential/jcs"
+	"github.com/opendivoc/divoc/credential/shc"
 )
 
 // Bundle is a trust list as published: whose keys count, and the states they
@@ -27,6 +28,7 @@ import (
 //	            {"id": "did:web:…#…", "x5c": [DSC, SCA], "retired": time}]}],
 //	 "status": [{"issuer": "did:web:…", "asOf": time, "nextUpdate": time,
 //	   "superseded": HASHES, "suspended": HASHES, "revoked": HASHES}],
+//	 "verifier": SHA-256,
 //	 "proofs": [{"key": "did:web:…#z6Mk…", "signature": SIGNATURE}]}
 //
 // Times are UTC in whole seconds; binary values are base64; x5c holds DER, from
@@ -39,10 +41,17 @@ type Bundle struct {
 	Issued  time.Time // when it was made
 	Issuers []Issuer
 	Status  []Snapshot
+	// Cards are revocation lists of SMART Health Cards, of a file of such; a bundle
+	// of ours has none.
+	Cards []*shc.CRL
 	// Proofs are its signatures; none for key files of other kinds. The first
 	// is by a current key; after a rotation another one is by the key before it,
 	// so that who knows only that one can follow.
 	Proofs []Proof
+	// Verifier is the SHA-256 hash of the verifier for browsers that goes with
+	// it, not compressed; nil for none. Whoever has the bundle can tell whether
+	// the program they were sent is that one.
+	Verifier []byte
 }
 
 // Proof is a signature of a [Bundle].
@@ -67,7 +76,9 @@ type bundleJSON struct {
 	Issuers []issuerJSON   `json:"issuers"`
 	Proofs  []Proof        `json:"proofs,omitempty"`
 	Status  []snapshotJSON `json:"status,omitempty"`
-	Version int64          `json:"version"`
+
+	Verifier []byte `json:"verifier,omitempty"`
+	Version  int64  `json:"version"`
 }
 
 type issuerJSON struct {
@@ -134,6 +145,9 @@ func (b *Bundle) Sign(signers ...Signer) ([]byte, error) {
 
 // check refuses what parseBundle would: keys are read back as they are written.
 func (b *Bundle) check() error {
+	if n := len(b.Verifier); n != 0 && n != sha256.Size {
+		return errors.New("it names a verifier by something that is no SHA-256 hash")
+	}
 	if err := checkDate(b.Version, b.Issued); err != nil {
 		return err
 	}
@@ -162,7 +176,7 @@ func (b *Bundle) Digest() ([sha256.Size]byte, error) {
 	if err != nil {
 		return [sha256.Size]byte{}, err
 	}
-	parts := [][]byte{head}
+	parts := [][]byte{head, b.Verifier}
 	for i := range b.Status {
 		s := &b.Status[i]
 		parts = append(parts, []byte(s.Issuer), s.Superseded, s.Suspended, s.Revoked)
@@ -213,7 +227,10 @@ func parseBundle(data []byte) (*Bundle, error) {
 	if err := checkDate(in.Version, in.Issued); err != nil {
 		return nil, err
 	}
-	b := &Bundle{Version: in.Version, Issued: in.Issued, Proofs: in.Proofs}
+	if n := len(in.Verifier); n != 0 && n != sha256.Size {
+		return nil, errors.New("the trust bundle names a verifier by something that is no SHA-256 hash")
+	}
+	b := &Bundle{Version: in.Version, Issued: in.Issued, Proofs: in.Proofs, Verifier: in.Verifier}
 	for _, i := range in.Issuers {
 		iss := Issuer{ID: i.ID, Name: i.Name, Country: i.Country, Specimen: i.Specimen}
 		for n, e := range i.Keys {

@@ -54,6 +54,9 @@ func (b *Bundle) encode(room int) (data []byte, proofs int, err error) {
 	if len(b.Status) > 0 {
 		data = append(data, `],`...)
 	}
+	if len(b.Verifier) > 0 {
+		data = append(base64.StdEncoding.AppendEncode(append(data, `"verifier":"`...), b.Verifier), `",`...)
+	}
 	data = append(strconv.AppendInt(append(data, `"version":`...), b.Version, 10), '}')
 	return data, proofs, nil
 }

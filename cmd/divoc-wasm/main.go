@@ -5,11 +5,12 @@
 // and has no network: the page brings the text, the trust list and the time.
 //
 //	divoc.version                                → string
-//	divoc.verify(code, trust, atMillis, lang)    → the Statement as JSON
+//	divoc.verify(code, trust, atMillis, lang, maxAgeMillis) → the Statement as JSON
+//	divoc.replaces(trust, old)                   → "" where the list may take the place of old by itself, else why not
 //	divoc.text(statement, lang)                  → the same for a person to read
 //
 // code is a string or a Uint8Array, trust the JSON of one trust list or an
-// array of several. A trust list that cannot be read throws nothing: the answer
+// array of several; maxAgeMillis, how old a state may be, may be left out. A trust list that cannot be read throws nothing: the answer
 // is {"error": "…"}.
 package main
 
@@ -31,9 +32,10 @@ var version = "dev"
 func main() {
 	v := &verifier{}
 	js.Global().Set("divoc", js.ValueOf(map[string]any{
-		"version": version,
-		"verify":  js.FuncOf(v.verify),
-		"text":    js.FuncOf(text),
+		"version":  version,
+		"verify":   js.FuncOf(v.verify),
+		"replaces": js.FuncOf(replaces),
+		"text":     js.FuncOf(text),
 	}))
 	if ready := js.Global().Get("divocReady"); ready.Type() == js.TypeFunction {
 		ready.Invoke()
@@ -56,13 +58,16 @@ func (v *verifier) verify(_ js.Value, args []js.Value) any {
 	if err := v.load(args[1]); err != nil {
 		return fault(err.Error())
 	}
-	s := verify.Text(context.Background(), bytesOf(args[0]), verify.Options{
+	o := verify.Options{
 		Trust:     v.list,
 		At:        time.UnixMilli(int64(args[2].Float())),
 		Language:  args[3].String(),
 		Catalogue: v.catalogue,
-	})
-	return answer(s)
+	}
+	if len(args) > 4 && args[4].Type() == js.TypeNumber {
+		o.MaxStatusAge = time.Duration(args[4].Float()) * time.Millisecond
+	}
+	return answer(verify.Text(context.Background(), bytesOf(args[0]), o))
 }
 
 func (v *verifier) load(lists js.Value) error {
@@ -94,6 +99,25 @@ func (v *verifier) load(lists js.Value) error {
 	}
 	v.list, v.trusted = trust.New(bundles...), files
 	return nil
+}
+
+// replaces says why a trust list may not take the place of another by itself.
+func replaces(_ js.Value, args []js.Value) any {
+	if len(args) < 2 {
+		return "replaces needs two trust lists"
+	}
+	var lists [2]*trust.Bundle
+	for i := range lists {
+		b, err := trust.Parse([]byte(bytesOf(args[i])))
+		if err != nil {
+			return err.Error()
+		}
+		lists[i] = b
+	}
+	if err := lists[0].Replaces(lists[1]); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // text renders a statement given as JSON.

@@ -224,7 +224,7 @@ func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen 
 	}
 	h.service = issuance.New(issuance.Options{
 		Store: h.store, Box: h.box, Keys: h.ring, Profile: h.profile, PublicURL: h.publicURL,
-		Specimen: h.demo, Now: now, Random: rand.Reader, Log: h.log,
+		Specimen: h.demo, Now: now, Random: rand.Reader, Log: h.log, VerifierHash: verifierHash(),
 	})
 	return nil
 }

@@ -20,9 +20,11 @@ import (
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/docs"
 	"github.com/opendivoc/divoc/internal/access"
+	who "github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/access/staff"
 	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/casework"
+	"github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
@@ -31,7 +33,9 @@ import (
 	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/internal/web/api"
 	"github.com/opendivoc/divoc/internal/web/assets"
+	"github.com/opendivoc/divoc/internal/web/citizen"
 	"github.com/opendivoc/divoc/internal/web/auditor"
+	deskdoor "github.com/opendivoc/divoc/internal/web/desk"
 	"github.com/opendivoc/divoc/internal/web/divocapi"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/internal/web/fhirdoor"
@@ -56,9 +60,14 @@ type Options struct {
 	Uploads *upload.Service
 	Intake  *intake.Service
 	Cases   *casework.Service
+	Desk    *desk.Service
 	Audit   *audit.Service
 	// OnDemand gives certificates to people who ask.
 	OnDemand *ondemand.Service
+	// Citizens recognises people by a code; MailLink queues a message to an e-mail
+	// address with a link to their portal, and is nil where none is sent.
+	Citizens *who.Service
+	MailLink func(ctx context.Context, address, language string) error
 	// Staff are those who sign in; Provider is where they may do so too, nil for
 	// nowhere.
 	Staff    *staff.Service
@@ -94,8 +103,9 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 		return nil, err
 	}
 	p := o.Service.Profile
+	secure := strings.HasPrefix(o.Service.PublicURL, "https:")
 	coming := &door.Limiter{Every: time.Second, Burst: 30, Now: o.Now}
-	people := signin.New(signin.Options{Staff: o.Staff, Provider: o.Provider, Secure: strings.HasPrefix(o.Service.PublicURL, "https:"), Limit: coming.Take, Log: o.Log})
+	people := signin.New(signin.Options{Staff: o.Staff, Provider: o.Provider, Secure: secure, Limit: coming.Take, Left: o.Desk.Forget, Log: o.Log})
 	frame, err := page.New(page.Options{
 		Staff: people.Signed,
 		Asset: files.URL, Issuer: p.Issuer.Name, Languages: p.Languages,
@@ -121,24 +131,34 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	}
 	fhirdoor.Register(mux, fhirdoor.Options{Intake: o.Intake, Tokens: o.Tokens, PublicURL: o.Service.PublicURL, Version: o.Version, Now: o.Now, Log: o.Log})
 	sourcedoor.Register(mux, sourcedoor.Options{Intake: o.Intake, Tokens: o.Tokens, Now: o.Now, Log: o.Log})
-	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Log: o.Log})
+	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Desk: o.Desk, Log: o.Log})
 
 	// Pages are forms in browsers: what another site sends is refused.
 	foreign := http.NewCrossOriginProtection()
 	foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { frame.Error(w, r, http.StatusForbidden) }))
 	people.Register(mux, frame, foreign.Handler)
+	deskdoor.Register(mux, deskdoor.Options{
+		Frame: frame, Desk: o.Desk, Profile: p, Log: o.Log, Casework: o.Cases, Caller: people.Caller, SignIn: people.SignIn, Protect: foreign.Handler,
+	})
 	auditor.Publish(mux, o.Audit, o.Service.PublicURL, o.Log)
 	auditor.Register(mux, auditor.Options{Frame: frame, Audit: o.Audit, Caller: people.Caller, SignIn: people.SignIn, Zone: p.TimeZone, Log: o.Log})
-	options := home.Options{Frame: frame, Get: o.OnDemand.Open()}
+	options := home.Options{Frame: frame}
+	mux.HandleFunc("GET "+printStyle, s.printStyle)
 	if o.Demo {
 		options.Demo = &demo{Options: o}
 		s.demo(mux)
 	}
 	mux.Handle("/", foreign.Handler(home.Handler(options)))
-	onDemand := foreign.Handler(get.Handler(get.Options{Frame: frame, OnDemand: o.OnDemand, Profile: p, Limit: asking.Take, PDF: o.Printer.PDF}))
+	mine := citizen.Options{
+		Frame: frame, Citizens: o.Citizens, Issuance: o.Service, OnDemand: o.OnDemand, Cases: o.Cases, Printer: o.Printer, Profile: p, Mail: o.MailLink,
+		Print: printStyle, Limit: asking.Take, Own: foreign.Handler, Secure: secure, Log: o.Log,
+	}
+	citizen.Register(mux, mine)
+	onDemand := foreign.Handler(get.Handler(get.Options{Frame: frame, OnDemand: o.OnDemand, Profile: p, Limit: asking.Take, Enter: citizen.NewDoor(mine).Enter}))
 	mux.Handle(get.Path, onDemand)
 	mux.Handle(get.Path+"/", onDemand)
-	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage})))
+	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage, MaxStatusAge: p.MaxStatusAge})))
+	mux.HandleFunc("GET "+verifier.ManifestPath, verifier.Manifest(frame))
 	guide := reference.Options{Frame: frame, API: described, PublicURL: o.Service.PublicURL, Documents: docs.Files}
 	mux.Handle("GET "+reference.Path, reference.Page(guide))
 	mux.Handle("GET "+reference.Path+"/{name}", reference.Document(guide))

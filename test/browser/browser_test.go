@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"image"
 	"image/png"
 	"io"
@@ -51,7 +52,7 @@ func TestPages(t *testing.T) {
 		languages []string
 		scripts   []string
 	}{
-		{"jamaica", []string{"en"}, []string{"pages", "files", "camera", "refused", "keyboard", "noscript", "demo", "offline"}},
+		{"jamaica", []string{"en"}, []string{"pages", "files", "camera", "refused", "keyboard", "noscript", "demo", "device", "offline"}},
 		{"sri-lanka", []string{"si", "ta", "en"}, []string{"pages", "files", "noscript"}},
 	} {
 		t.Run(country.profile, func(t *testing.T) {
@@ -177,7 +178,7 @@ func (s *server) sample(t testing.TB) setup {
 	if i < 0 {
 		t.Fatal("the start page lists no valid certificate")
 	}
-	c.Name = rows[i][1]
+	c.Name = html.UnescapeString(rows[i][1])
 	file := func(name string, data []byte) string {
 		p := filepath.Join(dir, name)
 		if err := os.WriteFile(p, data, 0o600); err != nil {

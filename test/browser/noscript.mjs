@@ -15,7 +15,7 @@ await withBrowser(async (browser) => {
   }
   await shot(page, 'noscript-result')
   await open()
-  await page.locator('summary').click()
+  await page.locator('summary').first().click()
   await page.fill('#text', setup.forged)
   await page.click('#submit')
   assert.ok(await page.isVisible('.result--not-valid'))

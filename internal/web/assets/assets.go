@@ -109,6 +109,28 @@ func (f *Files) URL(name string) string {
 	return Prefix + name + "?v=" + x.version
 }
 
+// Hash is the SHA-256 hash of a file's content, not compressed; nil for one that
+// was not built.
+func (f *Files) Hash(name string) []byte {
+	x, ok := f.byName[name]
+	if !ok {
+		return nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(x.gz))
+	if err != nil {
+		return nil
+	}
+	h := sha256.New()
+	if _, err := io.Copy(h, z); err != nil {
+		return nil
+	}
+	return h.Sum(nil)
+}
+
+// Worker is the service worker of the verifying page: it keeps that page, and
+// no other, for when there is no network.
+const Worker = "worker.js"
+
 // ServeHTTP answers GET and HEAD of one file in the best encoding the browser
 // takes.
 func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -137,6 +159,10 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// A script that runs as a worker has the policy of its own answer: the
 	// reader of PDF files may fetch nothing.
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'")
+	if strings.TrimPrefix(r.URL.Path, Prefix) == Worker {
+		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'")
+		h.Set("Service-Worker-Allowed", "/verify")
+	}
 	if r.URL.Query().Get("v") == x.version {
 		h.Set("Cache-Control", "public, max-age=31536000, immutable")
 	} else {

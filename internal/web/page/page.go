@@ -99,6 +99,7 @@ type Page struct {
 	// Verifier allows what only the verifying page needs: WebAssembly and the
 	// camera.
 	Verifier bool
+	Manifest string // path of the manifest that lets the page be installed
 	// Personal keeps the page out of every cache.
 	Personal bool
 }
@@ -183,7 +184,7 @@ func (f *Frame) Error(w http.ResponseWriter, r *http.Request, status int) {
 func (f *Frame) headers(h http.Header, p Page) {
 	script, camera := "script-src 'self'", "camera=()"
 	if p.Verifier {
-		script, camera = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'", "camera=(self)"
+		script, camera = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; manifest-src 'self'", "camera=(self)"
 	}
 	h.Set("Content-Security-Policy", "default-src 'none'; "+script+"; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	h.Set("Permissions-Policy", camera+", geolocation=(), microphone=(), payment=(), usb=()")

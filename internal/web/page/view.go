@@ -71,6 +71,20 @@ func contrastToWhite(hex string) float64 {
 	return 1.05 / (l + 0.05)
 }
 
+// Languages are those the pages are offered in, the default first.
+func (f *Frame) Languages() []string { return f.languages }
+
+// Primary is the colour of header and buttons, #rrggbb.
+func (f *Frame) Primary() string { return f.o.Primary }
+
+// EmblemURL is where the emblem is, an SVG; "" for none.
+func (f *Frame) EmblemURL() string {
+	if len(f.o.Emblem) == 0 {
+		return ""
+	}
+	return f.themeURL("emblem.svg")
+}
+
 // Message is the first fault of a field, "" when it has none.
 func Message(faults []Fault, field string) string {
 	for _, x := range faults {

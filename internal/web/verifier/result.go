@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/web/assets"
 	"github.com/opendivoc/divoc/internal/web/locale"
 	"github.com/opendivoc/divoc/internal/web/page"
 	"github.com/opendivoc/divoc/vaccination"
@@ -172,14 +173,19 @@ func write(l *locale.Locale, kind string, v any) string {
 // config is what the page's script needs: where things are, the texts and the
 // table of rows.
 type config struct {
-	Lang    string            `json:"lang"`
-	Wasm    string            `json:"wasm"`
-	Exec    string            `json:"exec"`
-	Trust   string            `json:"trust"`
-	Reader  string            `json:"reader"`
-	ReadWas string            `json:"readerWasm"`
-	PDF     string            `json:"pdf"`
-	PDFWork string            `json:"pdfWorker"`
+	Lang    string `json:"lang"`
+	Wasm    string `json:"wasm"`
+	Exec    string `json:"exec"`
+	Trust   string `json:"trust"`
+	Reader  string `json:"reader"`
+	ReadWas string `json:"readerWasm"`
+	PDF     string `json:"pdf"`
+	PDFWork string `json:"pdfWorker"`
+	Worker  string `json:"worker"`
+	// Languages are those the page is kept in, for when there is no network.
+	Languages []string `json:"languages"`
+	// MaxAge is how old a state may be, milliseconds.
+	MaxAge  int64             `json:"maxStatusAge"`
 	MaxFile int               `json:"maxFile"`
 	Rows    []row             `json:"rows"`
 	Texts   map[string]string `json:"texts"`
@@ -190,6 +196,7 @@ func (h *handler) config(v page.View) config {
 		Lang: v.L.Tag, Trust: h.TrustURL, MaxFile: MaxFile, Rows: rows(),
 		Wasm: v.Asset("verifier.wasm"), Exec: v.Asset("wasm_exec.js"),
 		Reader: v.Asset("reader.js"), ReadWas: v.Asset("reader.wasm"),
+		Worker: v.Asset(assets.Worker), Languages: h.Frame.Languages(), MaxAge: h.MaxStatusAge.Milliseconds(),
 		PDF: v.Asset("pdf.mjs"), PDFWork: v.Asset("pdf.worker.mjs"),
 		Texts: v.L.Texts("verify.", "result.", "row.", "dose.", "sex.", "status.", "month.", "date.", "error.prefix", "error.summary"),
 	}

@@ -12,9 +12,11 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/a-h/templ"
 
+	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/internal/web/page"
 	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify"
@@ -40,6 +42,37 @@ type Options struct {
 	// TrustURL is where the page's scripts get the trust bundle; default
 	// "/trust/bundle.json".
 	TrustURL string
+	// MaxStatusAge is how old a state may be for a certificate to be called valid.
+	MaxStatusAge time.Duration
+}
+
+// ManifestPath is where the manifest is that lets the page be installed.
+const ManifestPath = Path + "/manifest.webmanifest"
+
+// Manifest answers with the web app manifest (W3C, Web Application Manifest) of
+// the page, in the reader's language.
+func Manifest(f *page.Frame) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		l := f.Locale(r)
+		type icon struct {
+			Source string `json:"src"`
+			Sizes  string `json:"sizes"`
+			Type   string `json:"type"`
+		}
+		icons := []icon{}
+		if url := f.EmblemURL(); url != "" {
+			icons = append(icons, icon{url, "any", "image/svg+xml"})
+		}
+		h := w.Header()
+		h.Set("Vary", "Accept-Language, Cookie")
+		h.Set("Cache-Control", "private, max-age=3600")
+		h.Set("X-Content-Type-Options", "nosniff")
+		door.WriteJSON(w, http.StatusOK, "application/manifest+json", map[string]any{
+			"id": Path, "start_url": Path, "scope": Path, "display": "standalone", "lang": l.Tag, "dir": l.Dir(),
+			"name": l.T("verify.title"), "short_name": l.T("verify.app"), "icons": icons,
+			"theme_color": f.Primary(), "background_color": "#ffffff",
+		})
+	}
 }
 
 // Handler answers GET and POST of [Path].
@@ -60,7 +93,7 @@ type handler struct{ Options }
 // ask writes the page that asks for a code.
 func (h *handler) ask(w http.ResponseWriter, r *http.Request, status int, faults []page.Fault) {
 	l := h.Frame.Locale(r)
-	h.Frame.Write(w, r, page.Page{Status: status, Title: l.T("verify.title"), Faulty: len(faults) > 0, Script: "verify.js", Verifier: true,
+	h.Frame.Write(w, r, page.Page{Status: status, Title: l.T("verify.title"), Faulty: len(faults) > 0, Script: "verify.js", Verifier: true, Manifest: ManifestPath,
 		Body: func(v page.View) templ.Component { return askPage(v, h.config(v), faults) }})
 }
 

@@ -24,9 +24,18 @@ export class Camera {
   #codes
   #stream
 
-  constructor(video, codes) {
+  #light // the button for it
+  #lens // the choice of cameras
+  #t
+
+  constructor(video, codes, { light, lens, t }) {
     this.#video = video
     this.#codes = codes
+    this.#light = light
+    this.#lens = lens
+    this.#t = t
+    light.addEventListener('click', () => this.#shine(light.getAttribute('aria-pressed') !== 'true'))
+    lens.addEventListener('change', () => this.#look().catch(() => this.stop()))
     // A page nobody sees does not watch.
     document.addEventListener('visibilitychange', () => { if (document.hidden) this.stop() })
   }
@@ -36,29 +45,62 @@ export class Camera {
    * @returns {Promise<string|Uint8Array|undefined>} the code
    */
   async scan({ onStart, onTips, onStop }) {
-    const stream = await navigator.mediaDevices.getUserMedia({
-      audio: false, video: { facingMode: { ideal: 'environment' }, width: { ideal: 1280 }, height: { ideal: 720 } },
-    })
-    this.#stream = stream
+    this.#stream = await open(this.#lens.value)
     const tips = setTimeout(onTips, tipsAfter)
     try {
-      this.#video.srcObject = stream
-      await this.#video.play()
+      await this.#show()
       onStart()
-      while (this.#stream === stream) {
+      while (this.#stream) {
         if (this.#video.videoWidth > 0) {
           const code = await this.#codes.inFrame(this.#video)
-          if (code !== undefined && this.#stream === stream) return code
+          if (code !== undefined && this.#stream) return code
         }
         await wait(pause)
       }
       return undefined
     } finally {
       clearTimeout(tips)
-      stream.getTracks().forEach((t) => t.stop())
-      if (this.#stream === stream) this.stop()
+      this.stop()
       onStop()
     }
+  }
+
+  // show plays what the camera sees, and offers light and lenses where there are
+  // any.
+  async #show() {
+    this.#video.srcObject = this.#stream
+    await this.#video.play()
+    const [track] = this.#stream.getVideoTracks()
+    this.#light.hidden = !track.getCapabilities?.().torch
+    this.#lit(false)
+    const cameras = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === 'videoinput')
+    this.#lens.closest('.govuk-form-group').hidden = cameras.length < 2
+    this.#lens.replaceChildren(...cameras.map((d, i) => new Option(d.label || this.#t('verify.camera.lens.n', { n: String(i + 1) }), d.deviceId)))
+    this.#lens.value = track.getSettings().deviceId ?? ''
+  }
+
+  // look goes on with the lens that was chosen.
+  async #look() {
+    const before = this.#stream
+    if (!before) return
+    before.getTracks().forEach((t) => t.stop())
+    const stream = await open(this.#lens.value)
+    if (this.#stream !== before) return stream.getTracks().forEach((t) => t.stop()) // stopped meanwhile
+    this.#stream = stream
+    await this.#show()
+  }
+
+  async #shine(on) {
+    const [track] = this.#stream?.getVideoTracks() ?? []
+    try {
+      await track?.applyConstraints({ advanced: [{ torch: on }] })
+      this.#lit(on)
+    } catch { this.#light.hidden = true }
+  }
+
+  #lit(on) {
+    this.#light.setAttribute('aria-pressed', String(on))
+    this.#light.textContent = this.#t(on ? 'verify.camera.light.off' : 'verify.camera.light.on')
   }
 
   stop() {
@@ -66,4 +108,9 @@ export class Camera {
     this.#stream = undefined
     this.#video.srcObject = null
   }
+}
+
+function open(lens) {
+  const which = lens ? { deviceId: { exact: lens } } : { facingMode: { ideal: 'environment' } }
+  return navigator.mediaDevices.getUserMedia({ audio: false, video: { ...which, width: { ideal: 1280 }, height: { ideal: 720 } } })
 }

@@ -1,12 +1,17 @@
 // Our verifier, the same Go code as on the server, as WebAssembly, and the
-// trust bundle it needs. Once both are loaded nothing here needs a network.
+// trust bundle it needs, which is kept on the device. Once both are loaded
+// nothing here needs a network.
 
 const refreshEvery = 5 * 60 * 1000
+const store = 'verify-trust'
 
 export class Verifier {
   #config
   #trust // JSON text
-  #issued // of the bundle, ISO 8601
+  #said = {} // what it says of itself
+  #refused // a newer list that may not take its place by itself
+  #hash // of the program, hex
+  onChange = () => {}
 
   constructor(config) { this.#config = config }
 
@@ -14,10 +19,14 @@ export class Verifier {
   async load() {
     const { wasm, exec } = this.#config
     if (!wasm || !exec || !globalThis.WebAssembly) throw new Error('no verifier for this browser')
-    const [program] = await Promise.all([this.#program(wasm, exec), this.#fetchTrust()])
+    const fetched = this.#fetchTrust().catch(() => undefined)
+    const [program, kept] = await Promise.all([this.#program(wasm, exec), this.#keptTrust()])
     program.run()
     if (!globalThis.divoc) throw new Error('the verifier did not start')
-    this.verify('') // reads the trust bundle now, and fails here when it cannot
+    if (kept) await this.#take(kept).catch(() => {}) // what was kept and is damaged counts for nothing
+    const news = await fetched
+    if (news) await this.#take(news).catch((e) => { if (!this.#trust) throw e })
+    if (!this.#trust) throw new Error('no trust bundle')
     setInterval(() => this.refresh(), refreshEvery)
     addEventListener('online', () => this.refresh())
   }
@@ -26,29 +35,77 @@ export class Verifier {
     const compiled = compile(wasm)
     await import(exec)
     const go = new globalThis.Go()
-    const instance = await WebAssembly.instantiate(await compiled, go.importObject)
+    const { module, hash } = await compiled
+    this.#hash = hash
+    const instance = await WebAssembly.instantiate(module, go.importObject)
     return { run: () => { go.run(instance) } } // resolves only when the program ends
   }
 
   async #fetchTrust() {
     const answer = await fetch(this.#config.trust, { credentials: 'omit', cache: 'no-cache' })
     if (!answer.ok) throw new Error(`trust bundle: ${answer.status}`)
-    const text = await answer.text()
-    const bundle = JSON.parse(text)
-    // Only a newer list with issuers replaces the one we have.
-    if (this.#trust && (!(bundle.issuers?.length > 0) || bundle.issued < this.#issued)) return
+    return answer.text()
+  }
+
+  async #keptTrust() {
+    try { return await (await (await caches.open(store)).match(this.#config.trust))?.text() } catch { return undefined }
+  }
+
+  // A list takes the place of the one in use only when that one's keys vouch for
+  // it and it is newer: what an older list withdrew stays withdrawn.
+  async #take(text) {
+    if (text === this.#trust) return
+    const said = JSON.parse(text)
+    if (this.#trust) {
+      if (said.version === this.#said.version) return
+      if (globalThis.divoc.replaces(text, this.#trust) !== '') {
+        this.#refused = said.version > this.#said.version ? text : undefined
+        return
+      }
+    }
+    await this.#use(text)
+  }
+
+  async #use(text) {
+    const before = this.#trust
     this.#trust = text
-    this.#issued = bundle.issued
+    try { this.verify('') } catch (e) { this.#trust = before; throw e } // it is read now, and fails here when it cannot
+    this.#said = JSON.parse(text)
+    this.#refused = undefined
+    try { await (await caches.open(store)).put(this.#config.trust, new Response(text, { headers: { 'Content-Type': 'application/json' } })) } catch { /* kept for this visit */ }
+    this.onChange()
   }
 
   /** Asks for a newer trust bundle; without a network the last one stays. */
   async refresh() {
     if (document.hidden) return
-    try { await this.#fetchTrust() } catch { /* its age is shown */ }
+    try { await this.#take(await this.#fetchTrust()) } catch { /* its age is shown */ }
+    this.onChange()
   }
 
-  /** When the trust bundle was made. */
-  get issued() { return this.#issued }
+  /** Takes the list that was refused: a person decided so. */
+  async takeRefused() {
+    if (this.#refused) await this.#use(this.#refused)
+  }
+
+  /** Whether a newer list waits for a person's decision. */
+  get refused() { return this.#refused !== undefined }
+
+  /** When the states in use were true. */
+  get asOf() { return this.#said.status?.[0]?.asOf ?? this.#said.issued }
+
+  /** Whether newer states should be there by now. */
+  get stale() {
+    const next = this.#said.status?.map((s) => Date.parse(s.nextUpdate)) ?? []
+    return next.some((t) => t < Date.now())
+  }
+
+  /** Whether the list names another program than the one that runs. */
+  get outdated() {
+    if (!this.#said.verifier || !this.#hash) return false
+    const named = Array.from(atob(this.#said.verifier), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('')
+    return named !== this.#hash
+  }
 
   /**
    * Verifies one code.
@@ -56,7 +113,7 @@ export class Verifier {
    * @returns {object[]} the statements of this code
    */
   verify(data) {
-    const said = JSON.parse(globalThis.divoc.verify(data, this.#trust, Date.now(), this.#config.lang))
+    const said = JSON.parse(globalThis.divoc.verify(data, this.#trust, Date.now(), this.#config.lang, this.#config.maxStatusAge))
     if (said.error) throw new Error(said.error)
     return [said]
   }
@@ -65,6 +122,13 @@ export class Verifier {
 async function compile(url) {
   const answer = await fetch(url)
   if (!answer.ok) throw new Error(`verifier: ${answer.status}`)
-  if (WebAssembly.compileStreaming) return WebAssembly.compileStreaming(answer)
-  return WebAssembly.compile(await answer.arrayBuffer())
+  const copy = answer.clone()
+  const module = WebAssembly.compileStreaming ? WebAssembly.compileStreaming(answer) : answer.arrayBuffer().then((b) => WebAssembly.compile(b))
+  return { module: await module, hash: await digest(copy).catch(() => undefined) }
+}
+
+async function digest(answer) {
+  if (!globalThis.crypto?.subtle) return undefined
+  const sum = await crypto.subtle.digest('SHA-256', await answer.arrayBuffer())
+  return Array.from(new Uint8Array(sum), (b) => b.toString(16).padStart(2, '0')).join('')
 }

@@ -3,6 +3,8 @@
 // scripts.
 import { Camera, refusal, whyNot } from './camera.js'
 import { Codes, Unusable } from './codes.js'
+import { History } from './history.js'
+import { keep } from './offline.js'
 import { make, statement, text, time } from './result.js'
 import { Verifier } from './verifier.js'
 
@@ -15,19 +17,37 @@ const pageTitle = document.title
 
 const codes = new Codes(config)
 const verifier = new Verifier(config)
-const camera = new Camera($('camera-video'), codes)
+const camera = new Camera($('camera-video'), codes, { light: $('camera-light'), lens: $('camera-lens'), t })
+const history = new History(config.texts, $('history'))
 
 let local // whether this device verifies: undefined until it is known
 $('privacy').textContent = t('verify.loading')
 const loaded = verifier.load().then(() => { local = true }, () => { local = false }).then(() => {
   document.documentElement.dataset.verifier = local ? 'local' : 'server'
   if (local) {
-    $('privacy').replaceChildren(t('verify.privacy.local'), ' ', t('verify.ready', { time: time(config.texts, verifier.issued) }))
+    $('privacy').textContent = t('verify.privacy.local')
+    show('history', true)
+    state()
+    verifier.onChange = state
+    setInterval(state, 60_000) // it grows old while nobody looks
     codes.prepare().then(() => { document.documentElement.dataset.reader = 'ready' }, () => {})
+      .then(() => keep(config)).then(() => { document.documentElement.dataset.kept = 'ready' }, () => {})
   } else {
     $('privacy').textContent = t('verify.notready')
   }
 })
+
+// state says of when the states are that certificates are judged by.
+function state() {
+  const el = $('state')
+  const stale = verifier.stale || verifier.refused
+  const key = verifier.refused ? 'verify.state.refused' : verifier.stale ? 'verify.state.stale' : 'verify.state'
+  el.classList.toggle('state--stale', stale)
+  el.querySelector('p').textContent = t(key, { time: time(config.texts, verifier.asOf) }) + (verifier.outdated ? ` ${t('verify.update')}` : '')
+  show('state-take', verifier.refused)
+  el.hidden = false
+}
+$('state-take').addEventListener('click', () => verifier.takeRefused().then(state, () => {}))
 
 // Camera
 
@@ -93,6 +113,7 @@ async function judge(found) {
   let statements
   try { statements = found.flatMap((code) => verifier.verify(code)) } catch { return fault('verify.failed') }
   say('')
+  history.add(statements)
   const several = statements.length > 1
   const results = $('results')
   results.replaceChildren()
@@ -102,6 +123,7 @@ async function judge(found) {
     results.append(h, make('p', t('result.several.text'), 'govuk-body'))
   }
   for (const s of statements) results.append(statement(config, s, several ? 2 : 1))
+  if (found.length === 1 && typeof found[0] === 'string' && statements.some((s) => s.issuer?.id)) results.append(online(found[0]))
   const again = make('button', t('result.again'), 'govuk-button')
   again.type = 'button'
   again.addEventListener('click', askAgain)
@@ -124,6 +146,34 @@ function askAgain() {
   document.title = pageTitle
   scrollTo(0, 0)
   $(no ? 'file' : 'camera-start').focus()
+}
+
+// online offers to ask the service: only then does anything of the person leave
+// the device.
+function online(code) {
+  const box = make('div', '', 'online')
+  const button = make('button', t('result.online'), 'govuk-button govuk-button--secondary')
+  button.type = 'button'
+  const said = make('p', t('result.online.hint'), 'govuk-body-s')
+  said.setAttribute('role', 'status')
+  box.append(button, said)
+  button.addEventListener('click', async () => {
+    button.disabled = true
+    try {
+      const answer = await fetch('/api/v1/verify', {
+        method: 'POST', credentials: 'omit', headers: { 'Content-Type': 'application/json', 'Accept-Language': config.lang }, body: JSON.stringify({ data: code }),
+      })
+      if (!answer.ok) throw new Error(String(answer.status))
+      const s = await answer.json()
+      const shown = $('results').querySelector('.result')
+      shown.replaceWith(statement(config, s.statements?.[0] ?? s, 1))
+      said.textContent = t('result.online.done', { time: time(config.texts, new Date().toISOString()) })
+    } catch {
+      said.textContent = t('result.online.failed', { time: time(config.texts, verifier.asOf) })
+      button.disabled = false
+    }
+  })
+  return box
 }
 
 // send gives a code from the camera to the server, as a file.
