@@ -151,6 +151,10 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	uploads := h.uploads()
 	sources := h.intake()
 	cases := h.cases()
+	citizens := h.citizens(nil)
+	cases.Opened = h.opened(citizens)
+	onDemand := h.onDemand(sources)
+	go h.askAgain(s.ctx, onDemand)
 	watch := h.audit()
 	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), auditWork(watch))
 	if err != nil {
@@ -173,9 +177,13 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	if err != nil {
 		return err
 	}
+	onDemand := h.onDemand(sources)
+	facilities := h.desk(pages, onDemand)
+	go h.clearDesk(s.ctx, facilities)
 	handler, err := web.Handler(web.Options{
+		Desk:    facilities,
 		Staff:   people,
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, OnDemand: h.onDemand(sources), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, OnDemand: onDemand, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {

@@ -18,8 +18,10 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/access/staff"
 	"github.com/opendivoc/divoc/internal/audit"
+	"github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/commcare"
 	"github.com/opendivoc/divoc/internal/intake/fhir"
@@ -79,6 +81,21 @@ func (l *lines) String() string {
 func (w *world) onDemand(box *seal.Box) *ondemand.Service {
 	return ondemand.New(ondemand.Options{
 		Store: w.service.Store, Box: box, Issuance: w.service, Intake: w.intake, Kind: intake.DHIS2, Demo: true, Now: w.service.Now, Random: rand.Reader, Log: w.service.Log,
+	})
+}
+
+// desk is a facility desk.
+func (w *world) desk(box *seal.Box) *desk.Service {
+	return desk.New(desk.Options{
+		Store: w.service.Store, Box: box, Issuance: w.service, Printer: must(printer.New(w.service.Profile, publicURL))(w.t), OnDemand: w.onDemand(box), Now: w.service.Now, Random: rand.Reader, Log: w.service.Log,
+	})
+}
+
+// citizens are shown their codes, as in a demonstration.
+func (w *world) citizens(box *seal.Box) *citizen.Service {
+	return citizen.New(citizen.Options{
+		Store: w.service.Store, Box: box, Profile: w.service.Profile, OnRecord: w.service.OnRecord, Demo: true,
+		Wait: func(context.Context, time.Time) {}, Now: w.service.Now, Random: rand.Reader, Log: w.service.Log,
 	})
 }
 
@@ -149,7 +166,7 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 	w.staff = must(staff.New(staff.Options{Store: store, Box: box, Now: clock, Random: rand.Reader, Log: log, PublicURL: publicURL, Issuer: "divoc test"}))(t)
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	h := must(handler(Options{
-		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Audit: w.audit, OnDemand: w.onDemand(box), Staff: w.staff, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
+		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Desk: w.desk(box), Audit: w.audit, OnDemand: w.onDemand(box), Citizens: w.citizens(box), Staff: w.staff, Log: log, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)

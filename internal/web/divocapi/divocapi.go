@@ -14,6 +14,7 @@ import (
 	"github.com/opendivoc/divoc/credential/divocqr"
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
@@ -34,6 +35,7 @@ type Options struct {
 	Tokens  access.Tokens
 	Printer *printer.Printer
 	Uploads *upload.Service
+	Desk    *desk.Service
 	Log     *slog.Logger
 }
 
@@ -52,6 +54,8 @@ func Register(mux door.Mux, o Options) {
 	mux.HandleFunc("DELETE /divoc/api/v1/certificates/{preEnrollmentCode}", h.caller(h.revoke))
 	mux.HandleFunc("POST /divoc/api/v1/certificate/revoked", h.revoked)
 	h.reads(mux)
+	mux.HandleFunc("GET /certificate/api/beneficiaries", h.caller(h.beneficiaries))
+	mux.HandleFunc("POST /certificate/api/beneficiaries", h.caller(h.beneficiaries))
 	h.about(mux)
 	h.bulk(mux)
 	h.retired(mux)

@@ -38,7 +38,9 @@ type Options struct {
 	// Limit counts a request of a network that tries to come in; the error is
 	// [vaccination.TooMany]. It slows down and never locks an address out.
 	Limit func(*http.Request) error
-	Log   *slog.Logger
+	// Left is told who signs out, before they are; nil tells nobody.
+	Left func(context.Context, access.Caller) error
+	Log  *slog.Logger
 }
 
 // Door says who is signed in. It is safe for concurrent use.

@@ -245,6 +245,13 @@ func (d *Door) demo(w http.ResponseWriter, r *http.Request) {
 }
 
 func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
+	if at, err := d.Session(r); err == nil && d.Left != nil {
+		if err := d.Left(r.Context(), at.Member.Caller()); err != nil {
+			status, _ := d.status(err)
+			d.frame.Error(w, r, status)
+			return
+		}
+	}
 	idToken, err := d.Staff.SignOut(r.Context(), d.cookie(r, sessionCookie))
 	if err != nil {
 		status, _ := d.status(err)
