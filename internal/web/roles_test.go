@@ -119,6 +119,8 @@ func fixedRoutes() []route {
 		{"GET /certificate/api/certificatePDF", "/certificate/api/certificatePDF?certificateId={own}", read + " 200", nil},
 		{"GET /certificate/api/certificate/{certificateId}", "/certificate/api/certificate/{own}", read + " 200", nil},
 		{"GET /certificate/api/certificate/QRCode/{certificateId}", "/certificate/api/certificate/QRCode/{own}", read + " 200", nil},
+		{"GET /certificate/api/beneficiaries", "/certificate/api/beneficiaries?phoneno=8765550199&dob=1987-04-21", admins, nil},
+		{"POST /certificate/api/beneficiaries", "", admins, func(string) any { return m{"phoneno": "8765550199", "dob": "1987-04-21"} }},
 		{"GET /divoc/api/v1/users/me", "", "200 200 200 200 200", nil},
 		{"GET /divoc/api/v1/programs/current", "", "200 200 403 200", nil},
 
