@@ -153,10 +153,9 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	cases := h.cases()
 	citizens := h.citizens(nil)
 	cases.Opened = h.opened(citizens)
-	onDemand := h.onDemand(sources)
-	go h.askAgain(s.ctx, onDemand)
 	watch := h.audit()
-	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), auditWork(watch))
+	many, counts := h.bulk(), h.statistics()
+	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), auditWork(watch), many.Work(), counts.Work())
 	if err != nil {
 		return err
 	}
@@ -178,12 +177,14 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		return err
 	}
 	onDemand := h.onDemand(sources)
+	go h.askAgain(s.ctx, onDemand)
 	facilities := h.desk(pages, onDemand)
 	go h.clearDesk(s.ctx, facilities)
 	handler, err := web.Handler(web.Options{
 		Desk:    facilities,
+		Bulk:    many, Statistics: counts,
 		Staff:   people,
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, OnDemand: onDemand, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, OnDemand: onDemand, Citizens: citizens, MailLink: h.mailLink(nil), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {
@@ -193,6 +194,8 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 		return err
 	}
 	uploads.Start(context.WithoutCancel(s.ctx), queue)
+	many.Start(queue)
+	go counts.Run(s.ctx)
 	sources.intake.Start(context.WithoutCancel(s.ctx), queue)
 	sources.run(s.ctx)
 	defer func() {

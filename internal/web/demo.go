@@ -127,13 +127,15 @@ func (s *server) demo(mux door.Mux) {
 		}
 		return err
 	}))
-	mux.HandleFunc("GET "+printStyle, func(w http.ResponseWriter, _ *http.Request) {
-		style, err := render.PrintCSS()
-		if err != nil {
-			door.WriteProblem(w, s.Log, err)
-			return
-		}
-		w.Header().Set("Content-Type", "text/css; charset=utf-8")
-		_, _ = w.Write(style) // the client went away
-	})
+}
+
+// printStyle answers with the style of pages to print.
+func (s *server) printStyle(w http.ResponseWriter, _ *http.Request) {
+	style, err := render.PrintCSS()
+	if err != nil {
+		door.WriteProblem(w, s.Log, err)
+		return
+	}
+	w.Header().Set("Content-Type", "text/css; charset=utf-8")
+	_, _ = w.Write(style) // the client went away
 }

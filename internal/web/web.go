@@ -23,14 +23,19 @@ import (
 	who "github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/access/staff"
 	"github.com/opendivoc/divoc/internal/audit"
+	"github.com/opendivoc/divoc/internal/bulk"
 	"github.com/opendivoc/divoc/internal/casework"
 	"github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/places"
+	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/statistics"
 	"github.com/opendivoc/divoc/internal/tracing"
+	"github.com/opendivoc/divoc/internal/web/admin"
 	"github.com/opendivoc/divoc/internal/web/api"
 	"github.com/opendivoc/divoc/internal/web/assets"
 	"github.com/opendivoc/divoc/internal/web/citizen"
@@ -62,6 +67,9 @@ type Options struct {
 	Cases   *casework.Service
 	Desk    *desk.Service
 	Audit   *audit.Service
+	// Bulk withdraws many certificates, Statistics counts what happens.
+	Bulk       *bulk.Service
+	Statistics *statistics.Service
 	// OnDemand gives certificates to people who ask.
 	OnDemand *ondemand.Service
 	// Citizens recognises people by a code; MailLink queues a message to an e-mail
@@ -114,13 +122,13 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), measures{s})
-	registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+	measured := prometheus.NewRegistry()
+	measured.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), measures{s})
+	measured.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "divoc_on_hold", Help: "1 while nothing is issued or published after a restore.",
 	}, s.onHold))
 
-	s.machines(mux, registry)
+	s.machines(mux, measured)
 	s.published(mux)
 	asking := &door.Limiter{Every: askEvery, Burst: askBurst, Now: o.Now}
 	described, err := api.Register(mux, api.Options{
@@ -142,6 +150,11 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	})
 	auditor.Publish(mux, o.Audit, o.Service.PublicURL, o.Log)
 	auditor.Register(mux, auditor.Options{Frame: frame, Audit: o.Audit, Caller: people.Caller, SignIn: people.SignIn, Zone: p.TimeZone, Log: o.Log})
+	admin.Register(mux, admin.Options{
+		Frame: frame, Caller: people.Caller, SignIn: people.SignIn, Fresh: people.Fresh, Again: people.Again, Protect: foreign.Handler,
+		Service: o.Service, Statistics: o.Statistics, Bulk: o.Bulk, Intake: o.Intake, Uploads: o.Uploads, Cases: o.Cases,
+		Places: places.Service{Store: o.Service.Store, Now: o.Now}, Printer: o.Printer, Now: o.Now, Log: o.Log,
+	})
 	options := home.Options{Frame: frame}
 	mux.HandleFunc("GET "+printStyle, s.printStyle)
 	if o.Demo {
@@ -164,7 +177,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	mux.Handle("GET "+reference.Path+"/{name}", reference.Document(guide))
 	mux.Handle("GET "+assets.Prefix, files)
 	mux.Handle("GET "+page.Prefix, frame.Theme())
-	return people.Remember(door.Observe(o.Log, door.NewMetrics(registry), o.Traces, o.Now, mux)), nil
+	return people.Remember(door.Observe(o.Log, door.NewMetrics(measured), o.Traces, o.Now, mux)), nil
 }
 
 // How often one network may ask for certificates, each question and each code
@@ -175,7 +188,7 @@ const (
 )
 
 // machines adds what operators and their machines ask for.
-func (s *server) machines(mux door.Mux, registry *prometheus.Registry) {
+func (s *server) machines(mux door.Mux, measured *prometheus.Registry) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
 		door.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"status": "alive"})
 	})
@@ -197,7 +210,7 @@ func (s *server) machines(mux door.Mux, registry *prometheus.Registry) {
 		}
 		door.WriteJSON(w, http.StatusOK, "application/json", map[string]string{"status": "ready"})
 	})
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(measured, promhttp.HandlerOpts{}))
 }
 
 // onHold is the measure of it; where the database does not say, it is not.
@@ -321,7 +334,9 @@ func (s *server) verifyFile(ctx context.Context, data []byte, lang string) (veri
 		return nil, err
 	}
 	defer release()
-	return scan.File(ctx, data, s.verifyOptions(lang)), nil
+	found := scan.File(ctx, data, s.verifyOptions(lang))
+	s.Statistics.Count(registry.CountVerified, int64(len(found)))
+	return found, nil
 }
 
 // verifyPage verifies what the page's form was sent. What cannot be read is an
@@ -339,6 +354,7 @@ func (s *server) verifyPage(ctx context.Context, data []byte, lang string) ([]ve
 	if err != nil {
 		return nil, err
 	}
+	s.Statistics.Count(registry.CountVerified, int64(len(codes)))
 	return scan.Statements(ctx, codes, s.verifyOptions(lang)), nil
 }
 

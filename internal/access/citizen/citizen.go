@@ -45,6 +45,8 @@ type Sender interface {
 	// e-mail address, in the transaction of q; not before after, which may be zero.
 	// It counts until expires.
 	SendCode(ctx context.Context, q *query.Queries, number, email, language, code string, after, expires time.Time) error
+	// Wake says that what was handed over is durable and can go.
+	Wake()
 }
 
 // Options are what a Service needs; all are required except Sender and Budget.
@@ -139,7 +141,13 @@ func (s *Service) Start(ctx context.Context, a Ask, before string) (secret strin
 	if secret, err = s.secret(); err != nil {
 		return "", err
 	}
-	return secret, s.keep(ctx, p, draft{secret, before, code, known, delay})
+	if err := s.keep(ctx, p, draft{secret, before, code, known, delay}); err != nil {
+		return "", err
+	}
+	if s.Sender != nil {
+		s.Sender.Wake()
+	}
+	return secret, nil
 }
 
 // draft is a challenge that is being made.

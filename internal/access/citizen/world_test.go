@@ -59,6 +59,8 @@ func (s *sent) SendCode(_ context.Context, _ *query.Queries, number, email, lang
 	return nil
 }
 
+func (s *sent) Wake() {}
+
 func (s *sent) last() message {
 	s.mu.Lock()
 	defer s.mu.Unlock()

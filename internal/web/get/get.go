@@ -6,14 +6,14 @@ package get
 import (
 	"net/http"
 	"net/url"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/a-h/templ"
 
+	"github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
-	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/web/locale"
 	"github.com/opendivoc/divoc/internal/web/page"
@@ -33,8 +33,9 @@ type Options struct {
 	Profile  *profile.Profile
 	// Limit counts a request of a network; the error is [vaccination.TooMany].
 	Limit func(r *http.Request) error
-	// PDF makes the page of a certificate in languages of the profile.
-	PDF func(doses []*issuance.Record, index int, languages []string) ([]byte, error)
+	// Enter signs somebody in who proved whose records these are, and goes to the
+	// list of their certificates.
+	Enter func(w http.ResponseWriter, r *http.Request, people []citizen.Person) error
 }
 
 // Handler answers [Path] and below. Forms rely on the caller's
@@ -45,7 +46,6 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET "+Path, func(w http.ResponseWriter, r *http.Request) { h.ask(w, r, http.StatusOK, asked{}, "") })
 	mux.HandleFunc("POST "+Path, h.form(h.start))
 	mux.HandleFunc("POST "+Path+"/code", h.form(h.prove))
-	mux.HandleFunc("POST "+Path+"/pdf", h.form(h.pdf))
 	mux.HandleFunc("GET "+Path+"/", func(w http.ResponseWriter, r *http.Request) {
 		// Another language was chosen, or the address typed: the form is gone.
 		next := Path
@@ -120,7 +120,7 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request) {
 	}
 	if a.Outcome != ondemand.CodeSent {
 		h.Frame.Write(w, r, page.Page{Title: l.T("get." + string(a.Outcome) + ".title"), Personal: true,
-			Body: func(v page.View) templ.Component { return outcomePage(v, a) }})
+			Body: func(v page.View) templ.Component { return outcomePage(v, a, in) }})
 		return
 	}
 	h.code(w, r, http.StatusOK, sent{Challenge: a.Challenge, Phone: a.Phone, Factor: a.Factor, Specimen: a.Specimen, CopyOf: when(l, a.CopyOf)}, "")
@@ -162,7 +162,7 @@ func (h *handler) prove(w http.ResponseWriter, r *http.Request) {
 		h.code(w, r, status, s, key)
 		return
 	}
-	h.done(w, r, s.Challenge, given)
+	h.done(w, r, given)
 }
 
 // value is the factor as [ondemand.Service.Prove] takes it.
@@ -182,54 +182,28 @@ func digits(text string) string {
 	return ""
 }
 
-// certificate is one line of the last page.
-type certificate struct {
-	ID, Product string
-	Dose        string
-	Date        vaccination.Date
-}
-
-func (h *handler) done(w http.ResponseWriter, r *http.Request, challenge string, given ondemand.Given) {
+// done goes on to the certificates, where there are any.
+func (h *handler) done(w http.ResponseWriter, r *http.Request, given ondemand.Given) {
 	l := h.Frame.Locale(r)
-	records, err := h.OnDemand.Records(r.Context(), challenge, "on-demand")
-	if err != nil {
-		status, key := told(err)
-		h.ask(w, r, status, asked{}, key)
-		return
-	}
-	var list []certificate
-	for _, c := range records {
-		x := certificate{ID: c.ID.String(), Product: c.Certificate.Vaccination.Brand.Display, Dose: strconv.Itoa(c.Dose), Date: c.Certificate.Vaccination.Date}
-		if product, ok := h.Profile.Catalogue.Product(c.Certificate.Vaccination.Product); ok {
-			x.Product = product.Name(l.Tag)
+	var people []citizen.Person
+	for _, id := range given.Certificates {
+		p, err := h.OnDemand.Issuance.PersonOf(r.Context(), id)
+		if err != nil {
+			h.ask(w, r, http.StatusServiceUnavailable, asked{}, "get.fault.unavailable")
+			return
 		}
-		list = append(list, x)
+		if !slices.Contains(people, p) {
+			people = append(people, p)
+		}
 	}
-	h.Frame.Write(w, r, page.Page{Title: l.T("get.done.title"), Personal: true,
-		Body: func(v page.View) templ.Component { return donePage(v, challenge, list, given, when(l, given.CopyOf)) }})
-}
-
-func (h *handler) pdf(w http.ResponseWriter, r *http.Request) {
-	id, err := vaccination.ParseCertificateID(r.PostForm.Get("id"))
-	if err != nil {
-		h.Frame.Error(w, r, http.StatusNotFound)
+	if len(people) > 0 {
+		if err := h.Enter(w, r, people); err != nil {
+			h.ask(w, r, http.StatusServiceUnavailable, asked{}, "get.fault.unavailable")
+		}
 		return
 	}
-	doses, index, err := h.OnDemand.Page(r.Context(), r.PostForm.Get("challenge"), id, "pdf")
-	var data []byte
-	if err == nil {
-		data, err = h.PDF(doses, index, nil)
-	}
-	if err != nil {
-		status, key := told(err)
-		h.ask(w, r, status, asked{}, key)
-		return
-	}
-	w.Header().Set("Content-Type", "application/pdf")
-	w.Header().Set("Content-Disposition", `inline; filename="certificate.pdf"`)
-	w.Header().Set("Cache-Control", "no-store")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	_, _ = w.Write(data) // the client went away
+	h.Frame.Write(w, r, page.Page{Title: l.T("get.incomplete.title"), Personal: true,
+		Body: func(v page.View) templ.Component { return waitingPage(v, given.Reference) }})
 }
 
 // told is how an error is told: a status and the key of a sentence.

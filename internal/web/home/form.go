@@ -13,7 +13,6 @@ import (
 
 type start struct {
 	Demo    bool
-	Get     bool
 	Samples []Sample
 	Issued  *Sample
 }

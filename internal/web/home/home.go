@@ -61,8 +61,6 @@ type Demo interface {
 type Options struct {
 	Frame *page.Frame
 	Demo  Demo // nil outside a demonstration
-	// Get says that people can ask for their certificates here, at /get.
-	Get bool
 }
 
 // IssuePath is where the demonstration's form is.
@@ -90,7 +88,7 @@ type handler struct{ Options }
 
 func (h *handler) start(w http.ResponseWriter, r *http.Request) {
 	l := h.Frame.Locale(r)
-	s := start{Demo: h.Demo != nil, Get: h.Get}
+	s := start{Demo: h.Demo != nil}
 	if s.Demo {
 		samples, err := h.Demo.Samples(r.Context(), l.Tag)
 		if err != nil {
