@@ -47,6 +47,8 @@ type Options struct {
 	// and come back.
 	Fresh func(*http.Request) bool
 	Again http.HandlerFunc
+	// Protect refuses forms that another site sent.
+	Protect func(http.Handler) http.Handler
 
 	Service    *issuance.Service
 	Statistics *statistics.Service
@@ -62,7 +64,6 @@ type Options struct {
 
 type handler struct {
 	Options
-	foreign *http.CrossOriginProtection
 }
 
 // asked is one request of somebody who may make it.
@@ -110,8 +111,7 @@ func sections() []section {
 
 // Register adds the portal to mux.
 func Register(mux door.Mux, o Options) {
-	h := &handler{Options: o, foreign: http.NewCrossOriginProtection()}
-	h.foreign.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { o.Frame.Error(w, r, http.StatusForbidden) }))
+	h := &handler{Options: o}
 	h.today(mux)
 	h.certificates(mux)
 	h.withdrawals(mux)
@@ -129,7 +129,7 @@ func Register(mux door.Mux, o Options) {
 // page adds a page that needs a permission.
 func (h *handler) page(mux door.Mux, pattern string, may access.Permission, do answer) {
 	method, path, _ := strings.Cut(pattern, " ")
-	mux.Handle(method+" "+Path+path, h.foreign.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	mux.Handle(method+" "+Path+path, h.Protect(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		by, err := h.Caller(r)
 		if vaccination.ErrorCode(err) == vaccination.Unauthorized {
 			h.SignIn(w, r)
