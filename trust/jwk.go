@@ -13,6 +13,9 @@ import (
 	"fmt"
 	"math/big"
 	"strings"
+	"time"
+
+	"github.com/opendivoc/divoc/credential/shc"
 )
 
 // jwk is a public JSON Web Key (RFC 7517, 7518, 8037). Members that are not
@@ -27,6 +30,7 @@ type jwk struct {
 	Kid string   `json:"kid"`
 	Use string   `json:"use"`
 	X5c []string `json:"x5c"`
+	CRL float64  `json:"crlVersion"`
 }
 
 func (k jwk) public() (crypto.PublicKey, error) {
@@ -126,6 +130,46 @@ func (k jwk) key() (Key, error) {
 	return key, nil
 }
 
+// parseDirectory reads a directory of issuers of SMART Health Cards: a snapshot of
+// their names, URLs, keys and revocation lists, as the VCI directory publishes it.
+func parseDirectory(data []byte) (*Bundle, error) {
+	var file struct {
+		Issuers []struct {
+			Issuer struct{ Iss, Name string }
+			Keys   []json.RawMessage
+			CRLs   []json.RawMessage `json:"crls"`
+		} `json:"issuerInfo"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, errors.New("the directory of issuers is not readable")
+	}
+	b := &Bundle{}
+	for i, info := range file.Issuers {
+		iss := Issuer{ID: info.Issuer.Iss, Name: info.Issuer.Name}
+		for _, raw := range info.Keys {
+			one, err := parseJWKS(raw)
+			if err != nil {
+				return nil, fmt.Errorf("issuer %d: %w", i+1, err)
+			}
+			for _, k := range one[0].Keys {
+				k.KeyID = nil // eight bytes of COSE mean nothing here
+				iss.Keys = append(iss.Keys, k)
+			}
+		}
+		for _, raw := range info.CRLs {
+			list, err := shc.ParseCRL(raw)
+			if err != nil {
+				return nil, fmt.Errorf("issuer %d: %w", i+1, err)
+			}
+			b.Cards = append(b.Cards, list)
+		}
+		if len(iss.Keys) > 0 {
+			b.Issuers = append(b.Issuers, iss)
+		}
+	}
+	return b, nil
+}
+
 // parseJWKS reads a JWK set or one JWK.
 func parseJWKS(data []byte) ([]Issuer, error) {
 	var set struct {
@@ -152,6 +196,13 @@ func parseJWKS(data []byte) ([]Issuer, error) {
 		}
 		if key.KeyID == nil {
 			key.KeyID = kidBytes(k.Kid)
+		}
+		key.CardList = int64(k.CRL)
+		// A key known by its thumbprint is one of SMART Health Cards. They count as
+		// long as it is published, whatever life a certificate beside it has; and
+		// it signs nothing in COSE.
+		if public, ok := key.Public.(*ecdsa.PublicKey); ok && k.Kid != "" && k.Kid == shc.Thumbprint(public) {
+			key.KeyID, key.NotBefore, key.NotAfter = nil, time.Time{}, time.Time{}
 		}
 		if iss.Name == "" {
 			iss.Name, iss.Country = keyName(key)

@@ -1,8 +1,10 @@
 package trust
 
 import (
+	"crypto/ecdsa"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -24,13 +26,15 @@ type List struct {
 	keys     int
 	byKeyID  map[string][]Candidate
 	byMethod map[string][]Candidate
+	byThumb  map[string][]Candidate
 	bare     []Candidate
 	status   map[string]*Snapshot
+	cards    map[string]*shc.CRL
 }
 
 // New joins bundles. Of several snapshots of one issuer the latest counts.
 func New(bundles ...*Bundle) *List {
-	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, status: map[string]*Snapshot{}}
+	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, byThumb: map[string][]Candidate{}, status: map[string]*Snapshot{}, cards: map[string]*shc.CRL{}}
 	for _, b := range bundles {
 		if b == nil {
 			continue
@@ -42,6 +46,11 @@ func New(bundles ...*Bundle) *List {
 			iss := &b.Issuers[i]
 			for j := range iss.Keys {
 				l.add(Candidate{iss, &iss.Keys[j]})
+			}
+		}
+		for _, c := range b.Cards {
+			if old := l.cards[c.KeyID]; old == nil || c.Counter > old.Counter {
+				l.cards[c.KeyID] = c
 			}
 		}
 		for i := range b.Status {
@@ -56,6 +65,11 @@ func New(bundles ...*Bundle) *List {
 
 func (l *List) add(c Candidate) {
 	l.keys++
+	if public, ok := c.Key.Public.(*ecdsa.PublicKey); ok {
+		if thumb := shc.Thumbprint(public); thumb != "" {
+			l.byThumb[thumb] = append(l.byThumb[thumb], c)
+		}
+	}
 	if c.Key.bare() {
 		l.bare = append(l.bare, c)
 		return
@@ -102,6 +116,24 @@ func (l *List) ByMethod(id string) []Candidate {
 		return nil
 	}
 	return join(l.byMethod[id], l.bare)
+}
+
+// ByThumbprint returns the keys of P-256 with this JWK thumbprint (RFC 7638),
+// whichever name they came with.
+func (l *List) ByThumbprint(thumb string) []Candidate {
+	if l == nil {
+		return nil
+	}
+	return l.byThumb[thumb]
+}
+
+// CardList returns the newest revocation list of the cards that the key with this
+// thumbprint signed, nil where there is none.
+func (l *List) CardList(thumb string) *shc.CRL {
+	if l == nil {
+		return nil
+	}
+	return l.cards[thumb]
 }
 
 func join(a, b []Candidate) []Candidate {

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/opendivoc/divoc/credential/multibase"
+	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -17,8 +18,9 @@ import (
 const MaxSize = 64 << 20
 
 // Parse reads a trust file: our own [Bundle], whose proofs must verify; PEM
-// certificates or public keys; a DER certificate; a JWK set; a DID document; an
-// Ed25519 key as a Multikey or in base 58. A published test key in it is
+// certificates or public keys; a DER certificate; a JWK set; a DID document; a
+// directory of issuers of SMART Health Cards, or one of their revocation lists;
+// an Ed25519 key as a Multikey or in base 58. A published test key in it is
 // refused ([vaccination.Forbidden]), and so is a file that names no key at all.
 // Errors are of kind [vaccination.Invalid] and say what to do.
 func Parse(data []byte) (*Bundle, error) {
@@ -49,7 +51,7 @@ func ParseNamed(data []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, refuse(err.Error())
 	}
-	if b.keyCount() == 0 {
+	if b.keyCount() == 0 && len(b.Cards) == 0 {
 		return nil, refuse("it names no key")
 	}
 	return b, nil
@@ -108,6 +110,14 @@ func parseJSON(data []byte) (*Bundle, error) {
 		return parseBundle(data)
 	case has["verificationMethod"] != nil:
 		return keyFile(parseDID(data))
+	case has["issuerInfo"] != nil:
+		return parseDirectory(data)
+	case has["rids"] != nil:
+		list, err := shc.ParseCRL(data)
+		if err != nil {
+			return nil, err
+		}
+		return &Bundle{Cards: []*shc.CRL{list}}, nil
 	case has["keys"] != nil || has["kty"] != nil:
 		return keyFile(parseJWKS(data))
 	default:

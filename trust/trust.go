@@ -53,6 +53,9 @@ type Key struct {
 	Usage []Usage
 	// Retired is when the key stopped signing; zero while it signs.
 	Retired time.Time
+	// CardList is the number of the newest list of revoked SMART Health Cards of
+	// the key, 0 where its issuer publishes none.
+	CardList int64
 }
 
 // Usage is a kind of health certificate, or a format.

@@ -43,12 +43,16 @@ func TestGuards(t *testing.T) {
 		"nothing changed": {shown: true, both: true},
 
 		// The text.
-		"a letter changed":           {code: func(s string) string { return s[:60] + "&" + s[61:] }, reason: verify.Damaged},
-		"cut short":                  {code: func(s string) string { return s[:len(s)/2] }, reason: verify.Damaged},
-		"no certificate":             {code: func(string) string { return "https://example.org/" }, reason: verify.NotACertificate},
-		"nothing":                    {code: func(string) string { return "" }, reason: verify.NotACertificate},
-		"a later version of HCERT":   {code: func(s string) string { return "HC2" + s[3:] }, reason: verify.UnsupportedFormat},
-		"a SMART Health Card":        {code: func(string) string { return "shc:/5676290952432060346029243740446031222959" }, reason: verify.UnsupportedFormat},
+		"a letter changed":              {code: func(s string) string { return s[:60] + "&" + s[61:] }, reason: verify.Damaged},
+		"cut short":                     {code: func(s string) string { return s[:len(s)/2] }, reason: verify.Damaged},
+		"no certificate":                {code: func(string) string { return "https://example.org/" }, reason: verify.NotACertificate},
+		"nothing":                       {code: func(string) string { return "" }, reason: verify.NotACertificate},
+		"a later version of HCERT":      {code: func(s string) string { return "HC2" + s[3:] }, reason: verify.UnsupportedFormat},
+		"a SMART Health Card cut short": {code: func(string) string { return "shc:/5676290952432060346029243740446031222959" }, reason: verify.Damaged},
+		"a link to records":             {code: func(string) string { return "shlink:/5676290952432060346029243740446031222959" }, reason: verify.UnsupportedFormat},
+		"one code of several": {code: func(string) string {
+			return "shc:/1/2/567629095243206034602924374044603122295953265460346029254077280433602870286471674522280928"
+		}, reason: verify.OneOfSeveral},
 		"a text beyond all bounds":   {code: func(string) string { return strings.Repeat("HC1:", verify.MaxText) }, reason: verify.TooLarge},
 		"a code beyond the bounds":   {code: func(s string) string { return s + strings.Repeat("0", 10_000) }, reason: verify.TooLarge},
 		"JSON that is no credential": {code: func(string) string { return `{"a":1}` }, reason: verify.NotACertificate},

@@ -64,8 +64,10 @@ func (c *check) window(from, until time.Time) {
 // status learns the state: from whoever Options names, else from the snapshots
 // of the trust list. What cannot be learnt is never taken for valid.
 func (c *check) status(issuerID, hcid string) {
-	s, asOf, ok := StatusUnknown, time.Time{}, false
-	if c.o.Status != nil {
+	s, asOf, ok := StatusUnknown, time.Time{}, c.learnt != nil
+	if ok {
+		s, asOf = c.learnt.status, c.learnt.asOf
+	} else if c.o.Status != nil {
 		s, asOf, ok = c.o.Status(c.ctx, issuerID, hcid)
 	}
 	if !ok {
@@ -93,7 +95,7 @@ func (c *check) status(issuerID, hcid string) {
 	case StatusNotPublished:
 		c.warn(StatusNotPublishedW)
 	case vaccination.StatusValid:
-		if limit > 0 && c.o.At.Sub(asOf) > limit {
+		if (c.learnt == nil || !c.learnt.current) && limit > 0 && c.o.At.Sub(asOf) > limit {
 			c.refuse(StatusStale)
 		}
 	default:

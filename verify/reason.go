@@ -4,8 +4,9 @@ package verify
 const (
 	// What was scanned.
 	NotACertificate    = "not-a-certificate"
-	Damaged            = "damaged"   // a certificate's outer form, not to be read
-	TooLarge           = "too-large" // beyond the bounds of a certificate
+	OneOfSeveral       = "one-of-several" // one code of those that make a certificate
+	Damaged            = "damaged"        // a certificate's outer form, not to be read
+	TooLarge           = "too-large"      // beyond the bounds of a certificate
 	UnsupportedFormat  = "unsupported-format"
 	UnsupportedContent = "unsupported-content" // genuine, but nothing that can be read here
 
@@ -62,6 +63,7 @@ func verdicts() map[string]Verdict {
 	return map[string]Verdict{
 		NotACertificate:    NotValid,
 		Damaged:            NotValid,
+		OneOfSeveral:       CannotTell,
 		TooLarge:           NotValid,
 		UnsupportedFormat:  CannotTell,
 		UnsupportedContent: CannotTell,

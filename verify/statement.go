@@ -90,6 +90,9 @@ type Statement struct {
 	// Content is what was signed, as the WHO DDCC core data set. It is there
 	// only when the signature is genuine and covers it.
 	Content *vaccination.Certificate `json:"content,omitempty"`
+	// More is what the same signature certifies beside Content, where a format
+	// holds several doses or tests.
+	More []vaccination.Certificate `json:"more,omitempty"`
 }
 
 // Has reports whether a reason or warning of this code is among s's.

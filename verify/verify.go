@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
@@ -43,8 +44,10 @@ type Options struct {
 	Catalogue *catalogue.Catalogue
 }
 
-// Text verifies the text of one code: an HCERT ("HC1:…"), our credential or
-// DIVOC's as JSON, or DIVOC's ZIP in any of its forms. It always returns a
+// Text verifies the text of one code: an HCERT ("HC1:…"), a SMART Health Card
+// ("shc:/…", of an old one all its codes with white space between them, or its
+// JWS or file), a credential or ICAO's seal as JSON, or DIVOC's ZIP in any of its
+// forms. It always returns a
 // complete statement; a text that is no certificate is one that is not valid.
 func Text(ctx context.Context, text string, o Options) Statement {
 	c := newCheck(ctx, o)
@@ -62,6 +65,8 @@ func Text(ctx context.Context, text string, o Options) Statement {
 		switch {
 		case strings.HasPrefix(text, "HC1:"):
 			c.hcert(text)
+		case shc.IsCard(text):
+			c.card(text)
 		case strings.HasPrefix(text, "{"):
 			c.json([]byte(text))
 		case otherFormat(text):
@@ -82,12 +87,12 @@ func Unread(code string, o Options) Statement {
 }
 
 // otherFormat knows certificates of kinds that are not verified here: later
-// versions of HCERT, SMART Health Cards and Links, Verifiable Health Links.
+// versions of HCERT, SMART Health Links, Verifiable Health Links.
 func otherFormat(text string) bool {
 	if len(text) > 4 && text[:2] == "HC" && text[3] == ':' {
 		return true
 	}
-	for _, scheme := range []string{"shc:/", "shlink:/", "vhlink:/"} {
+	for _, scheme := range []string{"shlink:/", "vhlink:/"} {
 		if len(text) > len(scheme) && strings.EqualFold(text[:len(scheme)], scheme) {
 			return true
 		}
@@ -95,8 +100,17 @@ func otherFormat(text string) bool {
 	return false
 }
 
-// json tells our credentials from DIVOC's.
+// json tells our credentials from DIVOC's, and these from files of cards.
 func (c *check) json(data []byte) {
+	if cards, ok := shc.Cards(data); ok {
+		if len(cards) > 1 { // scan.File tells them apart
+			c.s.Format = FormatSHC
+			c.refuse(OneOfSeveral)
+			return
+		}
+		c.card(cards[0])
+		return
+	}
 	cred, err := vc.Parse(data)
 	if errors.Is(err, vc.ErrType) {
 		c.divoc(data)
@@ -111,6 +125,16 @@ type check struct {
 	o   Options
 	w   *words
 	s   Statement
+	// learnt is the state where the format has a way of its own to learn it.
+	learnt *learnt
+}
+
+// learnt is a state and whether its age counts: a list without a date is as new
+// as the key that names it.
+type learnt struct {
+	status  vaccination.Status
+	asOf    time.Time
+	current bool
 }
 
 func newCheck(ctx context.Context, o Options) *check {

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify"
 	"github.com/opendivoc/divoc/verify/scan/internal/pdf"
@@ -92,9 +94,36 @@ func File(ctx context.Context, data []byte, o verify.Options) verify.Statements 
 
 // Statements verifies each of the codes that [Codes] found.
 func Statements(ctx context.Context, codes []string, o verify.Options) verify.Statements {
+	codes = together(codes)
 	out := make(verify.Statements, 0, len(codes))
 	for _, c := range codes {
 		out = append(out, verify.Text(ctx, c, o))
+	}
+	return out
+}
+
+// together joins the codes of a card that was printed as several: those that say
+// of themselves that they are of as many. All others stay as they are.
+func together(codes []string) []string {
+	var out []string
+	parts := map[int][]string{}
+	for _, c := range codes {
+		if _, of, ok := shc.Chunk(c); ok && of > 1 {
+			if parts[of] == nil {
+				out = append(out, "") // the place of the card
+			}
+			parts[of] = append(parts[of], c)
+			continue
+		}
+		out = append(out, c)
+	}
+	for _, c := range codes { // in the order of their first codes
+		if _, of, ok := shc.Chunk(c); ok && parts[of] != nil {
+			if i := slices.Index(out, ""); i >= 0 {
+				out[i] = strings.Join(parts[of], "\n")
+			}
+			delete(parts, of)
+		}
 	}
 	return out
 }
@@ -151,9 +180,12 @@ func kind(data []byte) string {
 	}
 }
 
-// texts splits a text file that holds one HC1: code a line, as scanners write
-// several; every other text is one.
+// texts splits a text file that holds one HC1: or shc: code a line, as scanners
+// write several, and a file of several health cards; every other text is one.
 func texts(data []byte) []string {
+	if cards, ok := shc.Cards(data); ok && len(cards) <= maxCodes {
+		return cards
+	}
 	// A space can be the last character of a code.
 	trim := func(s string) string { return strings.TrimRight(strings.TrimLeft(s, " \t\r\n"), "\t\r\n") }
 	all := trim(strings.TrimPrefix(string(data), "\ufeff"))
@@ -162,7 +194,7 @@ func texts(data []byte) []string {
 		if l = trim(l); l == "" {
 			continue
 		}
-		if !strings.HasPrefix(l, "HC1:") || len(lines) == maxCodes {
+		if !strings.HasPrefix(l, "HC1:") && !shc.IsCard(l) || len(lines) == maxCodes {
 			return []string{all}
 		}
 		lines = append(lines, l)
