@@ -64,7 +64,8 @@ type Message struct {
 	Certificate []byte
 }
 
-// Options are what a Service needs; all are required except Transports.
+// Options are what a Service needs; all are required except Sleep
+// and Transports.
 type Options struct {
 	Store     *registry.Store
 	Box       *seal.Box
@@ -77,6 +78,8 @@ type Options struct {
 	Log       *slog.Logger
 	// Contacts is how a person is reached, and the key of what is sent to them.
 	Contacts func(query.Person) ([]string, *seal.PersonKey, error)
+	// Sleep waits between two messages; nil is by the clock on the wall.
+	Sleep func(context.Context, time.Duration)
 	// Transports makes the transport of a gateway's settings; nil is the real one.
 	Transports func(Settings) (transport.Transport, error)
 }
@@ -103,6 +106,9 @@ type Service struct {
 // New returns a Service. Until [Service.Start] it queues and sends nothing.
 func New(o Options) *Service {
 	s := &Service{Options: o, open: map[string]gateway{}, lanes: map[Class]*lane{Notice: {wake: make(chan struct{}, 1)}, Code: {wake: make(chan struct{}, 1)}}, stop: make(chan struct{})}
+	if s.Sleep == nil {
+		s.Sleep = s.sleep
+	}
 	if s.Transports == nil {
 		s.Transports = s.transport
 	}

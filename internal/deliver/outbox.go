@@ -94,7 +94,9 @@ func stored(r query.MessageByIDRow) Stored {
 	return m
 }
 
-func errNoMessage() error { return vaccination.Errorf(vaccination.NotFound, "there is no such message") }
+func errNoMessage() error {
+	return vaccination.Errorf(vaccination.NotFound, "there is no such message")
+}
 
 func (s *Service) row(ctx context.Context, q *query.Queries, id int64) (query.MessageByIDRow, error) {
 	row, err := q.MessageByID(ctx, query.MessageByIDParams{ID: id, Bucket: -1})
@@ -195,7 +197,10 @@ type Preview struct {
 }
 
 // Previews are all texts of the profile as people get them.
-func (s *Service) Previews() []Preview {
+func (s *Service) Previews(by access.Caller) ([]Preview, error) {
+	if err := may(by); err != nil {
+		return nil, err
+	}
 	var out []Preview
 	for _, l := range s.Profile.Languages {
 		for _, t := range profile.Templates() {
@@ -203,7 +208,7 @@ func (s *Service) Previews() []Preview {
 			out = append(out, Preview{t, l, text, gsm.Measure(text)})
 		}
 	}
-	return out
+	return out, nil
 }
 
 // Test sends a message to a number through the gateways, to see whether they

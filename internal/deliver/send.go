@@ -126,7 +126,7 @@ func (s *Service) sendThrough(ctx context.Context, g gateway, class Class) (next
 			if wait > time.Second {
 				return at, nil // it is left alone for a while
 			}
-			s.sleep(ctx, wait)
+			s.Sleep(ctx, wait)
 			continue
 		}
 		if len(claimed) == 0 {

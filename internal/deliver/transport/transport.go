@@ -68,7 +68,9 @@ type Error struct {
 }
 
 // Error says class and code.
-func (e *Error) Error() string { return fmt.Sprintf("the gateway's answer is %s (%s)", e.Class, e.Code) }
+func (e *Error) Error() string {
+	return fmt.Sprintf("the gateway's answer is %s (%s)", e.Class, e.Code)
+}
 
 // errorOf is err as an [*Error]; what is none is unknown.
 func errorOf(err error) *Error {

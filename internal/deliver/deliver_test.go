@@ -1,0 +1,481 @@
+package deliver_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/deliver"
+	"github.com/opendivoc/divoc/internal/deliver/transport"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+type sealKey = seal.PersonKey
+
+// TestWhatIsTold certifies, corrects, revokes and so on, and looks at the outbox.
+func TestWhatIsTold(t *testing.T) {
+	admin := issuancetestAdmin()
+	tests := map[string]struct {
+		do   func(w *world)
+		want []string
+	}{
+		"a new certificate": {func(w *world) { w.issue(source(), issuance.Certify, w.event("A", 1)) }, []string{"ready queued"}},
+		"the same again": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1))
+			w.issue(source(), issuance.Certify, w.event("A", 1))
+		}, []string{"ready queued"}},
+		"two doses":                            {func(w *world) { w.issue(source(), issuance.Certify, w.event("A", 1), w.event("A", 2)) }, []string{"ready queued", "ready queued"}},
+		"a dose of long ago":                   {func(w *world) { w.issue(source(), issuance.Certify, w.event("A", 1, given("2026-10-20"))) }, nil},
+		"a dose of the last day that counts":   {func(w *world) { w.issue(source(), issuance.Certify, w.event("A", 1, given("2026-10-23"))) }, []string{"ready queued"}},
+		"a dose of some day of this year":      {func(w *world) { w.issue(source(), issuance.Certify, w.event("A", 1, given("2026"))) }, []string{"ready queued"}},
+		"no number":                            {func(w *world) { w.issue(source(), issuance.Certify, w.event("A", 1, contacts())) }, nil},
+		"a number of another country under +1": {func(w *world) { w.issue(source(), issuance.Certify, w.event("A", 1, contacts("tel:+12125550142"))) }, nil},
+		"a premium number":                     {func(w *world) { w.issue(source(), issuance.Certify, w.event("A", 1, contacts("tel:8769005555"))) }, nil},
+		"the second of two numbers is ours": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1, contacts("tel:+12125550142", "tel:6585550142")))
+		}, []string{"ready queued"}},
+		"only an address, and no mail server": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1, contacts("mailto:marcia@example.org")))
+		}, nil},
+		"a number that comes later": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1, contacts()))
+			w.issue(source(), issuance.Correct, w.event("A", 1))
+		}, []string{"ready queued"}},
+		"another number after it was told": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1))
+			w.issue(source(), issuance.Correct, w.event("A", 1, contacts("tel:6585550142")))
+		}, []string{"ready queued"}},
+		"a correction by its source": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1))
+			w.issue(source(), issuance.Correct, w.event("A", 1, lot("PF2")))
+		}, []string{"ready queued", "corrected queued"}},
+		"two corrections": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1))
+			w.issue(source(), issuance.Correct, w.event("A", 1, lot("PF2")))
+			w.issue(source(), issuance.Correct, w.event("A", 1, lot("PF3")))
+		}, []string{"ready queued", "corrected queued", "corrected queued"}},
+		"a source corrects a dose of long ago": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1, given("2021-10-20")))
+			w.issue(source(), issuance.Correct, w.event("A", 1, given("2021-10-20"), lot("PF2")))
+		}, nil},
+		"somebody corrects a dose of long ago": {func(w *world) {
+			w.issue(source(), issuance.Certify, w.event("A", 1, given("2021-10-20")))
+			w.issue(admin, issuance.Correct, w.event("A", 1, given("2021-10-20"), lot("PF2")))
+		}, []string{"corrected queued"}},
+		"revoked": {func(w *world) {
+			w.change(w.issue(source(), issuance.Certify, w.event("A", 1)).ID, vaccination.ActRevoke)
+		}, []string{"ready queued", "revoked queued"}},
+		"suspended and lifted": {func(w *world) {
+			id := w.issue(source(), issuance.Certify, w.event("A", 1)).ID
+			w.change(id, vaccination.ActSuspend)
+			w.change(id, vaccination.ActLift)
+			w.change(id, vaccination.ActSuspend)
+		}, []string{"ready queued", "suspended queued", "restored queued"}},
+		"issued again": {func(w *world) {
+			id := w.issue(source(), issuance.Certify, w.event("A", 1)).ID
+			w.change(id, vaccination.ActRevoke)
+			w.reissue(id)
+		}, []string{"ready queued", "revoked queued"}},
+		"many at once, quietly": {func(w *world) {
+			id := w.issue(source(), issuance.Certify, w.event("A", 1)).ID
+			w.quietly(id, vaccination.ActRevoke)
+		}, []string{"ready queued"}},
+		"a suspension that is over by the clock": {func(w *world) {
+			id := w.issue(source(), issuance.Certify, w.event("A", 1)).ID
+			if err := w.House.Service.Suspend(w.t.Context(), admin, id, w.now().Add(time.Hour), ""); err != nil {
+				w.t.Fatal(err)
+			}
+			w.Pass(2 * time.Hour)
+			if _, err := w.House.Service.LiftEnded(w.t.Context()); err != nil {
+				w.t.Fatal(err)
+			}
+		}, []string{"ready queued", "suspended queued", "restored queued"}},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "jamaica")
+			w.gateway(gatewayFile)
+			tt.do(w)
+			w.want(tt.want...)
+		})
+	}
+}
+
+func TestWithoutAGatewayNothingIsQueuedByItself(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.issue(source(), issuance.Certify, w.event("A", 1))
+	w.want()
+}
+
+// TestHandedOver sends what is queued: the text is the profile's, with a link on
+// the country's own domain and nothing of the person.
+func TestHandedOver(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.issue(source(), issuance.Certify, w.event("A", 1))
+	w.send(deliver.Notice)
+	w.want("ready accepted")
+	want := number + " Your certificate is ready. View or download it here: https://certificates.example.org/my"
+	if got := w.carrier.texts(); len(got) != 1 || got[0] != want {
+		t.Errorf("sent %q", got)
+	}
+	w.send(deliver.Notice)
+	if n := len(w.carrier.got); n != 1 {
+		t.Errorf("%d messages were sent", n)
+	}
+	for _, personal := range []string{"Marcia", "0142", "COVID", "PF1"} {
+		if strings.Contains(w.log.String(), personal) || personal != "0142" && strings.Contains(w.carrier.got[0].Text, personal) {
+			t.Errorf("%q is in the log or the text:\n%s", personal, w.log)
+		}
+	}
+	if m := w.only(); m.Parts != 1 || m.Attempts != 1 || m.Gateway != "sms" {
+		t.Errorf("%+v", m)
+	}
+}
+
+func TestQueueRefuses(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	good := deliver.Message{Template: "case-received", Class: deliver.Notice, To: number, Once: "1", Values: map[string]string{"reference": "K7M2"}}
+	for name, change := range map[string]func(*deliver.Message){
+		"a number elsewhere":            func(m *deliver.Message) { m.To = "+447700900123" },
+		"a number under a shared code":  func(m *deliver.Message) { m.To = "+12125550142" },
+		"a premium number":              func(m *deliver.Message) { m.To = "+18769765555" },
+		"no number":                     func(m *deliver.Message) { m.To = "" },
+		"an address with another":       func(m *deliver.Message) { m.To = "a@example.org, b@example.org" },
+		"an address with a header":      func(m *deliver.Message) { m.To = "a@example.org\r\nBcc: b@example.org" },
+		"an address with a name":        func(m *deliver.Message) { m.To = "A <a@example.org>" },
+		"no template of that name":      func(m *deliver.Message) { m.Template = "hello" },
+		"a place that the text has not": func(m *deliver.Message) { m.Values = map[string]string{"reference": "1", "name": "Marcia"} },
+		"a value that is missing":       func(m *deliver.Message) { m.Values = nil },
+		"a value of two lines":          func(m *deliver.Message) { m.Values = map[string]string{"reference": "1\n2"} },
+		"a value that turns the text":   func(m *deliver.Message) { m.Values = map[string]string{"reference": "1\u202e2"} },
+		"a value with a place":          func(m *deliver.Message) { m.Values = map[string]string{"reference": "{link}"} },
+		"a long value":                  func(m *deliver.Message) { m.Values = map[string]string{"reference": strings.Repeat("x", 201)} },
+		"a link elsewhere": func(m *deliver.Message) {
+			m.Values = map[string]string{"reference": "1", "link": "https://evil.example/my"}
+		},
+		"a link to a domain that begins so": func(m *deliver.Message) {
+			m.Values = map[string]string{"reference": "1", "link": "https://certificates.example.org.evil.example/"}
+		},
+		"a link that signs in": func(m *deliver.Message) {
+			m.Values = map[string]string{"reference": "1", "link": "https://certificates.example.org/my?token=1"}
+		},
+		"nothing that it is sent once for": func(m *deliver.Message) { m.Once = "" },
+		"no class":                         func(m *deliver.Message) { m.Class = "" },
+		"a person whom nobody knows":       func(m *deliver.Message) { m.Person = deliver.Person{Bucket: 3, ID: 7} },
+	} {
+		m := good
+		m.Values = map[string]string{"reference": "K7M2"}
+		change(&m)
+		err := w.queue(m)
+		if err == nil {
+			t.Errorf("%s: queued", name)
+		} else if strings.Contains(err.Error(), "447700900123") || strings.Contains(err.Error(), "example.org, b") {
+			t.Errorf("%s: the error repeats it: %v", name, err)
+		}
+	}
+	if err := w.queue(good); err != nil {
+		t.Error(err)
+	}
+	if err := w.queue(good); err != nil {
+		t.Error(err)
+	}
+	w.want("case-received queued")
+}
+
+// TestClasses lets a gateway answer each class of error, and time pass.
+func TestClasses(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer func(int, transport.Message) (transport.Sent, error)
+		again  bool
+		first  string
+		later  string // an hour later
+		sent   int
+	}{
+		"permanent":                 {refusal(transport.Permanent, "21211"), false, "case-received failed 21211", "case-received failed 21211", 1},
+		"temporary, then not":       {first(refusal(transport.Temporary, "500")), false, "case-received queued 500", "case-received accepted", 2},
+		"temporary again and again": {refusal(transport.Temporary, "500"), false, "case-received queued 500", "case-received queued 500", 2},
+		"throttled, then not":       {first(refusal(transport.Throttled, "429")), false, "case-received queued 429", "case-received accepted", 2},
+		"down, then not":            {first(refusal(transport.Down, "no-connection")), false, "case-received queued no-connection", "case-received accepted", 2},
+		"unknown, then not":         {first(refusal(transport.Unknown, "no-answer")), false, "case-received unknown no-answer", "case-received accepted", 2},
+		"unknown twice":             {refusal(transport.Unknown, "no-answer"), false, "case-received unknown no-answer", "case-received unknown no-answer", 2},
+		"unknown, by name":          {first(refusal(transport.Unknown, "no-answer")), true, "case-received queued no-answer", "case-received accepted", 2},
+		"a strange error": {first(func(int, transport.Message) (transport.Sent, error) {
+			return transport.Sent{}, fmt.Errorf("to %s", number)
+		}), false, "case-received unknown error", "case-received accepted", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "jamaica")
+			w.gateway(gatewayFile)
+			w.carrier.answer, w.carrier.again = tt.answer, tt.again
+			w.notice("K1")
+			w.send(deliver.Notice)
+			w.want(tt.first)
+			w.Pass(time.Hour)
+			w.send(deliver.Notice)
+			w.send(deliver.Notice)
+			w.want(tt.later)
+			if n := len(w.carrier.got); n != tt.sent {
+				t.Errorf("handed over %d times", n)
+			}
+			if strings.Contains(w.log.String(), "0142") {
+				t.Errorf("the log has the number:\n%s", w.log)
+			}
+		})
+	}
+}
+
+// first answers so once, and takes everything after.
+func first(answer func(int, transport.Message) (transport.Sent, error)) func(int, transport.Message) (transport.Sent, error) {
+	return func(n int, m transport.Message) (transport.Sent, error) {
+		if n == 1 {
+			return answer(n, m)
+		}
+		return transport.Sent{ProviderID: "p-" + m.Ref}, nil
+	}
+}
+
+// TestAnOutageDrainsInOrder has a gateway gone for an hour, during which messages
+// are queued: none is lost, none goes twice, and they go in order.
+func TestAnOutageDrainsInOrder(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	down := true
+	w.carrier.answer = func(_ int, m transport.Message) (transport.Sent, error) {
+		if down {
+			return transport.Sent{}, &transport.Error{Class: transport.Down, Code: "no-connection"}
+		}
+		return transport.Sent{ProviderID: "p-" + m.Ref}, nil
+	}
+	for i := range 60 {
+		w.notice(fmt.Sprintf("K%02d", i))
+		w.send(deliver.Notice)
+		w.Pass(time.Minute)
+	}
+	tries := len(w.carrier.got)
+	if tries > 70 {
+		t.Errorf("a gateway that is gone was asked %d times in an hour", tries)
+	}
+	down = false
+	w.Pass(time.Minute)
+	w.send(deliver.Notice)
+	for i, m := range w.carrier.got[tries:] {
+		if want := fmt.Sprintf("K%02d", i); !strings.Contains(m.Text, want) {
+			t.Fatalf("message %d is %q, not %s", i, m.Text, want)
+		}
+	}
+	if n := len(w.carrier.got) - tries; n != 60 {
+		t.Errorf("%d messages went", n)
+	}
+	if !strings.Contains(w.log.String(), "a gateway takes no messages") {
+		t.Error("nobody was told")
+	}
+}
+
+func TestTheRateIsKept(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(strings.Replace(gatewayFile, "perSecond: 1000", "perSecond: 0.5", 1)) // one in two seconds
+	for i := range 5 {
+		w.notice(fmt.Sprint("K", i))
+	}
+	for i := range 5 {
+		next := w.send(deliver.Notice)
+		if got := len(w.carrier.got); got != i+1 {
+			t.Fatalf("after %d seconds %d messages went", i*2, got)
+		}
+		if want := w.now().Add(2 * time.Second); i < 4 && !next.Equal(want) {
+			t.Errorf("the next one goes at %s, not %s", next, want)
+		}
+		w.Pass(2 * time.Second)
+	}
+}
+
+func TestQuietHours(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.House.Set(time.Date(2026, 11, 23, 2, 30, 0, 0, time.UTC)) // half past nine in the evening in Kingston
+	w.notice("K1")
+	w.code("c1", "123456", 5*time.Minute)
+	next := w.send(deliver.Notice)
+	if want := time.Date(2026, 11, 23, 13, 0, 0, 0, time.UTC); !next.Equal(want) {
+		t.Errorf("notices go on at %s, not %s", next, want)
+	}
+	w.send(deliver.Code)
+	w.want("case-received queued", "code accepted")
+	w.House.Set(next)
+	w.send(deliver.Notice)
+	w.want("case-received accepted", "code accepted")
+}
+
+func TestExpiry(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.code("c1", "123456", 5*time.Minute)
+	w.notice("K1")
+	w.Pass(5 * time.Minute)
+	w.send(deliver.Code)
+	w.want("code expired expired", "case-received queued")
+	w.Pass(73 * time.Hour)
+	w.send(deliver.Notice)
+	w.want("code expired expired", "case-received expired expired")
+	if len(w.carrier.got) != 0 {
+		t.Error("something was sent")
+	}
+}
+
+// TestACodeIsNotKept looks for a code after it was handed over.
+func TestACodeIsNotKept(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.code("c1", "482913", 5*time.Minute)
+	w.send(deliver.Code)
+	var kept bool
+	w.scan("SELECT bool_or(sealed IS NOT NULL) FROM message", &kept)
+	if kept {
+		t.Error("it is kept")
+	}
+	if got := w.carrier.texts(); len(got) != 1 || !strings.Contains(got[0], "482913 is your code") {
+		t.Errorf("sent %q", got)
+	}
+	m := w.only()
+	if err := w.Resend(t.Context(), w.Admin, m.ID); vaccination.ErrorCode(err) != vaccination.Conflict {
+		t.Errorf("sent again: %v", err)
+	}
+}
+
+func TestCodesDoNotWaitForNotices(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(strings.Replace(gatewayFile, "perSecond: 1000", "perSecond: 0.1", 1))
+	for i := range 3 {
+		w.notice(fmt.Sprint("K", i))
+	}
+	w.send(deliver.Notice)
+	w.code("c1", "482913", 5*time.Minute)
+	w.Pass(10 * time.Second)
+	w.send(deliver.Code)
+	w.send(deliver.Notice)
+	if got := w.carrier.texts(); len(got) != 2 || !strings.Contains(got[1], "482913") {
+		t.Errorf("sent %q", got)
+	}
+}
+
+func TestWhoWantsNoneGetsNone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		reason deliver.Reason
+		want   []string
+	}{
+		"opted out":      {deliver.OptedOut, []string{"case-received failed opted-out", "code accepted"}},
+		"a wrong number": {deliver.WrongNumber, []string{"case-received failed wrong-number", "code failed wrong-number"}},
+		"no such number": {deliver.Unreachable, []string{"case-received failed unreachable", "code failed unreachable"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "jamaica")
+			w.gateway(gatewayFile)
+			if err := w.SuppressNumber(t.Context(), w.Admin, "876 555 0142", tt.reason, false); err != nil {
+				t.Fatal(err)
+			}
+			w.notice("K1")
+			w.code("c1", "123456", 5*time.Minute)
+			w.send(deliver.Notice)
+			w.send(deliver.Code)
+			w.want(tt.want...)
+			if err := w.SuppressNumber(t.Context(), w.Admin, "876 555 0142", tt.reason, true); err != nil {
+				t.Fatal(err)
+			}
+			w.notice("K2")
+			w.send(deliver.Notice)
+			if got := w.states(); got[2] != "case-received accepted" {
+				t.Errorf("afterwards: %q", got)
+			}
+		})
+	}
+}
+
+// TestSomebodyWhoDied shares a telephone with somebody who did not.
+func TestSomebodyWhoDied(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.issue(source(), issuance.Certify, w.event("A", 1))
+	w.issue(source(), issuance.Certify, w.event("B", 1, func(e *vaccination.Event) { e.Person.Name = "Devon Campbell" }))
+	var p deliver.Person
+	if err := w.Store.Pool().QueryRow(t.Context(), "SELECT bucket, person_id FROM message ORDER BY id LIMIT 1").Scan(&p.Bucket, &p.ID); err != nil {
+		t.Fatal(err)
+	}
+	w.suppress(deliver.Suppression{Person: p, Reason: deliver.Died})
+	w.send(deliver.Notice)
+	w.want("ready failed died", "ready accepted")
+}
+
+func TestAnOptOutThatTheGatewayKnows(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.carrier.answer = first(func(int, transport.Message) (transport.Sent, error) {
+		return transport.Sent{}, &transport.Error{Class: transport.Permanent, Code: "21610", Suppress: "opted-out"}
+	})
+	w.notice("K1")
+	w.notice("K2")
+	w.send(deliver.Notice)
+	w.want("case-received failed 21610", "case-received failed opted-out")
+}
+
+func TestAPausedGateway(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	if err := w.PauseGateway(t.Context(), w.Admin, "sms", true); err != nil {
+		t.Fatal(err)
+	}
+	w.issue(source(), issuance.Certify, w.event("A", 1)) // issuing does not care
+	w.send(deliver.Notice)
+	w.want("ready queued")
+	if err := w.PauseGateway(t.Context(), w.Admin, "sms", false); err != nil {
+		t.Fatal(err)
+	}
+	w.send(deliver.Notice)
+	w.want("ready accepted")
+}
+
+func TestResend(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.carrier.answer = first(refusal(transport.Permanent, "no"))
+	w.notice("K1")
+	w.send(deliver.Notice)
+	w.want("case-received failed no")
+	if err := w.Resend(t.Context(), w.Admin, w.only().ID); err != nil {
+		t.Fatal(err)
+	}
+	w.send(deliver.Notice)
+	w.want("case-received accepted")
+	if err := w.Resend(t.Context(), w.Admin, w.only().ID); vaccination.ErrorCode(err) != vaccination.Conflict {
+		t.Errorf("what is on its way was sent again: %v", err)
+	}
+}
+
+// TestShow opens a message: the look is recorded, and the number is not shown.
+func TestShow(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.code("c1", "482913", time.Hour)
+	shown, err := w.Show(t.Context(), w.Admin, w.only().ID)
+	if err != nil || shown.To != "•••42" || !strings.HasPrefix(shown.Text, "•••••• is your code") {
+		t.Errorf("%+v, %v", shown, err)
+	}
+	var n int
+	w.scan("SELECT count(*) FROM audit WHERE act = 'message.read'", &n)
+	if n != 1 {
+		t.Errorf("%d looks are recorded", n)
+	}
+}
+
+// TestAPersonWhoWasErased gets nothing: what their messages say cannot be opened.
+func TestAPersonWhoWasErased(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	w.gateway(gatewayFile)
+	w.issue(source(), issuance.Certify, w.event("A", 1))
+	w.exec("UPDATE person SET key = ''")
+	w.send(deliver.Notice)
+	w.want("ready failed erased")
+}
