@@ -89,6 +89,9 @@ func (s *Service) needs(ctx context.Context, src opened, arrival int64) ([]strin
 	if err != nil {
 		return nil, err
 	}
+	if row.ClearedAt != nil {
+		return nil, nil
+	}
 	b := &batch{s: s, src: src}
 	if err := b.read(query.WaitingArrivalsRow{ID: row.ID, Channel: row.Channel, LatestAt: row.LatestAt, Hash: row.Hash, Sealed: row.Sealed}); err != nil {
 		return nil, err

@@ -189,6 +189,17 @@ func (c *Check) arrivals(ctx context.Context, q *query.Queries, problem problems
 }
 
 func (c *Check) arrival(r query.ArrivalsAfterRow) string {
+	if r.ClearedAt != nil {
+		switch {
+		case len(r.Sealed) > 0:
+			return "its text was removed, and is there"
+		case r.State == stateWaiting:
+			return "its text was removed before it was looked at"
+		case !r.Counted:
+			return "it was looked at, and the ledger has nothing of it"
+		}
+		return ""
+	}
 	small, err := c.Box.Unseal(r.Sealed, arrivalAAD(r.Source, r.Hash))
 	if err != nil {
 		return "it does not open"

@@ -149,6 +149,9 @@ func (s *Service) raw(ctx context.Context, id int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if row.ClearedAt != nil {
+		return "", nil
+	}
 	small, err := s.Box.Unseal(row.Sealed, arrivalAAD(row.Source, row.Hash))
 	if err != nil {
 		return "", fmt.Errorf("opening arrival %d: %w", id, err)

@@ -157,6 +157,23 @@ func (s *Service) repeat(ctx context.Context, q *query.Queries, source string, h
 		return false, err
 	}
 	awake = row.State == stateDone && !row.Held
+	if row.ClearedAt != nil { // its text was removed after its time, and is here again
+		text, err := plain(a)
+		if err != nil {
+			return false, err
+		}
+		small, err := s.packer.pack(text)
+		if err != nil {
+			return false, err
+		}
+		sealed, err := s.Box.Seal(small, arrivalAAD(source, hash))
+		if err != nil {
+			return false, err
+		}
+		if err := q.ArrivalBack(ctx, query.ArrivalBackParams{ID: row.ID, Sealed: sealed}); err != nil {
+			return false, err
+		}
+	}
 	state := row.State
 	if awake {
 		state = stateWaiting

@@ -187,6 +187,9 @@ func (c *checking) group(ctx context.Context, group int16, trails trails) error 
 			if t.touched.seq > touched.seq {
 				touched = t.touched
 			}
+			if gone := len(row.Person.Key) == 0; known && gone != t.erased {
+				c.problem("certificate %s: that its person was erased, or was not, is not what the audit says", id)
+			}
 			if err := t.differs(cert, suspensions[id]); known && err != nil {
 				c.problem("certificate %s: %v", id, err)
 			}
@@ -255,6 +258,11 @@ func (c *checking) page(ctx context.Context, rows []query.CertificatesAfterRow) 
 	for i, row := range rows {
 		work.Go(func() error {
 			p := &person{row: row.Person}
+			if p.erased() {
+				faults[i] = []error{erasedWhole(row, len(indexes[key{row.Person.Bucket, row.Person.ID}]))}
+				faults[i] = slices.DeleteFunc(faults[i], func(err error) bool { return err == nil })
+				return nil
+			}
 			faults[i] = append(faults[i], c.certificate(p, row.Certificate, &events[i]))
 			if i == 0 || rows[i-1].Person.ID != row.Person.ID {
 				faults[i] = append(faults[i], c.person(p, indexes[key{row.Person.Bucket, row.Person.ID}]))

@@ -25,6 +25,7 @@ type trail struct {
 	moved   int64  // when, in microseconds; 0 for none
 	until   int64  // when its suspension ends, in seconds; 0 for no end
 	touched touch  // when its person's row was last written with it
+	erased  bool   // its person was
 }
 
 // touch is a time by the audit: which entry of the chain, and the microsecond it
@@ -108,6 +109,9 @@ func (ts trails) follow(e query.Audit) error {
 		ts[id] = t
 	case actContact:
 		t.touched = touch{e.Seq, at}
+		ts[id] = t
+	case actErase:
+		t.touched, t.erased = touch{e.Seq, at}, true
 		ts[id] = t
 	}
 	return nil

@@ -149,3 +149,11 @@ func (c *checking) told(ctx context.Context, group int16) error {
 	}
 	return err
 }
+
+// erasedWhole says what is left of somebody who was erased.
+func erasedWhole(row query.CertificatesAfterRow, indexes int) error {
+	if len(row.Person.Sealed) > 0 || len(row.Certificate.Sealed) > 0 || indexes > 0 {
+		return errors.New("its person was erased, and something of them is left")
+	}
+	return nil
+}

@@ -168,6 +168,10 @@ func (s *Service) unlock(p *person) (*seal.PersonKey, error) {
 		if p.key != nil {
 			return // a new person's
 		}
+		if p.erased() {
+			p.keyErr = errErased()
+			return
+		}
 		if p.key, p.keyErr = s.Box.PersonKey(p.row.Key, s.aad(p, "key")); p.keyErr != nil {
 			p.keyErr = fmt.Errorf("opening a person's key: %w", p.keyErr)
 		}

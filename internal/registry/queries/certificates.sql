@@ -27,7 +27,7 @@ WHERE c.bucket = k.bucket AND c.id = k.id AND c.status = k.before AND c.status_a
 -- name: LatestCertificates :many
 -- The newest current certificates, for the demonstration's list.
 SELECT bucket, dose, version, status, status_list, status_index, person_id, issued_at, status_at, id, replaces, content, programme, source, reason, sealed
-FROM certificate WHERE status < 2
+FROM certificate WHERE status < 2 AND octet_length(sealed) > 0 -- not of somebody who was erased
 ORDER BY issued_at DESC, bucket, id
 LIMIT @max_rows::int;
 

@@ -2,7 +2,7 @@
 -- What a source delivered, in the order it was issued, after one of them.
 SELECT bucket, dose, version, status, status_list, status_index, person_id, issued_at, status_at, id, replaces, content, programme, source, reason, sealed
 FROM certificate
-WHERE source = @source AND (issued_at, id) > (@issued_at::timestamptz, @id::bytea)
+WHERE source = @source AND octet_length(sealed) > 0 AND (issued_at, id) > (@issued_at::timestamptz, @id::bytea)
 ORDER BY issued_at, id
 LIMIT @max_rows::int;
 

@@ -27,3 +27,13 @@ SELECT e.*, c.person_id FROM certificate_export e
 JOIN certificate c ON c.bucket = e.bucket AND c.id = e.certificate
 WHERE e.bucket BETWEEN @first::smallint AND @last::smallint
 ORDER BY e.bucket, e.certificate, e.format;
+
+-- name: LastExportChange :one
+-- When the state of an exported certificate of a key changed last, in
+-- microseconds since 1970; 0 where none ever did. A suspension that is over
+-- changed it when it ended.
+SELECT coalesce(max((extract(epoch FROM greatest(c.status_at, CASE WHEN s.until <= @now::timestamptz THEN s.until END)) * 1000000)::bigint), 0)::bigint AS last
+FROM certificate_export e
+JOIN certificate c ON c.bucket = e.bucket AND c.id = e.certificate AND c.status_at > c.issued_at
+LEFT JOIN suspension s ON s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at
+WHERE e.format = @format AND e.key_id = @key_id;

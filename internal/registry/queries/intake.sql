@@ -77,7 +77,7 @@ RETURNING id, hash;
 
 -- name: ArrivalAgain :one
 -- An arrival that came again, locked. held says that it waits for a person.
-SELECT a.id, a.state, a.latest_at, EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id AND i.state = 'held' AND i.fragment IS NULL) AS held
+SELECT a.id, a.state, a.latest_at, a.cleared_at, EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id AND i.state = 'held' AND i.fragment IS NULL) AS held
 FROM arrival a WHERE a.hash = @hash AND a.source = @source FOR NO KEY UPDATE OF a;
 
 -- name: RepeatArrival :exec

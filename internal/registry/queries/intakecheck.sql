@@ -6,7 +6,7 @@ WHERE coalesce(t.n, 0) <> coalesce(i.n, 0) ORDER BY 1, 2;
 
 -- name: ArrivalsAfter :many
 -- Arrivals in order, and whether each that was looked at has an item.
-SELECT a.id, a.source, a.state, a.size, a.received_at, a.latest_at, a.hash, a.sealed,
+SELECT a.id, a.source, a.state, a.size, a.received_at, a.latest_at, a.hash, a.sealed, a.cleared_at,
   (a.state = 'waiting' OR EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id))::bool AS counted
 FROM arrival a WHERE a.id > @after ORDER BY a.id LIMIT @max_rows::int;
 

@@ -266,7 +266,7 @@ func (q *Queries) InsertCertificates(ctx context.Context, arg InsertCertificates
 
 const latestCertificates = `-- name: LatestCertificates :many
 SELECT bucket, dose, version, status, status_list, status_index, person_id, issued_at, status_at, id, replaces, content, programme, source, reason, sealed
-FROM certificate WHERE status < 2
+FROM certificate WHERE status < 2 AND octet_length(sealed) > 0 -- not of somebody who was erased
 ORDER BY issued_at DESC, bucket, id
 LIMIT $1::int
 `

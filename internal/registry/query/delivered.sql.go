@@ -13,7 +13,7 @@ import (
 const certificatesDelivered = `-- name: CertificatesDelivered :many
 SELECT bucket, dose, version, status, status_list, status_index, person_id, issued_at, status_at, id, replaces, content, programme, source, reason, sealed
 FROM certificate
-WHERE source = $1 AND (issued_at, id) > ($2::timestamptz, $3::bytea)
+WHERE source = $1 AND octet_length(sealed) > 0 AND (issued_at, id) > ($2::timestamptz, $3::bytea)
 ORDER BY issued_at, id
 LIMIT $4::int
 `

@@ -123,6 +123,30 @@ func (q *Queries) GetExport(ctx context.Context, arg GetExportParams) (Certifica
 	return i, err
 }
 
+const lastExportChange = `-- name: LastExportChange :one
+SELECT coalesce(max((extract(epoch FROM greatest(c.status_at, CASE WHEN s.until <= $1::timestamptz THEN s.until END)) * 1000000)::bigint), 0)::bigint AS last
+FROM certificate_export e
+JOIN certificate c ON c.bucket = e.bucket AND c.id = e.certificate AND c.status_at > c.issued_at
+LEFT JOIN suspension s ON s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at
+WHERE e.format = $2 AND e.key_id = $3
+`
+
+type LastExportChangeParams struct {
+	Now    time.Time
+	Format string
+	KeyID  string
+}
+
+// When the state of an exported certificate of a key changed last, in
+// microseconds since 1970; 0 where none ever did. A suspension that is over
+// changed it when it ended.
+func (q *Queries) LastExportChange(ctx context.Context, arg LastExportChangeParams) (int64, error) {
+	row := q.db.QueryRow(ctx, lastExportChange, arg.Now, arg.Format, arg.KeyID)
+	var last int64
+	err := row.Scan(&last)
+	return last, err
+}
+
 const putExport = `-- name: PutExport :one
 INSERT INTO certificate_export (bucket, certificate, format, key_id, handle, made_at, sealed)
 VALUES ($1, $2, $3, $4, $5, $6, $7)

@@ -11,7 +11,7 @@ import (
 )
 
 const arrivalAgain = `-- name: ArrivalAgain :one
-SELECT a.id, a.state, a.latest_at, EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id AND i.state = 'held' AND i.fragment IS NULL) AS held
+SELECT a.id, a.state, a.latest_at, a.cleared_at, EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id AND i.state = 'held' AND i.fragment IS NULL) AS held
 FROM arrival a WHERE a.hash = $1 AND a.source = $2 FOR NO KEY UPDATE OF a
 `
 
@@ -21,10 +21,11 @@ type ArrivalAgainParams struct {
 }
 
 type ArrivalAgainRow struct {
-	ID       int64
-	State    string
-	LatestAt time.Time
-	Held     bool
+	ID        int64
+	State     string
+	LatestAt  time.Time
+	ClearedAt *time.Time
+	Held      bool
 }
 
 // An arrival that came again, locked. held says that it waits for a person.
@@ -35,6 +36,7 @@ func (q *Queries) ArrivalAgain(ctx context.Context, arg ArrivalAgainParams) (Arr
 		&i.ID,
 		&i.State,
 		&i.LatestAt,
+		&i.ClearedAt,
 		&i.Held,
 	)
 	return i, err

@@ -11,7 +11,7 @@ import (
 )
 
 const arrivalsAfter = `-- name: ArrivalsAfter :many
-SELECT a.id, a.source, a.state, a.size, a.received_at, a.latest_at, a.hash, a.sealed,
+SELECT a.id, a.source, a.state, a.size, a.received_at, a.latest_at, a.hash, a.sealed, a.cleared_at,
   (a.state = 'waiting' OR EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id))::bool AS counted
 FROM arrival a WHERE a.id > $1 ORDER BY a.id LIMIT $2::int
 `
@@ -30,6 +30,7 @@ type ArrivalsAfterRow struct {
 	LatestAt   time.Time
 	Hash       []byte
 	Sealed     []byte
+	ClearedAt  *time.Time
 	Counted    bool
 }
 
@@ -52,6 +53,7 @@ func (q *Queries) ArrivalsAfter(ctx context.Context, arg ArrivalsAfterParams) ([
 			&i.LatestAt,
 			&i.Hash,
 			&i.Sealed,
+			&i.ClearedAt,
 			&i.Counted,
 		); err != nil {
 			return nil, err

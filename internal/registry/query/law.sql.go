@@ -153,6 +153,137 @@ func (q *Queries) Alarms(ctx context.Context, arg AlarmsParams) ([]Alarm, error)
 	return items, nil
 }
 
+const arrivalBack = `-- name: ArrivalBack :exec
+UPDATE arrival SET sealed = $1, cleared_at = NULL WHERE id = $2 AND cleared_at IS NOT NULL
+`
+
+type ArrivalBackParams struct {
+	Sealed []byte
+	ID     int64
+}
+
+// A delivery whose text was removed, and that came again.
+func (q *Queries) ArrivalBack(ctx context.Context, arg ArrivalBackParams) error {
+	_, err := q.db.Exec(ctx, arrivalBack, arg.Sealed, arg.ID)
+	return err
+}
+
+const arrivalsOfFragments = `-- name: ArrivalsOfFragments :many
+SELECT DISTINCT a.id, a.source, a.channel, a.received_at, a.latest_at, a.times, a.size, a.hash, a.cleared_at FROM arrival a JOIN item i ON i.arrival = a.id
+WHERE i.fragment = ANY ($1::bytea[]) OR i.certificate = ANY ($2::bytea[]) ORDER BY a.id
+`
+
+type ArrivalsOfFragmentsParams struct {
+	Keys         [][]byte
+	Certificates [][]byte
+}
+
+type ArrivalsOfFragmentsRow struct {
+	ID         int64
+	Source     string
+	Channel    string
+	ReceivedAt time.Time
+	LatestAt   time.Time
+	Times      int32
+	Size       int32
+	Hash       []byte
+	ClearedAt  *time.Time
+}
+
+// The deliveries that told of fragments, or of which certificates came.
+func (q *Queries) ArrivalsOfFragments(ctx context.Context, arg ArrivalsOfFragmentsParams) ([]ArrivalsOfFragmentsRow, error) {
+	rows, err := q.db.Query(ctx, arrivalsOfFragments, arg.Keys, arg.Certificates)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []ArrivalsOfFragmentsRow
+	for rows.Next() {
+		var i ArrivalsOfFragmentsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Source,
+			&i.Channel,
+			&i.ReceivedAt,
+			&i.LatestAt,
+			&i.Times,
+			&i.Size,
+			&i.Hash,
+			&i.ClearedAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const arrivalsToClear = `-- name: ArrivalsToClear :many
+SELECT a.id FROM arrival a
+WHERE a.cleared_at IS NULL AND a.state = 'done' AND a.latest_at < $1::timestamptz
+  AND NOT EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id AND i.state = 'held')
+ORDER BY a.latest_at LIMIT $2::int
+`
+
+type ArrivalsToClearParams struct {
+	Before  time.Time
+	MaxRows int32
+}
+
+// Deliveries of which nothing waits, that came last before a time.
+func (q *Queries) ArrivalsToClear(ctx context.Context, arg ArrivalsToClearParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, arrivalsToClear, arg.Before, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const askErasure = `-- name: AskErasure :one
+INSERT INTO erasure (bucket, person_id, certificate, certificates, reason, asked_at, asked_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id
+`
+
+type AskErasureParams struct {
+	Bucket       int16
+	PersonID     int64
+	Certificate  []byte
+	Certificates string
+	Reason       string
+	AskedAt      time.Time
+	AskedBy      string
+}
+
+func (q *Queries) AskErasure(ctx context.Context, arg AskErasureParams) (int64, error) {
+	row := q.db.QueryRow(ctx, askErasure,
+		arg.Bucket,
+		arg.PersonID,
+		arg.Certificate,
+		arg.Certificates,
+		arg.Reason,
+		arg.AskedAt,
+		arg.AskedBy,
+	)
+	var id int64
+	err := row.Scan(&id)
+	return id, err
+}
+
 const auditHashAt = `-- name: AuditHashAt :one
 SELECT hash FROM audit WHERE chain = $1::smallint AND seq = $2::bigint
 `
@@ -167,6 +298,45 @@ func (q *Queries) AuditHashAt(ctx context.Context, arg AuditHashAtParams) ([]byt
 	var hash []byte
 	err := row.Scan(&hash)
 	return hash, err
+}
+
+const clearArrivals = `-- name: ClearArrivals :execrows
+UPDATE arrival SET sealed = '', cleared_at = $1::timestamptz, state = 'done' WHERE id = ANY ($2::bigint[]) AND cleared_at IS NULL
+`
+
+type ClearArrivalsParams struct {
+	At  time.Time
+	Ids []int64
+}
+
+// Removes the raw text of deliveries; hash, size and counts stay.
+func (q *Queries) ClearArrivals(ctx context.Context, arg ClearArrivalsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, clearArrivals, arg.At, arg.Ids)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const clearSettled = `-- name: ClearSettled :execrows
+UPDATE arrival a SET sealed = '', cleared_at = $1::timestamptz
+WHERE a.id = ANY ($2::bigint[]) AND a.cleared_at IS NULL AND a.state = 'done' AND a.latest_at < $3::timestamptz
+  AND NOT EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id AND i.state = 'held')
+`
+
+type ClearSettledParams struct {
+	At     time.Time
+	Ids    []int64
+	Before time.Time
+}
+
+// Removes the raw text of deliveries, where nothing came of them meanwhile.
+func (q *Queries) ClearSettled(ctx context.Context, arg ClearSettledParams) (int64, error) {
+	result, err := q.db.Exec(ctx, clearSettled, arg.At, arg.Ids, arg.Before)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const closeAlarm = `-- name: CloseAlarm :execrows
@@ -191,6 +361,52 @@ func (q *Queries) CloseAlarm(ctx context.Context, arg CloseAlarmParams) (int64, 
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const countArrivalsToClear = `-- name: CountArrivalsToClear :one
+SELECT count(*) FROM (SELECT 1 FROM arrival a
+WHERE a.cleared_at IS NULL AND a.state = 'done' AND a.latest_at < $1::timestamptz
+  AND NOT EXISTS (SELECT 1 FROM item i WHERE i.arrival = a.id AND i.state = 'held') LIMIT 1000000) AS old
+`
+
+func (q *Queries) CountArrivalsToClear(ctx context.Context, before time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, countArrivalsToClear, before)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countOldMessages = `-- name: CountOldMessages :one
+SELECT count(*) FROM (SELECT 1 FROM message WHERE state_at < $1::timestamptz AND state IN (1, 2, 3, 4, 5) AND claimed_until IS NULL LIMIT 1000000) AS old
+`
+
+func (q *Queries) CountOldMessages(ctx context.Context, before time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, countOldMessages, before)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countOldPrints = `-- name: CountOldPrints :one
+SELECT count(*) FROM (SELECT 1 FROM print o WHERE o.at < $1::timestamptz AND EXISTS (SELECT 1 FROM print y WHERE y.bucket = o.bucket AND y.certificate = o.certificate AND y.copy > o.copy) LIMIT 1000000) AS old
+`
+
+func (q *Queries) CountOldPrints(ctx context.Context, before time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, countOldPrints, before)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countOldSessions = `-- name: CountOldSessions :one
+SELECT (SELECT count(*) FROM staff_session WHERE ends_at < $1::timestamptz)::bigint + (SELECT count(*) FROM citizen_session WHERE ends_at < $1::timestamptz)::bigint
+`
+
+func (q *Queries) CountOldSessions(ctx context.Context, before time.Time) (int32, error) {
+	row := q.db.QueryRow(ctx, countOldSessions, before)
+	var column_1 int32
+	err := row.Scan(&column_1)
+	return column_1, err
 }
 
 const countOpenAlarms = `-- name: CountOpenAlarms :many
@@ -301,6 +517,87 @@ func (q *Queries) CutsOfChain(ctx context.Context, chain int16) ([]AuditCut, err
 	return items, nil
 }
 
+const deleteFragments = `-- name: DeleteFragments :execrows
+DELETE FROM fragment WHERE key = ANY ($1::bytea[])
+`
+
+func (q *Queries) DeleteFragments(ctx context.Context, keys [][]byte) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteFragments, keys)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteOldCitizenSessions = `-- name: DeleteOldCitizenSessions :execrows
+DELETE FROM citizen_session WHERE id IN (SELECT o.id FROM citizen_session o WHERE o.ends_at < $1::timestamptz LIMIT $2::int)
+`
+
+type DeleteOldCitizenSessionsParams struct {
+	Before  time.Time
+	MaxRows int32
+}
+
+func (q *Queries) DeleteOldCitizenSessions(ctx context.Context, arg DeleteOldCitizenSessionsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldCitizenSessions, arg.Before, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteOldMessages = `-- name: DeleteOldMessages :execrows
+DELETE FROM message m USING (SELECT o.bucket, o.id FROM message o WHERE o.state_at < $1::timestamptz AND o.state IN (1, 2, 3, 4, 5) AND o.claimed_until IS NULL LIMIT $2::int) AS k WHERE m.bucket = k.bucket AND m.id = k.id
+`
+
+type DeleteOldMessagesParams struct {
+	Before  time.Time
+	MaxRows int32
+}
+
+func (q *Queries) DeleteOldMessages(ctx context.Context, arg DeleteOldMessagesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldMessages, arg.Before, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteOldPrints = `-- name: DeleteOldPrints :execrows
+DELETE FROM print p USING (SELECT o.bucket, o.certificate, o.copy FROM print o WHERE o.at < $1::timestamptz AND EXISTS (SELECT 1 FROM print y WHERE y.bucket = o.bucket AND y.certificate = o.certificate AND y.copy > o.copy) LIMIT $2::int) AS k WHERE p.bucket = k.bucket AND p.certificate = k.certificate AND p.copy = k.copy
+`
+
+type DeleteOldPrintsParams struct {
+	Before  time.Time
+	MaxRows int32
+}
+
+// The last copy of a certificate stays: the next one is numbered after it.
+func (q *Queries) DeleteOldPrints(ctx context.Context, arg DeleteOldPrintsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldPrints, arg.Before, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const deleteOldStaffSessions = `-- name: DeleteOldStaffSessions :execrows
+DELETE FROM staff_session WHERE id IN (SELECT o.id FROM staff_session o WHERE o.ends_at < $1::timestamptz LIMIT $2::int)
+`
+
+type DeleteOldStaffSessionsParams struct {
+	Before  time.Time
+	MaxRows int32
+}
+
+func (q *Queries) DeleteOldStaffSessions(ctx context.Context, arg DeleteOldStaffSessionsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteOldStaffSessions, arg.Before, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const deleteSeen = `-- name: DeleteSeen :execrows
 DELETE FROM audit WHERE chain = $1::smallint AND seq > $2::bigint AND seq <= $3::bigint AND act = ANY ($4::text[])
 `
@@ -319,6 +616,30 @@ func (q *Queries) DeleteSeen(ctx context.Context, arg DeleteSeenParams) (int64, 
 		arg.After,
 		arg.Upto,
 		arg.Acts,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const endErasure = `-- name: EndErasure :execrows
+UPDATE erasure SET ended_at = $1::timestamptz, ended_by = $2::text, done = $3 WHERE id = $4 AND ended_at IS NULL
+`
+
+type EndErasureParams struct {
+	At   time.Time
+	By   string
+	Done bool
+	ID   int64
+}
+
+func (q *Queries) EndErasure(ctx context.Context, arg EndErasureParams) (int64, error) {
+	result, err := q.db.Exec(ctx, endErasure,
+		arg.At,
+		arg.By,
+		arg.Done,
+		arg.ID,
 	)
 	if err != nil {
 		return 0, err
@@ -346,6 +667,160 @@ func (q *Queries) EndOfOld(ctx context.Context, arg EndOfOldParams) (int64, erro
 	return column_1, err
 }
 
+const entriesAbout = `-- name: EntriesAbout :many
+SELECT chain, seq, at, actor, act, object, detail FROM audit WHERE object = ANY ($1::text[]) AND act <> 'issued' ORDER BY at, chain, seq LIMIT $2::int
+`
+
+type EntriesAboutParams struct {
+	Objects []string
+	MaxRows int32
+}
+
+type EntriesAboutRow struct {
+	Chain  int16
+	Seq    int64
+	At     time.Time
+	Actor  string
+	Act    string
+	Object string
+	Detail string
+}
+
+// What the audit says of objects, the oldest first.
+func (q *Queries) EntriesAbout(ctx context.Context, arg EntriesAboutParams) ([]EntriesAboutRow, error) {
+	rows, err := q.db.Query(ctx, entriesAbout, arg.Objects, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []EntriesAboutRow
+	for rows.Next() {
+		var i EntriesAboutRow
+		if err := rows.Scan(
+			&i.Chain,
+			&i.Seq,
+			&i.At,
+			&i.Actor,
+			&i.Act,
+			&i.Object,
+			&i.Detail,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const eraseCertificates = `-- name: EraseCertificates :execrows
+UPDATE certificate SET sealed = '', content = decode(repeat('00', 16), 'hex') WHERE bucket = $1 AND person_id = $2
+`
+
+type EraseCertificatesParams struct {
+	Bucket   int16
+	PersonID int64
+}
+
+func (q *Queries) EraseCertificates(ctx context.Context, arg EraseCertificatesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, eraseCertificates, arg.Bucket, arg.PersonID)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const erasePerson = `-- name: ErasePerson :execrows
+UPDATE person SET key = '', sealed = '', code_index = $1::bytea, updated_at = $2::timestamptz WHERE bucket = $3 AND id = $4 AND key = $5
+`
+
+type ErasePersonParams struct {
+	CodeIndex []byte
+	At        time.Time
+	Bucket    int16
+	ID        int64
+	Before    []byte
+}
+
+// Destroys the key of a person, where it is still the one that was read, and
+// gives them a name of nobody.
+func (q *Queries) ErasePerson(ctx context.Context, arg ErasePersonParams) (int64, error) {
+	result, err := q.db.Exec(ctx, erasePerson,
+		arg.CodeIndex,
+		arg.At,
+		arg.Bucket,
+		arg.ID,
+		arg.Before,
+	)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const erasureByID = `-- name: ErasureByID :one
+SELECT id, bucket, person_id, certificate, certificates, reason, asked_at, asked_by, ended_at, ended_by, done FROM erasure WHERE id = $1
+`
+
+func (q *Queries) ErasureByID(ctx context.Context, id int64) (Erasure, error) {
+	row := q.db.QueryRow(ctx, erasureByID, id)
+	var i Erasure
+	err := row.Scan(
+		&i.ID,
+		&i.Bucket,
+		&i.PersonID,
+		&i.Certificate,
+		&i.Certificates,
+		&i.Reason,
+		&i.AskedAt,
+		&i.AskedBy,
+		&i.EndedAt,
+		&i.EndedBy,
+		&i.Done,
+	)
+	return i, err
+}
+
+const erasures = `-- name: Erasures :many
+SELECT id, bucket, person_id, certificate, certificates, reason, asked_at, asked_by, ended_at, ended_by, done FROM erasure
+ORDER BY (ended_at IS NOT NULL), asked_at DESC, id DESC LIMIT $1::int
+`
+
+// Open ones first, then the newest.
+func (q *Queries) Erasures(ctx context.Context, maxRows int32) ([]Erasure, error) {
+	rows, err := q.db.Query(ctx, erasures, maxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Erasure
+	for rows.Next() {
+		var i Erasure
+		if err := rows.Scan(
+			&i.ID,
+			&i.Bucket,
+			&i.PersonID,
+			&i.Certificate,
+			&i.Certificates,
+			&i.Reason,
+			&i.AskedAt,
+			&i.AskedBy,
+			&i.EndedAt,
+			&i.EndedBy,
+			&i.Done,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const firstSeen = `-- name: FirstSeen :one
 SELECT coalesce((SELECT a.seq FROM audit a WHERE a.chain = $1::smallint AND a.seq > $2::bigint AND a.at < $3::timestamptz AND a.act = ANY ($4::text[]) ORDER BY a.seq LIMIT 1), 0)::bigint
 `
@@ -368,6 +843,150 @@ func (q *Queries) FirstSeen(ctx context.Context, arg FirstSeenParams) (int64, er
 	var column_1 int64
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const forgetItems = `-- name: ForgetItems :execrows
+UPDATE item SET fragment = NULL, code = NULL, sealed = NULL, note = '', problems = '', field = '', facility = '',
+  state = CASE WHEN state = 'held' THEN 'rejected' ELSE state END, decided_at = coalesce(decided_at, $1::timestamptz)
+WHERE fragment = ANY ($2::bytea[]) OR certificate = ANY ($3::bytea[])
+`
+
+type ForgetItemsParams struct {
+	At           time.Time
+	Keys         [][]byte
+	Certificates [][]byte
+}
+
+// What the ledger counts stays; what it says of whom goes.
+func (q *Queries) ForgetItems(ctx context.Context, arg ForgetItemsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, forgetItems, arg.At, arg.Keys, arg.Certificates)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const forgetMessagesOf = `-- name: ForgetMessagesOf :exec
+DELETE FROM message WHERE bucket = $1 AND person_id = $2
+`
+
+type ForgetMessagesOfParams struct {
+	Bucket   int16
+	PersonID *int64
+}
+
+func (q *Queries) ForgetMessagesOf(ctx context.Context, arg ForgetMessagesOfParams) error {
+	_, err := q.db.Exec(ctx, forgetMessagesOf, arg.Bucket, arg.PersonID)
+	return err
+}
+
+const forgetOpenedOf = `-- name: ForgetOpenedOf :exec
+DELETE FROM citizen_opened WHERE bucket = $1 AND person_id = $2
+`
+
+type ForgetOpenedOfParams struct {
+	Bucket   int16
+	PersonID int64
+}
+
+func (q *Queries) ForgetOpenedOf(ctx context.Context, arg ForgetOpenedOfParams) error {
+	_, err := q.db.Exec(ctx, forgetOpenedOf, arg.Bucket, arg.PersonID)
+	return err
+}
+
+const forgetRetentionRuns = `-- name: ForgetRetentionRuns :exec
+DELETE FROM retention_run WHERE ran_at < $1::timestamptz
+`
+
+func (q *Queries) ForgetRetentionRuns(ctx context.Context, before time.Time) error {
+	_, err := q.db.Exec(ctx, forgetRetentionRuns, before)
+	return err
+}
+
+const forgetSuppressionsOf = `-- name: ForgetSuppressionsOf :exec
+DELETE FROM suppression WHERE bucket = $1 AND person_id = $2
+`
+
+type ForgetSuppressionsOfParams struct {
+	Bucket   int16
+	PersonID int64
+}
+
+func (q *Queries) ForgetSuppressionsOf(ctx context.Context, arg ForgetSuppressionsOfParams) error {
+	_, err := q.db.Exec(ctx, forgetSuppressionsOf, arg.Bucket, arg.PersonID)
+	return err
+}
+
+const forgetTold = `-- name: ForgetTold :exec
+DELETE FROM told WHERE bucket = $1 AND person_id = $2
+`
+
+type ForgetToldParams struct {
+	Bucket   int16
+	PersonID int64
+}
+
+func (q *Queries) ForgetTold(ctx context.Context, arg ForgetToldParams) error {
+	_, err := q.db.Exec(ctx, forgetTold, arg.Bucket, arg.PersonID)
+	return err
+}
+
+const forgetTriesOf = `-- name: ForgetTriesOf :exec
+DELETE FROM citizen_person WHERE bucket = $1 AND person_id = $2
+`
+
+type ForgetTriesOfParams struct {
+	Bucket   int16
+	PersonID int64
+}
+
+func (q *Queries) ForgetTriesOf(ctx context.Context, arg ForgetTriesOfParams) error {
+	_, err := q.db.Exec(ctx, forgetTriesOf, arg.Bucket, arg.PersonID)
+	return err
+}
+
+const fragmentsOfCertificates = `-- name: FragmentsOfCertificates :many
+SELECT f.bucket, f.key, f.source, f.kind, f.person, f.version, f.arrival, f.hash, f.deleted, f.settled, f.facility, f.record, f.content, f.certificate, f.sealed
+FROM fragment f WHERE f.person IN (SELECT g.person FROM item i JOIN fragment g ON g.bucket = i.bucket AND g.key = i.fragment WHERE i.certificate = ANY ($1::bytea[]))
+ORDER BY f.bucket, f.key
+`
+
+// Whose doses at their sources certificates are, and all that is known there of
+// the same people.
+func (q *Queries) FragmentsOfCertificates(ctx context.Context, certificates [][]byte) ([]Fragment, error) {
+	rows, err := q.db.Query(ctx, fragmentsOfCertificates, certificates)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []Fragment
+	for rows.Next() {
+		var i Fragment
+		if err := rows.Scan(
+			&i.Bucket,
+			&i.Key,
+			&i.Source,
+			&i.Kind,
+			&i.Person,
+			&i.Version,
+			&i.Arrival,
+			&i.Hash,
+			&i.Deleted,
+			&i.Settled,
+			&i.Facility,
+			&i.Record,
+			&i.Content,
+			&i.Certificate,
+			&i.Sealed,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const insertCut = `-- name: InsertCut :exec
@@ -395,6 +1014,29 @@ func (q *Queries) InsertCut(ctx context.Context, arg InsertCutParams) error {
 		arg.Digest,
 		arg.Key,
 		arg.Signed,
+	)
+	return err
+}
+
+const insertRetentionRun = `-- name: InsertRetentionRun :exec
+INSERT INTO retention_run (class, ran_at, keep, removed, due) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (class, ran_at) DO NOTHING
+`
+
+type InsertRetentionRunParams struct {
+	Class   string
+	RanAt   time.Time
+	Keep    int64
+	Removed int64
+	Due     int64
+}
+
+func (q *Queries) InsertRetentionRun(ctx context.Context, arg InsertRetentionRunParams) error {
+	_, err := q.db.Exec(ctx, insertRetentionRun,
+		arg.Class,
+		arg.RanAt,
+		arg.Keep,
+		arg.Removed,
+		arg.Due,
 	)
 	return err
 }
@@ -435,6 +1077,36 @@ func (q *Queries) LastClosed(ctx context.Context, arg LastClosedParams) (time.Ti
 	var column_1 time.Time
 	err := row.Scan(&column_1)
 	return column_1, err
+}
+
+const lastRetentionRuns = `-- name: LastRetentionRuns :many
+SELECT DISTINCT ON (class) class, ran_at, keep, removed, due FROM retention_run ORDER BY class, ran_at DESC
+`
+
+func (q *Queries) LastRetentionRuns(ctx context.Context) ([]RetentionRun, error) {
+	rows, err := q.db.Query(ctx, lastRetentionRuns)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []RetentionRun
+	for rows.Next() {
+		var i RetentionRun
+		if err := rows.Scan(
+			&i.Class,
+			&i.RanAt,
+			&i.Keep,
+			&i.Removed,
+			&i.Due,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const lastStatement = `-- name: LastStatement :one
@@ -484,6 +1156,16 @@ func (q *Queries) LockAuditChain(ctx context.Context, chain int16) (LockAuditCha
 	var i LockAuditChainRow
 	err := row.Scan(&i.AuditSeq, &i.AuditHead)
 	return i, err
+}
+
+const moveTurns = `-- name: MoveTurns :exec
+UPDATE source SET turn = turn + 1 WHERE name = ANY ($1::text[])
+`
+
+// Whoever is settling one of these sources begins again.
+func (q *Queries) MoveTurns(ctx context.Context, names []string) error {
+	_, err := q.db.Exec(ctx, moveTurns, names)
+	return err
 }
 
 const openAlarm = `-- name: OpenAlarm :one

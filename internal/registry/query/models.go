@@ -135,6 +135,20 @@ type CertificateExport struct {
 	Sealed      []byte
 }
 
+type Erasure struct {
+	ID           int64
+	Bucket       int16
+	PersonID     int64
+	Certificate  []byte
+	Certificates string
+	Reason       string
+	AskedAt      time.Time
+	AskedBy      string
+	EndedAt      *time.Time
+	EndedBy      string
+	Done         bool
+}
+
 type Facility struct {
 	Source string
 	ID     string
@@ -254,6 +268,14 @@ type Print struct {
 	Actor       string
 	Size        string
 	Languages   string
+}
+
+type RetentionRun struct {
+	Class   string
+	RanAt   time.Time
+	Keep    int64
+	Removed int64
+	Due     int64
 }
 
 type Setting struct {
