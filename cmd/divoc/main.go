@@ -37,6 +37,7 @@ type cli struct {
 	Source  sourceCmd  `cmd:"" help:"Connect, test, pause and watch the systems that deliver records."`
 	Hold    holdCmd    `cmd:"" help:"List, open and decide the records that wait for a person."`
 	Person  personCmd  `cmd:"" help:"Say which people, known under several enrolment codes, are one; find doses certified twice."`
+	Case    caseCmd    `cmd:"" help:"List, open and decide what people ask for: corrections, other telephone numbers, guardians, doses given abroad."`
 	Trust   trustCmd   `cmd:"" help:"Export whose signatures count, for verifiers without network."`
 	Backup  backupCmd  `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`
 	Restore restoreCmd `cmd:"" help:"Bring a backup back into an empty folder, then reconcile it with what was published since."`

@@ -11,7 +11,7 @@ import (
 
 // Ticket is the number of a case: ten bits of its bucket and 45 random ones. As
 // text it is three groups of four characters of Crockford's base 32, the last of
-// which is a check character: "K7QM-2F9X-A3TC". It says nothing of a person.
+// which is a check character: "K7QM-2F9X-A3T9". It says nothing of a person.
 // Whoever has it may follow the case, so it is not to be guessed.
 type Ticket int64
 
@@ -115,5 +115,5 @@ func (t *Ticket) UnmarshalText(b []byte) (err error) {
 func (t Ticket) object() string { return fmt.Sprintf("case %s", t) }
 
 func errTicket() error {
-	return vaccination.Errorf(vaccination.Invalid, "this is no ticket number: it has twelve letters and digits, such as K7QM-2F9X-A3TC; type it again as it was given to you")
+	return vaccination.Errorf(vaccination.Invalid, "this is no ticket number: it has twelve letters and digits, such as K7QM-2F9X-A3T9; type it again as it was given to you")
 }

@@ -14,7 +14,7 @@ import (
 
 // TicketInput says which case.
 type TicketInput struct {
-	Ticket string `path:"ticket" doc:"ticket number, such as K7QM-2F9X-A3TC"`
+	Ticket string `path:"ticket" doc:"ticket number, such as K7QM-2F9X-A3T9"`
 }
 
 type casesInput struct {

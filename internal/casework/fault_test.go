@@ -1,0 +1,229 @@
+package casework_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/opendivoc/divoc/internal/casework"
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// act is one act on a case, with the writes it is made of. again is what the same
+// act is answered with when it was done: "" where it is done or found done.
+type act struct {
+	before func(w *world) casework.Ticket
+	do     func(w *world, s *casework.Service, t casework.Ticket) error
+	writes []string
+	again  vaccination.Code
+}
+
+func acts() map[string]act {
+	correction := func(w *world) casework.Ticket {
+		return w.correction(w.certify(event("A", 1)).ID, "person.name", "Marcia Brown")
+	}
+	approve := func(w *world, s *casework.Service, t casework.Ticket) error {
+		_, err := s.Approve(w.t.Context(), w.one, t, casework.Approval{Note: "as on your card"})
+		return err
+	}
+	with := func(r casework.Request, e vaccination.Event) func(w *world) casework.Ticket {
+		return func(w *world) casework.Ticket {
+			r.Certificate = w.certify(e).ID
+			t := w.open(r)
+			w.evidence(t)
+			return t
+		}
+	}
+	child := event("CHILD", 1)
+	child.Person.BirthDate = vaccination.Date{Year: 2015}
+	abroad := event("", 2)
+	abroad.Vaccination.Country.Code = "CAN"
+	guardian := with(casework.Request{Kind: casework.Guardian, Contact: newNumber, Name: "Ann Grant"}, child)
+	contact := with(casework.Request{Kind: casework.ContactChange, Contact: newNumber}, event("A", 1))
+	return map[string]act{
+		"open a case": {
+			before: func(w *world) casework.Ticket { w.certify(event("A", 1)); return 0 },
+			do: func(w *world, s *casework.Service, _ casework.Ticket) error {
+				all, err := w.House.Service.ByCode(w.t.Context(), w.Admin, "covid-19", "A", "test")
+				if err != nil {
+					return err
+				}
+				_, err = s.Open(w.t.Context(), w.desk, casework.Request{Kind: casework.Correction, Certificate: all[0].ID, Message: "wrong", Once: "1"})
+				return err
+			},
+			writes: []string{"INSERT ON case_file", "INSERT ON case_event"},
+		},
+		"add a photograph": {
+			before: correction,
+			do: func(w *world, s *casework.Service, t casework.Ticket) error {
+				_, err := s.AddEvidence(w.t.Context(), w.desk, t, picture(40, 30))
+				return err
+			},
+			writes: []string{"INSERT ON case_evidence", "UPDATE ON case_file", "INSERT ON case_event", "INSERT ON audit"},
+		},
+		"refuse a case": {
+			before: correction,
+			do: func(w *world, s *casework.Service, t casework.Ticket) error {
+				return s.Refuse(w.t.Context(), w.one, t, "no")
+			},
+			writes: []string{"UPDATE ON case_file", "INSERT ON case_event", "INSERT ON audit"},
+			again:  vaccination.Conflict,
+		},
+		"approve a correction": {
+			before: correction, do: approve, again: vaccination.Conflict,
+			writes: []string{"UPDATE ON case_file", "INSERT ON case_event", "INSERT ON certificate", "UPDATE ON certificate", "UPDATE ON person"},
+		},
+		"approve a dose abroad": {
+			before: with(casework.Request{Kind: casework.DoseAbroad, Event: &abroad}, event("A", 1)), do: approve, again: vaccination.Conflict,
+			writes: []string{"UPDATE ON case_file", "INSERT ON case_event", "INSERT ON certificate"},
+		},
+		"approve a guardian": {
+			before: guardian, do: approve, again: vaccination.Conflict,
+			writes: []string{"INSERT ON guardian", "UPDATE ON case_file", "INSERT ON case_event"},
+		},
+		"end a guardian": {
+			before: func(w *world) casework.Ticket { t := guardian(w); w.approve(t); return t },
+			do: func(w *world, s *casework.Service, t casework.Ticket) error {
+				return s.EndGuardian(w.t.Context(), w.desk, t)
+			},
+			writes: []string{"UPDATE ON guardian", "UPDATE ON case_file", "INSERT ON case_event", "INSERT ON audit"},
+			again:  vaccination.Conflict,
+		},
+		"record a death": {
+			before: with(casework.Request{Kind: casework.Death}, event("A", 1)), do: approve, again: vaccination.Conflict,
+			writes: []string{"INSERT ON deceased", "UPDATE ON case_file", "INSERT ON case_event"},
+		},
+		"a new number takes effect": {
+			before: func(w *world) casework.Ticket { t := contact(w); w.approve(t); w.Pass(2 * day); return t },
+			do:     dueNow,
+			writes: []string{"UPDATE ON person", "DELETE ON person_index", "INSERT ON person_index", "UPDATE ON case_file", "INSERT ON case_event", "INSERT ON audit"},
+		},
+	}
+}
+
+// dueNow runs the job, and says whether the change is pending still.
+func dueNow(w *world, s *casework.Service, t casework.Ticket) error {
+	if err := s.Due(w.t.Context()); err != nil {
+		return err
+	}
+	f, err := w.Follow(context.WithoutCancel(w.t.Context()), t)
+	if err == nil && f.Effect == casework.Pending {
+		err = registry.ErrChanged // it is in the log, and taken up again
+	}
+	return err
+}
+
+func (w *world) state() string {
+	w.t.Helper()
+	var b strings.Builder
+	for _, table := range []string{"case_file", "case_event", "case_evidence", "guardian", "deceased", "certificate", "person", "person_index"} {
+		rows, err := w.House.Store.Pool().Query(w.t.Context(), "SELECT left(t::text, 2000) FROM "+table+" t ORDER BY 1")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		b.WriteString(table + "\n" + strings.Join(lines, "\n") + "\n")
+	}
+	return b.String()
+}
+
+// TestFailedAndNotPersisted lets each single write of each act fail: nothing of it
+// remains, and the same again is done.
+func TestFailedAndNotPersisted(t *testing.T) {
+	for name, a := range acts() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			ticket := a.before(w)
+			before := w.state()
+			for _, write := range a.writes {
+				heal := pgtest.Fail(t, w.House.Store.Pool(), write)
+				if err := a.do(w, w.Service, ticket); err == nil {
+					t.Errorf("it succeeds although %s fails", write)
+				}
+				heal()
+				if diff := cmp.Diff(before, w.state()); diff != "" {
+					t.Errorf("what is left after %s failed (-before +after):\n%s", write, diff)
+				}
+				w.checked()
+			}
+			if err := a.do(w, w.Service, ticket); err != nil {
+				t.Errorf("the same again: %v", err)
+			}
+			refused(t, "once more", a.do(w, w.Service, ticket), a.again)
+			w.checked()
+		})
+	}
+}
+
+// TestTheConnectionBreaksAtTheCommit cuts the connection before and after the
+// commit of each act.
+func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
+	for name, a := range acts() {
+		for _, cut := range []pgtest.Cut{pgtest.BeforeCommit, pgtest.AfterCommit} {
+			t.Run(name+", cut "+string(cut), func(t *testing.T) {
+				w := newWorld(t)
+				ticket := a.before(w)
+				before := w.state()
+				p := pgtest.NewProxy(t, w.House.Store.Pool().Config().ConnString())
+				store, err := registry.Open(t.Context(), p.URL)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer store.Close()
+				o, i := w.o, w.House.Options
+				i.Store = store
+				o.Store, o.Issuance = store, issuance.New(i)
+				behind := casework.New(o)
+				p.Cut(cut)
+				err = a.do(w, behind, ticket)
+				p.Cut(pgtest.Never)
+				if err == nil && cut == pgtest.BeforeCommit || err != nil && !registry.IsDown(err) && !errors.Is(err, registry.ErrChanged) {
+					t.Errorf("the connection broke: %v", err)
+				}
+				if persisted := w.state() != before; persisted != (cut == pgtest.AfterCommit) {
+					t.Errorf("persisted: %t", persisted)
+				}
+				w.checked()
+				want := a.again
+				if cut == pgtest.BeforeCommit {
+					want = ""
+				}
+				refused(t, "the same again", a.do(w, behind, ticket), want)
+				w.checked()
+			})
+		}
+	}
+}
+
+// TestTheTableOfFaults compares docs/faults.md with what the tests above do.
+func TestTheTableOfFaults(t *testing.T) {
+	table := pgtest.FaultTable(t, "internal/casework")
+	tested := map[string]string{}
+	for name, a := range acts() {
+		for _, write := range a.writes {
+			tested[name+" | "+write+" | not persisted"] = "TestFailedAndNotPersisted"
+		}
+		tested[name+" | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
+		tested[name+" | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(tested)), slices.Sorted(maps.Keys(table))); diff != "" {
+		t.Errorf("rows of the table (-tested +written):\n%s", diff)
+	}
+	for row, test := range table {
+		if tested[row] != test {
+			t.Errorf("%s is tested by %s, not %q", row, tested[row], test)
+		}
+	}
+}
