@@ -15,6 +15,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/access/issuers"
+	"github.com/opendivoc/divoc/internal/access/staff"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/render/printer"
@@ -27,15 +28,16 @@ import (
 type serveCmd struct {
 	dataFlags
 	createFlags
-	Listen       string         `default:"127.0.0.1:8080" env:"DIVOC_LISTEN" placeholder:"ADDR" help:"Address to listen on."`
-	TLSCert      string         `name:"tls-cert" type:"path" env:"DIVOC_TLS_CERT" placeholder:"FILE" help:"Certificate chain (PEM) for https."`
-	TLSKey       string         `name:"tls-key" type:"path" env:"DIVOC_TLS_KEY" placeholder:"FILE" help:"Private key (PEM) for https."`
-	TrustedProxy []netip.Prefix `name:"trusted-proxy" env:"DIVOC_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxy in front whose X-Forwarded headers count, such as 10.0.0.0/8."`
-	TokenIssuers string         `name:"token-issuers" type:"path" env:"DIVOC_TOKEN_ISSUERS" placeholder:"FILE" help:"Identity providers (Keycloak) whose tokens count beside ours; docs/divoc-api.md has the form."`
-	StaffShift   time.Duration  `name:"staff-shift" default:"10h" env:"DIVOC_STAFF_SHIFT" placeholder:"TIME" help:"After this long every member of staff signs in again."`
-	LogLevel     slog.Level     `name:"log-level" default:"info" env:"DIVOC_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error."`
-	DemoDHIS2    string         `name:"demo-dhis2" env:"DIVOC_DEMO_DHIS2" placeholder:"URL" help:"In a demonstration: where the replay of DHIS2 listens (make run PROFILE=sri-lanka starts one)."`
-	Check        bool           `help:"Check profile and flags, say what is wrong, start nothing."`
+	Listen        string         `default:"127.0.0.1:8080" env:"DIVOC_LISTEN" placeholder:"ADDR" help:"Address to listen on."`
+	TLSCert       string         `name:"tls-cert" type:"path" env:"DIVOC_TLS_CERT" placeholder:"FILE" help:"Certificate chain (PEM) for https."`
+	TLSKey        string         `name:"tls-key" type:"path" env:"DIVOC_TLS_KEY" placeholder:"FILE" help:"Private key (PEM) for https."`
+	TrustedProxy  []netip.Prefix `name:"trusted-proxy" env:"DIVOC_TRUSTED_PROXY" placeholder:"CIDR" help:"Proxy in front whose X-Forwarded headers count, such as 10.0.0.0/8."`
+	TokenIssuers  string         `name:"token-issuers" type:"path" env:"DIVOC_TOKEN_ISSUERS" placeholder:"FILE" help:"Identity providers (Keycloak) whose tokens count beside ours; docs/divoc-api.md has the form."`
+	StaffProvider string         `name:"staff-provider" type:"path" env:"DIVOC_STAFF_PROVIDER" placeholder:"FILE" help:"Identity provider (OpenID Connect) where staff sign in; docs/access.md has the form."`
+	StaffShift    time.Duration  `name:"staff-shift" default:"10h" env:"DIVOC_STAFF_SHIFT" placeholder:"TIME" help:"After this long every member of staff signs in again."`
+	LogLevel      slog.Level     `name:"log-level" default:"info" env:"DIVOC_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error."`
+	DemoDHIS2     string         `name:"demo-dhis2" env:"DIVOC_DEMO_DHIS2" placeholder:"URL" help:"In a demonstration: where the replay of DHIS2 listens (make run PROFILE=sri-lanka starts one)."`
+	Check         bool           `help:"Check profile and flags, say what is wrong, start nothing."`
 
 	tlsPair *certificate // of https, nil without
 }
@@ -58,6 +60,13 @@ func (c *serveCmd) Run(s streams) error {
 			return err
 		}
 	}
+	var abroad *staff.Provider
+	if c.StaffProvider != "" {
+		var err error
+		if abroad, err = staff.ReadProvider(c.StaffProvider, staff.ProviderClient()); err != nil {
+			return err
+		}
+	}
 	if c.Check {
 		return c.check(s)
 	}
@@ -74,7 +83,7 @@ func (c *serveCmd) Run(s streams) error {
 		return err
 	}
 	defer h.close()
-	return c.serve(s, h, listener)
+	return c.serve(s, h, listener, abroad)
 }
 
 // listen opens the address, for https where there is a certificate.
@@ -135,7 +144,7 @@ func (c *serveCmd) check(s streams) error {
 	return err
 }
 
-func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
+func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *staff.Provider) error {
 	traces, err := tracing.Start(s.ctx, tracing.Options{Getenv: os.Getenv, Version: version, Log: h.log})
 	if err != nil {
 		return err
@@ -181,8 +190,8 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener) error {
 	facilities := h.desk(pages, onDemand)
 	go h.clearDesk(s.ctx, facilities)
 	handler, err := web.Handler(web.Options{
-		Desk:    facilities,
-		Bulk:    many, Statistics: counts,
+		Desk: facilities,
+		Bulk: many, Statistics: counts,
 		Staff:   people,
 		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, OnDemand: onDemand, Citizens: citizens, MailLink: h.mailLink(nil), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/claims"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -16,16 +17,20 @@ type settings struct {
 	issuer      string // in its tokens
 	audience    string // "" for any
 	skew        time.Duration
-	rolesClaim  []string               // path; "*" is every key
+	rolesClaim  claims.Path
 	roles       map[string]access.Role // its roles → ours
-	sourceClaim []string
+	sourceClaim claims.Path
 	sources     map[string]string // value of sourceClaim → source; nil: the value is the source
-	mobileClaim []string
+	mobileClaim claims.Path
+	// facilityClaim says where staff of a facility work, facilities what that is
+	// here; nil: the value is the facility's code.
+	facilityClaim claims.Path
+	facilities    map[string]string
 }
 
 // precedence orders the roles where a token has several: the first one counts.
 func precedence() []access.Role {
-	return []access.Role{access.SystemAdmin, access.SourceRole, access.Auditor, access.Recipient}
+	return []access.Role{access.SystemAdmin, access.SourceRole, access.FacilityAdmin, access.FacilityStaff, access.Auditor, access.Recipient}
 }
 
 // subject is what may stand in the audit for a token's bearer, and uuid is what
@@ -38,7 +43,7 @@ var (
 )
 
 // caller turns what an issuer says into a caller of ours.
-func (i *settings) caller(c *claims, all map[string]any) (access.Caller, error) {
+func (i *settings) caller(c *said, all map[string]any) (access.Caller, error) {
 	no := func(why string) (access.Caller, error) {
 		return access.Caller{}, vaccination.Errorf(vaccination.Forbidden, "this token is genuine but may do nothing here: %s", why)
 	}
@@ -49,16 +54,20 @@ func (i *settings) caller(c *claims, all map[string]any) (access.Caller, error) 
 	switch by.Role {
 	case access.SourceRole:
 		if by.Source = i.source(all); by.Source == "" {
-			return no("it does not say for which source it acts (" + strings.Join(i.sourceClaim, ".") + ")")
+			return no("it does not say for which source it acts (" + i.sourceClaim.String() + ")")
 		}
 	case access.SystemAdmin, access.Auditor:
 		by.Source = access.AdminDoor
+	case access.FacilityAdmin, access.FacilityStaff:
+		if by.Facility = i.facility(all); by.Facility == "" {
+			return no("it does not say at which facility its bearer works (" + i.facilityClaim.String() + ")")
+		}
 	case access.Recipient:
-		if by.Mobile = text(all, i.mobileClaim); by.Mobile == "" {
-			return no("it does not say which mobile number its bearer has (" + strings.Join(i.mobileClaim, ".") + ")")
+		if by.Mobile = i.mobileClaim.Text(all); by.Mobile == "" {
+			return no("it does not say which mobile number its bearer has (" + i.mobileClaim.String() + ")")
 		}
 	default:
-		return no("none of its roles (" + strings.Join(i.rolesClaim, ".") + ") means anything here")
+		return no("none of its roles (" + i.rolesClaim.String() + ") means anything here")
 	}
 	return by, nil
 }
@@ -66,16 +75,8 @@ func (i *settings) caller(c *claims, all map[string]any) (access.Caller, error) 
 // role is the role of ours that a token gives, "" for none.
 func (i *settings) role(all map[string]any) access.Role {
 	given := map[access.Role]bool{}
-	for _, v := range at(all, i.rolesClaim) {
-		list, ok := v.([]any)
-		if !ok {
-			list = []any{v}
-		}
-		for _, r := range list {
-			if name, ok := r.(string); ok {
-				given[i.roles[name]] = true
-			}
-		}
+	for _, name := range i.rolesClaim.Texts(all) {
+		given[i.roles[name]] = true
 	}
 	if k := slices.IndexFunc(precedence(), func(r access.Role) bool { return given[r] }); k >= 0 {
 		return precedence()[k]
@@ -85,7 +86,7 @@ func (i *settings) role(all map[string]any) access.Role {
 
 // source is the source a token acts for, "" for none.
 func (i *settings) source(all map[string]any) string {
-	value := text(all, i.sourceClaim)
+	value := i.sourceClaim.Text(all)
 	if i.sources != nil {
 		return i.sources[value]
 	}
@@ -96,40 +97,11 @@ func (i *settings) source(all map[string]any) string {
 	return value
 }
 
-// text is the one text at a path, "" where there is none, several, or something
-// else. Keycloak gives an attribute of several values as a list.
-func text(all map[string]any, path []string) string {
-	values := at(all, path)
-	if len(values) != 1 {
-		return ""
+// facility is the code of the facility a token's bearer works at, "" for none.
+func (i *settings) facility(all map[string]any) string {
+	value := i.facilityClaim.Text(all)
+	if i.facilities != nil {
+		return i.facilities[value]
 	}
-	value := values[0]
-	if list, ok := value.([]any); ok && len(list) == 1 {
-		value = list[0]
-	}
-	s, _ := value.(string)
-	return strings.TrimSpace(s)
-}
-
-// at returns what stands at a path of keys, of which "*" is every one.
-func at(v any, path []string) []any {
-	if len(path) == 0 {
-		return []any{v}
-	}
-	object, ok := v.(map[string]any)
-	if !ok {
-		return nil
-	}
-	if path[0] != "*" {
-		inner, ok := object[path[0]]
-		if !ok {
-			return nil
-		}
-		return at(inner, path[1:])
-	}
-	var out []any
-	for _, inner := range object {
-		out = append(out, at(inner, path[1:])...)
-	}
-	return out
+	return value
 }

@@ -46,8 +46,8 @@ type issuer struct {
 	keys *keySet
 }
 
-// claims are those of a token that mean something here.
-type claims struct {
+// said is what a token says that means something here.
+type said struct {
 	Issuer    string           `json:"iss"`
 	Subject   string           `json:"sub"`
 	Audience  jwt.Audience     `json:"aud"`
@@ -88,13 +88,13 @@ func (s *Set) recognise(ctx context.Context, token string) (by access.Caller, of
 	if _, critical := header.ExtraHeaders["crit"]; critical || header.KeyID == "" || len(header.KeyID) > maxKeyID {
 		return by, nil, refused("its header names no key, or asks for what is not done here")
 	}
-	var said struct {
+	var first struct {
 		Issuer string `json:"iss"`
 	}
-	if err := signed.UnsafeClaimsWithoutVerification(&said); err != nil {
+	if err := signed.UnsafeClaimsWithoutVerification(&first); err != nil {
 		return by, nil, refused("it holds no claims")
 	}
-	of = s.issuers[said.Issuer]
+	of = s.issuers[first.Issuer]
 	if of == nil {
 		return by, nil, refused("its issuer is not one of those whose tokens count here")
 	}
@@ -106,7 +106,7 @@ func (s *Set) recognise(ctx context.Context, token string) (by access.Caller, of
 	if !known {
 		return by, of, refused("its issuer has no such key")
 	}
-	var c claims
+	var c said
 	var all map[string]any
 	if signed.Claims(key, &c, &all) != nil { // of the two algorithms, each kind of key has one
 		return by, of, refused("its signature is wrong")
@@ -121,7 +121,7 @@ func (s *Set) recognise(ctx context.Context, token string) (by access.Caller, of
 }
 
 // check says whether a token that is its issuer's counts here and now.
-func (i *settings) check(c *claims, now time.Time) error {
+func (i *settings) check(c *said, now time.Time) error {
 	switch {
 	case c.Issuer != i.issuer: // read once more, from what is signed
 		return refused("its issuer is not one of those whose tokens count here")

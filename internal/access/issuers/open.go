@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/claims"
 	"github.com/opendivoc/divoc/internal/strictyaml"
 )
 
@@ -33,6 +34,9 @@ type issuerDocument struct {
 	SourceClaim string            `yaml:"sourceClaim"`
 	Sources     map[string]string `yaml:"sources"`
 	MobileClaim string            `yaml:"mobileClaim"`
+
+	FacilityClaim string            `yaml:"facilityClaim"`
+	Facilities    map[string]string `yaml:"facilities"`
 }
 
 // What counts where the file says nothing: where Keycloak puts it.
@@ -40,6 +44,7 @@ const (
 	defaultRolesClaim  = "resource_access.*.roles"
 	defaultSourceClaim = "azp"
 	defaultMobileClaim = "preferred_username"
+	defaultFacility    = "facility_code"
 	defaultSkew        = 30  // seconds
 	maxSkew            = 300 // seconds
 	maxFile            = 1 << 20
@@ -149,23 +154,24 @@ func (d issuerDocument) settings(at string, f *strictyaml.Document) settings {
 			f.At(at+".clockSkewSeconds", "from 0 to %d", maxSkew)
 		}
 	}
-	path := func(key, value, otherwise string) []string {
+	path := func(key, value, otherwise string) claims.Path {
 		if value == "" {
 			value = otherwise
 		}
-		parts := strings.Split(value, ".")
-		if slices.Contains(parts, "") {
+		p, ok := claims.ParsePath(value)
+		if !ok {
 			f.At(at+"."+key, "names of claims with dots between them, such as %s", otherwise)
 		}
-		return parts
+		return p
 	}
 	i.rolesClaim = path("rolesClaim", d.RolesClaim, defaultRolesClaim)
 	i.sourceClaim = path("sourceClaim", d.SourceClaim, defaultSourceClaim)
 	i.mobileClaim = path("mobileClaim", d.MobileClaim, defaultMobileClaim)
+	i.facilityClaim, i.facilities = path("facilityClaim", d.FacilityClaim, defaultFacility), d.Facilities
 	if len(d.Roles) == 0 {
 		f.At(at+".roles", "say which of its roles mean what here, such as facility-staff: source")
 	}
-	ours := append(access.Roles(), access.Recipient)
+	ours := append(access.Roles(), access.FacilityAdmin, access.Recipient)
 	for theirs, role := range d.Roles {
 		if !slices.Contains(ours, access.Role(role)) {
 			f.At(at+".roles."+theirs, "the roles here are %s", strings.Trim(fmt.Sprint(ours), "[]"))

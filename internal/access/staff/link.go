@@ -100,18 +100,21 @@ func (s *Service) Accept(ctx context.Context, link, password, code string, b Bro
 		if recovery, err = s.newRecovery(ctx, q, row.ID); err != nil {
 			return err
 		}
-		session, err = s.accepted(ctx, q, row.ID, b)
+		session, err = s.accepted(ctx, q, row, b)
 		return err
 	})
 	return session, recovery, err
 }
 
 // accepted makes an account active that has its first factor, and signs it in.
-func (s *Service) accepted(ctx context.Context, q *query.Queries, id int64, b Browser) (session string, err error) {
-	if err := q.SetStaffState(ctx, query.SetStaffStateParams{ID: id, State: string(Active), At: s.Now().UTC()}); err != nil {
+func (s *Service) accepted(ctx context.Context, q *query.Queries, row *query.Staff, b Browser) (session string, err error) {
+	if _, err := q.ForgetStaffTry(ctx, row.Login); err != nil {
 		return "", err
 	}
-	return s.open(ctx, q, id, b, "invitation")
+	if err := q.SetStaffState(ctx, query.SetStaffStateParams{ID: row.ID, State: string(Active), At: s.Now().UTC()}); err != nil {
+		return "", err
+	}
+	return s.open(ctx, q, row.ID, b, "invitation")
 }
 
 func errCode() error {

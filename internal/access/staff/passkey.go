@@ -254,7 +254,7 @@ func (s *Service) AcceptPasskey(ctx context.Context, link, step, name string, an
 		if err := s.keepPasskey(ctx, q, row, step, s.hash("step", link), name, answer); err != nil {
 			return err
 		}
-		session, err = s.accepted(ctx, q, row.ID, b)
+		session, err = s.accepted(ctx, q, row, b)
 		return err
 	})
 	return session, err

@@ -69,7 +69,6 @@ func (s *Service) Session(ctx context.Context, secret string) (Session, error) {
 // abroad is what a session of an identity provider remembers of it.
 type abroad struct {
 	session string // the provider's own (sid), "" where it names none
-	subject string // the keyed hash by which the account is found
 	idToken string // to sign out there
 }
 
