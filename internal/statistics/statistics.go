@@ -101,7 +101,9 @@ func (s *Service) Report(ctx context.Context, by access.Caller, a Asked) (*Repor
 	}
 	facilities, own := []string{}, ""
 	if !by.At(access.ReadStatistics, "") {
-		own = by.Facility
+		if own = by.Facility; own == "" {
+			return nil, vaccination.Errorf(vaccination.Forbidden, "you work at no facility: there are no counts for you")
+		}
 		name, err := s.Store.Read().PlaceName(ctx, own)
 		if registry.IsNone(err) {
 			name, err = own, nil // sources may name it by its code
