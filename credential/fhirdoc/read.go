@@ -91,15 +91,25 @@ func Read(bundle jcs.Value) ([]vaccination.Certificate, error) {
 			tests = append(tests, c)
 		}
 	}
-	slices.SortStableFunc(doses, func(a, b vaccination.Certificate) int {
-		return strings.Compare(b.Vaccination.Date.String(), a.Vaccination.Date.String())
+	latestFirst(doses, func(a, b *vaccination.Certificate) bool {
+		return a.Vaccination.Date.String() > b.Vaccination.Date.String()
 	})
-	slices.SortStableFunc(tests, func(a, b vaccination.Certificate) int { return b.Test.Date.Compare(a.Test.Date) })
+	latestFirst(tests, func(a, b *vaccination.Certificate) bool { return a.Test.Date.After(b.Test.Date) })
 	all := append(doses, tests...)
 	if len(all) == 0 {
 		return nil, ErrContent
 	}
 	return all, nil
+}
+
+// latestFirst sorts the few there are; the sort of the library, made anew for so
+// large a type, would weigh more in a browser than all of this package.
+func latestFirst(all []vaccination.Certificate, later func(a, b *vaccination.Certificate) bool) {
+	for i := range all {
+		for j := i; j > 0 && later(&all[j], &all[j-1]); j-- {
+			all[j], all[j-1] = all[j-1], all[j]
+		}
+	}
 }
 
 func patient(r jcs.Value) (p vaccination.Person, err error) {

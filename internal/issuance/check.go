@@ -149,6 +149,9 @@ func (c *checking) group(ctx context.Context, group int16, trails trails) error 
 	if err := c.told(ctx, group); err != nil {
 		return err
 	}
+	if err := c.exports(ctx, group); err != nil {
+		return err
+	}
 	var last *query.CertificatesAfterRow // the row before, nil at first
 	var touched touch                    // when the person of last was written last, by the audit
 	endPerson := func() {

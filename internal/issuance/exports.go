@@ -3,8 +3,11 @@ package issuance
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/opendivoc/divoc/credential/divocqr"
+	"github.com/opendivoc/divoc/credential/hcert"
+	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -152,6 +155,59 @@ func (s *Service) formats() []exportFormat {
 		{
 			format: FormatVC, stored: true, mediaType: "application/vc", fileName: "certificate.jsonld",
 			sign: func(r *Record) (export, error) { return export{body: r.Document}, nil },
+		},
+		{
+			format: FormatEU, code: true, network: profile.NetworkGDHCN, mediaType: "text/plain; charset=utf-8", fileName: "eu-dcc.txt",
+			refused: func(r *Record) string {
+				switch {
+				case r.Certificate.Vaccination.Disease.Code != s.Profile.Catalogue.Disease("covid-19").Code:
+					return OtherKind
+				case r.Certificate.Domestic:
+					return IsDomestic
+				}
+				return ""
+			},
+			missing: func(r *Record) []string { return hcert.MissingEU(r.Certificate, s.Profile.Catalogue) },
+			sign: func(r *Record) (export, error) {
+				return s.signHCERT(r, func(c vaccination.Certificate, key hcert.Signer) ([]byte, error) {
+					return hcert.EncodeEU(c, s.Profile.Catalogue, key)
+				})
+			},
+		},
+		{
+			format: FormatICVP, code: true, network: profile.NetworkGDHCN, mediaType: "text/plain; charset=utf-8", fileName: "icvp.txt",
+			refused: func(r *Record) string {
+				if r.Certificate.Vaccination.Disease.Code == s.Profile.Catalogue.Disease("covid-19").Code {
+					return OtherKind // WHO's list of products has none against it
+				}
+				return ""
+			},
+			missing: func(r *Record) []string { return hcert.MissingICVP(r.Certificate, s.icvpProduct(r)) },
+			sign: func(r *Record) (export, error) {
+				return s.signHCERT(r, func(c vaccination.Certificate, key hcert.Signer) ([]byte, error) {
+					if !s.Profile.IdentityInQR {
+						c.Identifier = vaccination.Identifier{}
+					}
+					return hcert.EncodeICVP(c, s.icvpProduct(r), s.Profile.ICVPClaim, key)
+				})
+			},
+		},
+		{
+			format: FormatSHC, code: true, network: profile.NetworkSHC, mediaType: "application/smart-health-card", fileName: "certificate.smart-health-card",
+			refused: func(*Record) string {
+				if !strings.HasPrefix(s.PublicURL, "https://") {
+					return NoSigner // a card's issuer is an https URL
+				}
+				return ""
+			},
+			missing: func(r *Record) []string { return shc.Missing(r.Certificate, s.Profile.Catalogue) },
+			sign:    s.signCard,
+		},
+		{
+			// ICAO's seal wants a signer that the country's passport authority (CSCA)
+			// issued. None is ever made here, and importing one is not built yet.
+			format: FormatVDS, code: true, network: profile.NetworkICAO, mediaType: "application/json", fileName: "certificate.vds.json",
+			refused: func(*Record) string { return NoSigner },
 		},
 		{
 			format: FormatDIVOC, code: true, mediaType: "application/ld+json", fileName: "certificate.json",

@@ -28,6 +28,12 @@ type QRKey struct {
 // certificate. It is not to be changed.
 func (k *QRKey) KeyID() []byte { return k.kid }
 
+// Public returns the public half.
+func (k *QRKey) Public() *ecdsa.PublicKey {
+	public, _ := k.private.Public().(*ecdsa.PublicKey) // no other is ever made or imported
+	return public
+}
+
 // Certificate returns the signer certificate (DSC).
 func (k *QRKey) Certificate() *x509.Certificate { return k.certs[0] }
 

@@ -140,6 +140,8 @@ func fixedRoutes() []route {
 		{"GET /docs", "", "200", nil},
 		{"GET /docs/{name}", "/docs/divoc-api.md", "200", nil},
 		{"GET /.well-known/did.json", "", "200 public", nil},
+		{"GET /.well-known/jwks.json", "", "200 public", nil},
+		{"GET /.well-known/crl/{file}", "/.well-known/crl/none.json", "404 public", nil},
 		{"GET /trust/bundle.json", "", "200 public", nil},
 		{"GET /contexts/vaccination/v1", "", "200 public", nil},
 		{"GET /status/{purpose}/{list}", "/status/revocation/{list}", "200 public", nil},

@@ -225,6 +225,18 @@ func (s *server) onHold() float64 {
 
 // published adds what the world needs to verify: keys, states, the vocabulary.
 func (s *server) published(mux door.Mux) {
+	// The keys of SMART Health Cards, and what was withdrawn of them, where every
+	// verifier of cards looks: also pages of other sites.
+	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		keys, err := s.Service.CardKeys(r.Context())
+		s.publish(w, "application/json", time.Minute, keys, err)
+	})
+	mux.HandleFunc("GET /.well-known/crl/{file}", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		list, err := s.Service.CardList(r.Context(), strings.TrimSuffix(r.PathValue("file"), ".json"))
+		s.publish(w, "application/json", time.Minute, list, err)
+	})
 	mux.HandleFunc("GET /.well-known/did.json", func(w http.ResponseWriter, r *http.Request) {
 		document, err := s.Service.Keys.Issuer().DIDDocument()
 		s.publish(w, "application/did+json", 5*time.Minute, document, err)
