@@ -205,7 +205,7 @@ func TestTheFileOfIssuers(t *testing.T) {
 		"keys by another scheme":     {"keys.json", "file:///etc/passwd", ":4: issuers.1.keys: an address begins with https"},
 		"keys with a password":       {"keys.json", "https://a:MARKED@id.example.org/", ":4: issuers.1.keys: an address"},
 		"no roles":                   {"roles: {facility-staff: source}", "roles: {}", ":5: issuers.1.roles: "},
-		"a role that there is not":   {"source}", "boss}", ":5: issuers.1.roles.facility-staff: the roles here are system-admin auditor source recipient"},
+		"a role that there is not":   {"source}", "boss}", ":5: issuers.1.roles.facility-staff: the roles here are system-admin auditor source facility-staff facility-admin recipient"},
 		"a source that is none":      {"source}", "source}\n  sources:\n    x: The Clinic", ":7: issuers.1.sources.x: a source's name"},
 		"the administrators' source": {"source}", "source}\n  sources: {x: admin}", ":6: issuers.1.sources.x: a source's name"},
 		"clocks an hour apart":       {"source}", "source}\n  clockSkewSeconds: 3600", ":6: issuers.1.clockSkewSeconds: from 0 to 300"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,10 +29,15 @@ type passkeys struct{ party *webauthn.WebAuthn }
 // maxPasskeys bounds those of one account.
 const maxPasskeys = 10
 
+// newPasskeys returns nil where the pages have an IP address and no name: browsers
+// bind no passkey to one.
 func newPasskeys(o Options) (*passkeys, error) {
 	u, err := url.Parse(o.PublicURL)
 	if err != nil || u.Hostname() == "" {
 		return nil, errors.New("staff: the public URL is needed, to bind passkeys to")
+	}
+	if net.ParseIP(u.Hostname()) != nil {
+		return nil, nil
 	}
 	required := true
 	party, err := webauthn.New(&webauthn.Config{
@@ -42,6 +48,13 @@ func newPasskeys(o Options) (*passkeys, error) {
 		},
 	})
 	return &passkeys{party}, err
+}
+
+// HasPasskeys says whether passkeys can be used here.
+func (s *Service) HasPasskeys() bool { return s.keys != nil }
+
+func errNoPasskeys() error {
+	return vaccination.Errorf(vaccination.Conflict, "passkeys need an address with a name; this one is a number")
 }
 
 // owner is a member as the library sees one.
@@ -121,6 +134,9 @@ func (s *Service) AskPasskeyAgain(ctx context.Context, at Session) (options any,
 }
 
 func (s *Service) askPasskey(ctx context.Context, again []byte) (any, string, error) {
+	if s.keys == nil {
+		return nil, "", errNoPasskeys()
+	}
 	options, session, err := s.keys.party.BeginDiscoverableLogin(webauthn.WithUserVerification(protocol.VerificationRequired))
 	if err != nil {
 		return nil, "", err
@@ -220,6 +236,9 @@ func (s *Service) AddFirstPasskey(ctx context.Context, link string) (options any
 }
 
 func (s *Service) addPasskey(ctx context.Context, q *query.Queries, row *query.Staff, link []byte) (any, string, error) {
+	if s.keys == nil {
+		return nil, "", errNoPasskeys()
+	}
 	of, err := s.owner(ctx, q, row)
 	if err != nil {
 		return nil, "", err

@@ -49,9 +49,9 @@ func errWait() error {
 
 // try counts a try for a name before it is looked at, so that of many at once no
 // more count than one after the other. The error is [vaccination.TooMany].
-func (s *Service) try(ctx context.Context, name []byte) error {
+func (s *Service) try(ctx context.Context, name []byte) (counted tried, err error) {
 	locked := false
-	err := s.Store.Tx(ctx, func(q *query.Queries) error {
+	err = s.Store.Tx(ctx, func(q *query.Queries) error {
 		now := s.Now().UTC()
 		row, err := q.LockStaffTry(ctx, name)
 		if err != nil {
@@ -60,18 +60,27 @@ func (s *Service) try(ctx context.Context, name []byte) error {
 		if row.LastAt.Add(triesLife).Before(now) {
 			row.Tries = 0
 		}
+		counted = tried{name: name, at: now, before: row.LastAt}
 		if locked = row.LastAt.Add(wait(row.Tries)).After(now); locked {
 			return nil
 		}
 		return q.CountStaffTry(ctx, query.CountStaffTryParams{Name: name, At: now, Since: now.Add(-triesLife)})
 	})
-	if err != nil {
-		return err
+	if err == nil && locked {
+		err = errWait()
 	}
-	if locked {
-		return errWait()
-	}
-	return nil
+	return counted, err
+}
+
+// tried is a try that was counted, and when the last one before it was.
+type tried struct {
+	name       []byte
+	at, before time.Time
+}
+
+// uncount takes back a try that was none that failed. Those before it stay.
+func (s *Service) uncount(ctx context.Context, t tried) error {
+	return s.Store.Read().UncountStaffTry(ctx, query.UncountStaffTryParams{Name: t.name, Mine: t.at, Before: t.before})
 }
 
 // failed writes down a try that failed, for a name that is anybody's or not, and
@@ -122,7 +131,8 @@ func (s *Service) right(ctx context.Context, row *query.Staff, password string) 
 // must wait [vaccination.TooMany]; neither tells whether the name is anybody's.
 func (s *Service) Password(ctx context.Context, login, password string) (step string, err error) {
 	name := s.loginHash(login)
-	if err := s.try(ctx, name); err != nil {
+	counted, err := s.try(ctx, name)
+	if err != nil {
 		return "", err
 	}
 	row, err := s.byLogin(ctx, name)
@@ -140,7 +150,7 @@ func (s *Service) Password(ctx context.Context, login, password string) (step st
 		return "", errWrong()
 	}
 	// This try was none that failed; those before it stay until the code is right.
-	if err := s.Store.Read().UncountStaffTry(ctx, name); err != nil {
+	if err := s.uncount(ctx, counted); err != nil {
 		return "", err
 	}
 	return s.begin(ctx, s.Store.Read(), stepCode, &row.ID, struct{}{}, stepLife)
@@ -236,7 +246,8 @@ func (s *Service) Code(ctx context.Context, step, code string, b Browser) (sessi
 // checkCode counts a try and looks whether code is one of the account's app that
 // was not used yet, which then is.
 func (s *Service) checkCode(ctx context.Context, row *query.Staff, code string) error {
-	if err := s.try(ctx, row.Login); err != nil {
+	counted, err := s.try(ctx, row.Login)
+	if err != nil {
 		return err
 	}
 	ok, err := s.useCode(ctx, s.Store.Read(), row, code)
@@ -249,7 +260,7 @@ func (s *Service) checkCode(ctx context.Context, row *query.Staff, code string) 
 		}
 		return errWrong()
 	}
-	return s.Store.Read().UncountStaffTry(ctx, row.Login)
+	return s.uncount(ctx, counted)
 }
 
 func (s *Service) useCode(ctx context.Context, q *query.Queries, row *query.Staff, code string) (bool, error) {
@@ -324,7 +335,7 @@ func (s *Service) Again(ctx context.Context, session, password, code string) (re
 	if err != nil {
 		return "", err
 	}
-	if err := s.try(ctx, row.Login); err != nil {
+	if _, err := s.try(ctx, row.Login); err != nil {
 		return "", err
 	}
 	known := &row

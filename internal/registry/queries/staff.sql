@@ -126,7 +126,8 @@ INSERT INTO staff_try (name) VALUES (@name) ON CONFLICT (name) DO UPDATE SET nam
 UPDATE staff_try SET tries = CASE WHEN last_at < @since::timestamptz THEN 1 ELSE tries + 1 END, last_at = @at WHERE name = @name;
 
 -- name: UncountStaffTry :exec
-UPDATE staff_try SET tries = greatest(tries - 1, 0) WHERE name = @name;
+-- A try that was none that failed: as it was before, unless another came meanwhile.
+UPDATE staff_try SET tries = greatest(tries - 1, 0), last_at = CASE WHEN last_at = @mine THEN @before ELSE last_at END WHERE name = @name;
 
 -- name: ForgetStaffTry :execrows
 DELETE FROM staff_try WHERE name = @name;

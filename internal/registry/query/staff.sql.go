@@ -839,11 +839,18 @@ func (q *Queries) TakeStaffStep(ctx context.Context, arg TakeStaffStepParams) (T
 }
 
 const uncountStaffTry = `-- name: UncountStaffTry :exec
-UPDATE staff_try SET tries = greatest(tries - 1, 0) WHERE name = $1
+UPDATE staff_try SET tries = greatest(tries - 1, 0), last_at = CASE WHEN last_at = $1 THEN $2 ELSE last_at END WHERE name = $3
 `
 
-func (q *Queries) UncountStaffTry(ctx context.Context, name []byte) error {
-	_, err := q.db.Exec(ctx, uncountStaffTry, name)
+type UncountStaffTryParams struct {
+	Mine   time.Time
+	Before time.Time
+	Name   []byte
+}
+
+// A try that was none that failed: as it was before, unless another came meanwhile.
+func (q *Queries) UncountStaffTry(ctx context.Context, arg UncountStaffTryParams) error {
+	_, err := q.db.Exec(ctx, uncountStaffTry, arg.Mine, arg.Before, arg.Name)
 	return err
 }
 

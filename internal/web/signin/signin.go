@@ -129,7 +129,11 @@ func (d *Door) show(w http.ResponseWriter, r *http.Request, status int, title st
 	if after := door.RetryAfter(status); after != "" {
 		w.Header().Set("Retry-After", after)
 	}
-	d.frame.Write(w, r, page.Page{Status: status, Title: title, Faulty: len(faults) > 0, Personal: true, Script: script,
+	module := "" // what it would show stays hidden without it
+	if d.Staff.HasPasskeys() {
+		module = script
+	}
+	d.frame.Write(w, r, page.Page{Status: status, Title: title, Faulty: len(faults) > 0, Personal: true, Script: module,
 		Body: func(v page.View) templ.Component { return body(v, faults) }})
 }
 

@@ -1,0 +1,87 @@
+// An OpenID Connect provider for the tests. What it is told on standard input, a
+// JSON line each, changes who signs in, its keys, and how it lies:
+// {"account": {...claims}} {"rotate": true} {"lie": "aud"|"iss"|"nonce"|"key"|"none"} {"down": true}
+import { generateKeyPairSync } from 'node:crypto'
+import http from 'node:http'
+import readline from 'node:readline'
+import { decodeJwt, importJWK, SignJWT } from 'jose'
+import Provider from 'oidc-provider'
+
+const setup = JSON.parse(process.argv[2]) // {redirect, ended, out}
+let account = null
+let lie = ''
+let keys, provider, handle
+let n = 0
+
+function key() {
+  const jwk = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' })
+  return { ...jwk, kid: `k${++n}`, use: 'sig', alg: 'RS256' }
+}
+
+function start(issuer) {
+  provider = new Provider(issuer, {
+    jwks: { keys },
+    clients: [{
+      client_id: 'divoc', client_secret: 'a secret of the tests only', redirect_uris: [setup.redirect], post_logout_redirect_uris: [setup.out],
+      backchannel_logout_uri: setup.ended, backchannel_logout_session_required: true, grant_types: ['authorization_code'], response_types: ['code'],
+    }],
+    pkce: { required: () => true },
+    claims: { openid: ['sub', 'sid'], profile: ['name', 'realm_access', 'facility_code'] },
+    conformIdTokenClaims: false,
+    features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+    cookies: { keys: ['of the tests only'] },
+    interactions: { url: (_, i) => `/interaction/${i.uid}` },
+    findAccount: (_, id) => ({ accountId: id, claims: () => ({ ...account, sub: id }) }),
+    async loadExistingGrant(ctx) {
+      const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId })
+      grant.addOIDCScope('openid profile')
+      await grant.save()
+      return grant
+    },
+  })
+  handle = provider.callback()
+}
+
+// lying signs an ID token again that says something else.
+async function lying(token) {
+  const said = decodeJwt(token)
+  let by = keys[0]
+  if (lie === 'aud') said.aud = 'another'
+  if (lie === 'iss') said.iss = 'https://another.example.org'
+  if (lie === 'nonce') said.nonce = 'another'
+  if (lie === 'key') by = { ...key(), kid: keys[0].kid }
+  if (lie === 'none') return `${Buffer.from('{"alg":"none"}').toString('base64url')}.${token.split('.')[1]}.`
+  return new SignJWT(said).setProtectedHeader({ alg: 'RS256', kid: by.kid }).sign(await importJWK(by, 'RS256'))
+}
+
+const server = http.createServer(async (req, res) => {
+  if (req.url.startsWith('/interaction/')) {
+    await provider.interactionFinished(req, res, { login: { accountId: account.sub } }, { mergeWithLastSubmission: false })
+    return
+  }
+  if (req.url === '/token' && lie) {
+    const end = res.end.bind(res)
+    const head = res.writeHead.bind(res)
+    res.writeHead = (s, ...rest) => { res.removeHeader('content-length'); return head(s, ...rest) }
+    res.end = async (body) => {
+      const said = JSON.parse(body.toString())
+      if (said.id_token) said.id_token = await lying(said.id_token)
+      res.removeHeader('content-length')
+      end(JSON.stringify(said))
+    }
+  }
+  handle(req, res)
+})
+server.listen(0, '127.0.0.1', () => {
+  keys = [key()]
+  const issuer = `http://127.0.0.1:${server.address().port}`
+  start(issuer)
+  console.log(JSON.stringify({ issuer }))
+  readline.createInterface({ input: process.stdin }).on('line', (line) => {
+    const said = JSON.parse(line)
+    if (said.account) account = said.account
+    if ('lie' in said) lie = said.lie
+    if (said.rotate) { keys = [key()]; start(issuer) }
+    console.log('{}')
+  }).on('close', () => process.exit(0))
+})
