@@ -87,7 +87,7 @@ func (h *handler) todayFilter(a *asked, day time.Time, days int) *formBlock {
 	}
 	var spans []option
 	for _, n := range []int{1, 7, 31, 92} {
-		spans = append(spans, option{Value: strconv.Itoa(n), Text: a.v.T("admin.today.span", "days", strconv.Itoa(n))})
+		spans = append(spans, option{Value: strconv.Itoa(n), Text: spanText(a, n)})
 	}
 	on := field{Kind: "text", Input: page.Input{ID: "day", Label: a.v.T("admin.today.day"), Value: day.In(h.Statistics.Zone).Format(time.DateOnly), Type: "date", Width: "govuk-input--width-10"}}
 	return &formBlock{Action: Path, Get: true, Inline: true, Submit: a.v.T("admin.show"), Fields: []field{
@@ -183,4 +183,11 @@ func periods(r *statistics.Report, days int) []period {
 		out = append(out, period{day.Format(time.DateOnly), fmt.Sprint(day.Day()), sum})
 	}
 	return out
+}
+
+func spanText(a *asked, days int) string {
+	if days == 1 {
+		return a.v.T("admin.today.oneday")
+	}
+	return a.v.T("admin.today.span", "days", strconv.Itoa(days))
 }
