@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/keyring"
 	"github.com/opendivoc/divoc/internal/pgserver"
@@ -67,6 +68,7 @@ type house struct {
 	publicURL string
 	demo      bool
 	service   *issuance.Service
+	outbox    *deliver.Service // see messages
 	log       *slog.Logger
 }
 
@@ -226,6 +228,7 @@ func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen 
 		Store: h.store, Box: h.box, Keys: h.ring, Profile: h.profile, PublicURL: h.publicURL,
 		Specimen: h.demo, Now: now, Random: rand.Reader, Log: h.log, VerifierHash: verifierHash(),
 	})
+	h.service.Tell = h.messages().Tell
 	return nil
 }
 

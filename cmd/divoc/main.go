@@ -26,24 +26,26 @@ const (
 
 // cli is the whole command line.
 type cli struct {
-	Serve   serveCmd   `cmd:"" help:"Run the server: issue, publish, show and verify certificates."`
-	Issue   issueCmd   `cmd:"" help:"Issue certificates from a file of records, without a server."`
-	Import  importCmd  `cmd:"" help:"Issue from files of any size, or from a folder of them: CSV or JSON. Wrong rows go to a file of their own."`
-	Export  exportCmd  `cmd:"" help:"Write a stored certificate in DIVOC's own format, where the profile asks for it."`
-	Verify  verifyCmd  `cmd:"" help:"Say what a certificate is worth: text, image, PDF or credential. Exit 0 valid, 1 not valid, 2 cannot tell."`
-	Keys    keysCmd    `cmd:"" help:"Make, list, rotate, retire and import signing keys."`
-	Staff   staffCmd   `cmd:"" help:"Invite, list, lock out and bring back those who sign in."`
-	Token   tokenCmd   `cmd:"" help:"Make, list and revoke API tokens."`
-	Source  sourceCmd  `cmd:"" help:"Connect, test, pause and watch the systems that deliver records."`
-	Hold    holdCmd    `cmd:"" help:"List, open and decide the records that wait for a person."`
-	Person  personCmd  `cmd:"" help:"Say which people, known under several enrolment codes, are one; find doses certified twice."`
-	Case    caseCmd    `cmd:"" help:"List, open and decide what people ask for: corrections, other telephone numbers, guardians, doses given abroad."`
-	Trust   trustCmd   `cmd:"" help:"Export whose signatures count, for verifiers without network."`
-	Backup  backupCmd  `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`
-	Restore restoreCmd `cmd:"" help:"Bring a backup back into an empty folder, then reconcile it with what was published since."`
-	Fsck    fsckCmd    `cmd:"" help:"Check everything stored: signatures, states, lineage, audit chains."`
-	Audit   auditCmd   `cmd:"" help:"Publish the heads of the audit; list and close alarms."`
-	Version versionCmd `cmd:"" help:"Print the program's version."`
+	Serve     serveCmd     `cmd:"" help:"Run the server: issue, publish, show and verify certificates."`
+	Issue     issueCmd     `cmd:"" help:"Issue certificates from a file of records, without a server."`
+	Import    importCmd    `cmd:"" help:"Issue from files of any size, or from a folder of them: CSV or JSON. Wrong rows go to a file of their own."`
+	Export    exportCmd    `cmd:"" help:"Write a stored certificate in DIVOC's own format, where the profile asks for it."`
+	Verify    verifyCmd    `cmd:"" help:"Say what a certificate is worth: text, image, PDF or credential. Exit 0 valid, 1 not valid, 2 cannot tell."`
+	Keys      keysCmd      `cmd:"" help:"Make, list, rotate, retire and import signing keys."`
+	Staff     staffCmd     `cmd:"" help:"Invite, list, lock out and bring back those who sign in."`
+	Token     tokenCmd     `cmd:"" help:"Make, list and revoke API tokens."`
+	Source    sourceCmd    `cmd:"" help:"Connect, test, pause and watch the systems that deliver records."`
+	Hold      holdCmd      `cmd:"" help:"List, open and decide the records that wait for a person."`
+	Person    personCmd    `cmd:"" help:"Say which people, known under several enrolment codes, are one; find doses certified twice."`
+	Case      caseCmd      `cmd:"" help:"List, open and decide what people ask for: corrections, other telephone numbers, guardians, doses given abroad."`
+	Message   messageCmd   `cmd:"" help:"See, test and resend messages to people; connect what carries them; campaigns."`
+	Trust     trustCmd     `cmd:"" help:"Export whose signatures count, for verifiers without network."`
+	Backup    backupCmd    `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`
+	Restore   restoreCmd   `cmd:"" help:"Bring a backup back into an empty folder, then reconcile it with what was published since."`
+	Fsck      fsckCmd      `cmd:"" help:"Check everything stored: signatures, states, lineage, audit chains."`
+	Retention retentionCmd `cmd:"" help:"Say what is kept for how long, what was removed and what is due."`
+	Audit     auditCmd     `cmd:"" help:"Publish the heads of the audit; list and close alarms."`
+	Version   versionCmd   `cmd:"" help:"Print the program's version."`
 }
 
 // streams are where commands read and write; ctx ends on SIGINT and SIGTERM.

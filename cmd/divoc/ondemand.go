@@ -15,9 +15,14 @@ import (
 )
 
 // onDemand gives certificates to people who ask, from sources of kind dhis2.
-// Outside a demonstration it stays closed as long as nothing sends codes.
+// A demonstration shows its codes; elsewhere they are sent.
 func (h *house) onDemand(k *sourceKinds) *ondemand.Service {
+	var sender ondemand.Sender
+	if !h.demo {
+		sender = h.messages()
+	}
 	return ondemand.New(ondemand.Options{
+		Sender: sender,
 		Store: h.store, Box: h.box, Issuance: h.service, Intake: k.intake, Kind: intake.DHIS2, Finder: k.dhis2, Reader: dhis2.Reader{},
 		Demo: h.demo, Now: now, Random: rand.Reader, Log: h.log,
 	})

@@ -159,12 +159,14 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *sta
 	h.service.Traces = traces
 	uploads := h.uploads()
 	sources := h.intake()
+	messages := h.messages()
 	cases := h.cases()
-	citizens := h.citizens(nil)
+	citizens := h.citizens(messages)
 	cases.Opened = h.opened(citizens)
 	watch := h.audit()
+	keeps := h.retention()
 	many, counts := h.bulk(), h.statistics()
-	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), auditWork(watch), many.Work(), counts.Work())
+	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), messages.Work(), auditWork(watch), retentionWork(keeps), many.Work(), counts.Work())
 	if err != nil {
 		return err
 	}
@@ -193,7 +195,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *sta
 		Desk: facilities,
 		Bulk: many, Statistics: counts,
 		Staff:   people,
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, OnDemand: onDemand, Citizens: citizens, MailLink: h.mailLink(nil), Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, Subject: h.subject(), Retention: keeps, OnDemand: onDemand, Citizens: citizens, MailLink: h.mailLink(messages), Messages: messages, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {
@@ -203,11 +205,18 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *sta
 		return err
 	}
 	uploads.Start(context.WithoutCancel(s.ctx), queue)
+	if h.demo {
+		if err := h.demoGateway(s.ctx); err != nil {
+			return err
+		}
+	}
+	messages.Start(context.WithoutCancel(s.ctx), queue)
 	many.Start(queue)
 	go counts.Run(s.ctx)
 	sources.intake.Start(context.WithoutCancel(s.ctx), queue)
 	sources.run(s.ctx)
 	defer func() {
+		messages.Stop()
 		uploads.Stop()
 		sources.intake.Stop()
 		ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)

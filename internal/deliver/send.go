@@ -123,7 +123,7 @@ func (s *Service) sendThrough(ctx context.Context, g gateway, class Class) (next
 			return time.Time{}, err
 		}
 		if wait := at.Sub(s.Now()); len(claimed) == 0 && !at.IsZero() {
-			if wait > time.Second {
+			if wait >= time.Second {
 				return at, nil // it is left alone for a while
 			}
 			s.Sleep(ctx, wait)

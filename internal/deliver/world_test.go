@@ -67,6 +67,7 @@ type world struct {
 	carrier *carrier
 	log     *bytes.Buffer
 	options deliver.Options
+	prefix  string // of enrolment codes
 }
 
 // gatewayFile is a gateway whose receipts come as JSON.
@@ -94,7 +95,7 @@ func newWorld(t *testing.T, country string) *world {
 	w.Service = deliver.New(w.options)
 	h.Options.Tell = w.Service.Tell
 	h.Service = issuance.New(h.Options)
-	h.Set(time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC)) // ten in Kingston, half past eight in the evening in Colombo
+	h.Set(noon())
 	return w
 }
 
@@ -109,7 +110,7 @@ func (w *world) gateway(file string) string {
 
 func (w *world) event(code string, dose int, change ...func(*vaccination.Event)) vaccination.Event {
 	e := vaccination.Event{
-		EnrolmentCode: code, Programme: "covid-19", Contacts: []string{"tel:876 555 0142"},
+		EnrolmentCode: w.prefix + code, Programme: "covid-19", Contacts: []string{"tel:876 555 0142"},
 		Person:      vaccination.Person{Name: "Marcia Campbell", BirthDate: date("1987-04-21"), Sex: "female"},
 		Vaccination: vaccination.Dose{Product: "Comirnaty", Lot: "PF1", Date: date("2026-11-20"), Number: dose, Country: vaccination.Coding{Code: "JAM"}, Centre: "Falmouth Health Centre"},
 	}
@@ -224,6 +225,9 @@ func refusal(class transport.Class, code string) func(int, transport.Message) (t
 		return transport.Sent{}, &transport.Error{Class: class, Code: code}
 	}
 }
+
+// noon is ten in the morning in Kingston.
+func noon() time.Time { return time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC) }
 
 func (w *world) now() time.Time { return w.House.Options.Now() }
 

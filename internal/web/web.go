@@ -25,6 +25,7 @@ import (
 	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/bulk"
 	"github.com/opendivoc/divoc/internal/casework"
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
@@ -33,7 +34,9 @@ import (
 	"github.com/opendivoc/divoc/internal/places"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/retention"
 	"github.com/opendivoc/divoc/internal/statistics"
+	"github.com/opendivoc/divoc/internal/subject"
 	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/internal/web/admin"
 	"github.com/opendivoc/divoc/internal/web/api"
@@ -46,10 +49,13 @@ import (
 	"github.com/opendivoc/divoc/internal/web/fhirdoor"
 	"github.com/opendivoc/divoc/internal/web/get"
 	"github.com/opendivoc/divoc/internal/web/home"
+	"github.com/opendivoc/divoc/internal/web/notice"
 	"github.com/opendivoc/divoc/internal/web/page"
+	"github.com/opendivoc/divoc/internal/web/receipts"
 	"github.com/opendivoc/divoc/internal/web/reference"
 	"github.com/opendivoc/divoc/internal/web/signin"
 	"github.com/opendivoc/divoc/internal/web/sourcedoor"
+	"github.com/opendivoc/divoc/internal/web/stop"
 	"github.com/opendivoc/divoc/internal/web/verifier"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
@@ -64,9 +70,14 @@ type Options struct {
 	Printer *printer.Printer
 	Uploads *upload.Service
 	Intake  *intake.Service
-	Cases   *casework.Service
-	Desk    *desk.Service
-	Audit   *audit.Service
+	// Messages are those to people, and what carries them.
+	Messages *deliver.Service
+	Cases    *casework.Service
+	Desk     *desk.Service
+	Audit    *audit.Service
+	Subject  *subject.Service
+	// Retention says what is kept for how long; nil says nothing.
+	Retention *retention.Service
 	// Bulk withdraws many certificates, Statistics counts what happens.
 	Bulk       *bulk.Service
 	Statistics *statistics.Service
@@ -133,11 +144,12 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	asking := &door.Limiter{Every: askEvery, Burst: askBurst, Now: o.Now}
 	described, err := api.Register(mux, api.Options{
 		OnDemand: o.OnDemand, Limit: asking,
-		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Cases: o.Cases, Audit: o.Audit, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Cases: o.Cases, Messages: o.Messages, Audit: o.Audit, Subject: o.Subject, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
 	if err != nil {
 		return nil, err
 	}
 	fhirdoor.Register(mux, fhirdoor.Options{Intake: o.Intake, Tokens: o.Tokens, PublicURL: o.Service.PublicURL, Version: o.Version, Now: o.Now, Log: o.Log})
+	receipts.Register(mux, receipts.Options{Messages: o.Messages, Log: o.Log})
 	sourcedoor.Register(mux, sourcedoor.Options{Intake: o.Intake, Tokens: o.Tokens, Now: o.Now, Log: o.Log})
 	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Desk: o.Desk, Log: o.Log})
 
@@ -149,7 +161,8 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 		Frame: frame, Desk: o.Desk, Profile: p, Log: o.Log, Casework: o.Cases, Caller: people.Caller, SignIn: people.SignIn, Protect: foreign.Handler,
 	})
 	auditor.Publish(mux, o.Audit, o.Service.PublicURL, o.Log)
-	auditor.Register(mux, auditor.Options{Frame: frame, Audit: o.Audit, Caller: people.Caller, SignIn: people.SignIn, Zone: p.TimeZone, Log: o.Log})
+	auditor.Register(mux, auditor.Options{Frame: frame, Audit: o.Audit, Caller: people.Caller, SignIn: people.SignIn, Zone: p.TimeZone, Log: o.Log, Kept: s.kept})
+	mux.Handle("GET "+notice.Path, notice.Handler(notice.Options{Frame: frame, Profile: p}))
 	admin.Register(mux, admin.Options{
 		Frame: frame, Caller: people.Caller, SignIn: people.SignIn, Fresh: people.Fresh, Again: people.Again, Protect: foreign.Handler,
 		Service: o.Service, Statistics: o.Statistics, Bulk: o.Bulk, Intake: o.Intake, Uploads: o.Uploads, Cases: o.Cases,
@@ -167,6 +180,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 		Print: printStyle, Limit: asking.Take, Own: foreign.Handler, Secure: secure, Log: o.Log,
 	}
 	citizen.Register(mux, mine)
+	stop.Register(mux, stop.Options{Frame: frame, Cases: o.Cases, Limit: asking.Take, Own: foreign.Handler})
 	onDemand := foreign.Handler(get.Handler(get.Options{Frame: frame, OnDemand: o.OnDemand, Profile: p, Limit: asking.Take, Enter: citizen.NewDoor(mine).Enter}))
 	mux.Handle(get.Path, onDemand)
 	mux.Handle(get.Path+"/", onDemand)

@@ -23,6 +23,7 @@ import (
 	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/bulk"
 	"github.com/opendivoc/divoc/internal/desk"
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/commcare"
 	"github.com/opendivoc/divoc/internal/intake/fhir"
@@ -101,6 +102,14 @@ func (w *world) citizens(box *seal.Box) *citizen.Service {
 	})
 }
 
+// messages has no gateway.
+func (w *world) messages(box *seal.Box) *deliver.Service {
+	s := w.service
+	return deliver.New(deliver.Options{
+		Store: s.Store, Box: box, Profile: s.Profile, PublicURL: publicURL, Now: s.Now, Random: rand.Reader, Log: s.Log, Contacts: s.ContactsOf,
+	})
+}
+
 // recordingMux remembers what is registered: http.ServeMux cannot be asked.
 type recordingMux struct {
 	*http.ServeMux
@@ -168,7 +177,7 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 	w.staff = must(staff.New(staff.Options{Store: store, Box: box, Now: clock, Random: rand.Reader, Log: log, PublicURL: publicURL, Issuer: "divoc test"}))(t)
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	h := must(handler(Options{
-		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Desk: w.desk(box), Audit: w.audit, Subject: subject.New(subject.Options{Store: store, Issuance: w.service, Intake: w.intake, Cases: w.cases(box), Profile: p, Now: clock}), OnDemand: w.onDemand(box), Citizens: w.citizens(box), Staff: w.staff, Log: log, Bulk: bulk.New(bulk.Options{Store: store, Issuance: w.service, Now: clock, Log: log}), Statistics: &statistics.Service{Store: store, Zone: p.TimeZone, Now: clock}, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
+		Service: w.service, Tokens: w.tokens, Printer: must(printer.New(p, publicURL))(t), Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Messages: w.messages(box), Desk: w.desk(box), Audit: w.audit, Subject: subject.New(subject.Options{Store: store, Issuance: w.service, Intake: w.intake, Cases: w.cases(box), Profile: p, Now: clock}), OnDemand: w.onDemand(box), Citizens: w.citizens(box), Staff: w.staff, Log: log, Bulk: bulk.New(bulk.Options{Store: store, Issuance: w.service, Now: clock, Log: log}), Statistics: &statistics.Service{Store: store, Zone: p.TimeZone, Now: clock}, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)

@@ -17,11 +17,13 @@ import (
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/casework"
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/subject"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/verify"
 )
@@ -31,13 +33,15 @@ const maxBody = 8 << 20
 
 // Options are what the door opens to.
 type Options struct {
-	Service *issuance.Service
-	Tokens  access.Tokens
-	Printer *printer.Printer
-	Uploads *upload.Service
-	Intake  *intake.Service
-	Audit   *audit.Service
-	Cases   *casework.Service
+	Service  *issuance.Service
+	Tokens   access.Tokens
+	Printer  *printer.Printer
+	Uploads  *upload.Service
+	Intake   *intake.Service
+	Audit    *audit.Service
+	Subject  *subject.Service
+	Cases    *casework.Service
+	Messages *deliver.Service
 	// OnDemand gives certificates to people who ask; Limit is how often a
 	// network may.
 	OnDemand *ondemand.Service
@@ -69,7 +73,9 @@ func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	h.sources(api)
 	h.holds(api)
 	h.people(api)
+	h.messages(api)
 	h.audit(api)
+	h.subjects(api)
 	h.cases(api)
 	h.onDemand(api)
 	describe(api.OpenAPI())
