@@ -28,7 +28,7 @@ files.set('app.css', Buffer.from(sass.compile(path.join(here, 'src/app.scss'), {
 
 const bundled = await esbuild.build({
   absWorkingDir: here,
-  entryPoints: ['src/app.js', 'src/verify.js', 'src/reader.js', 'src/signin.js', 'src/desk.js', 'src/worker.js'],
+  entryPoints: ['src/app.js', 'src/verify.js', 'src/reader.js', 'src/live.js', 'src/signin.js', 'src/desk.js', 'src/worker.js'],
   bundle: true, minify: true, format: 'esm', target: 'es2020', legalComments: 'none',
   write: false, outdir: 'out', logLevel: 'warning',
 })
