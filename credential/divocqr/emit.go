@@ -3,7 +3,6 @@ package divocqr
 import (
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"strings"
 
@@ -229,40 +228,13 @@ func (s *statements) object(v *value, t *term, path string) (obj rdfc.Term, ok b
 	case boolean:
 		return rdfc.Term{Kind: rdfc.Literal, Value: strconv.FormatBool(v.flag), Datatype: xsdNS + "boolean"}, true, nil
 	case number:
-		obj, err := numberTerm(v.text)
+		obj, err := rdfc.Number(v.text)
 		if err != nil {
 			return obj, false, malformed(path, err.Error())
 		}
 		return obj, true, nil
 	}
 	return obj, false, malformed(path, "not a single value")
-}
-
-// numberTerm is how JSON-LD 1.1 (API, section 8.2.2 "Object to RDF Conversion")
-// writes a JSON number: as xsd:integer where it has no fraction and is below
-// 10^21, else as xsd:double in canonical form.
-func numberTerm(s string) (rdfc.Term, error) {
-	f, err := strconv.ParseFloat(s, 64)
-	if err != nil {
-		return rdfc.Term{}, errors.New("a number out of range")
-	}
-	if f == 0 {
-		f = 0 // minus zero has no sign here
-	}
-	t := rdfc.Term{Kind: rdfc.Literal, Value: strconv.FormatFloat(f, 'f', 0, 64), Datatype: xsdNS + "integer"}
-	if f == math.Trunc(f) && math.Abs(f) < 1e21 {
-		return t, nil
-	}
-	mantissa, exp, _ := strings.Cut(strconv.FormatFloat(f, 'E', 15, 64), "E")
-	mantissa = strings.TrimRight(mantissa, "0")
-	if strings.HasSuffix(mantissa, ".") {
-		mantissa += "0"
-	}
-	n, err := strconv.Atoi(exp)
-	if err != nil {
-		return rdfc.Term{}, err
-	}
-	return rdfc.Term{Kind: rdfc.Literal, Value: mantissa + "E" + strconv.Itoa(n), Datatype: xsdNS + "double"}, nil
 }
 
 func iriTerm(iri string) rdfc.Term { return rdfc.Term{Kind: rdfc.IRI, Value: iri} }

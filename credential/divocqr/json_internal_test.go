@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/opendivoc/divoc/credential/rdfc"
+
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -60,7 +62,7 @@ func TestNumbers(t *testing.T) {
 		"1e20": "100000000000000000000 integer", "1e21": "1.0E21 double", "-1e21": "-1.0E21 double",
 		"0.5": "5.0E-1 double", "1.25": "1.25E0 double", "-12.5": "-1.25E1 double", "0.1": "1.0E-1 double", "1e-7": "1.0E-7 double",
 	} {
-		got, err := numberTerm(in)
+		got, err := rdfc.Number(in)
 		if err != nil || got.Value+" "+got.Datatype[len(xsdNS):] != want {
 			t.Errorf("%s: %s %s, %v; want %s", in, got.Value, got.Datatype, err, want)
 		}
