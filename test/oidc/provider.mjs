@@ -25,6 +25,8 @@ function start(issuer) {
       client_id: 'divoc', client_secret: 'a secret of the tests only', redirect_uris: [setup.redirect], post_logout_redirect_uris: [setup.out],
       backchannel_logout_uri: setup.ended, backchannel_logout_session_required: true, grant_types: ['authorization_code'], response_types: ['code'],
     }],
+    // Its own refuses addresses of this machine.
+    fetch: (url, { dispatcher, ...o }) => fetch(url, o),
     pkce: { required: () => true },
     claims: { openid: ['sub', 'sid'], profile: ['name', 'realm_access', 'facility_code'] },
     conformIdTokenClaims: false,

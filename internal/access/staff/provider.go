@@ -369,7 +369,7 @@ func (s *Service) EndedAbroad(ctx context.Context, p *Provider, token string) er
 	}
 	id, err := d.provider.Verifier(&oidc.Config{ClientID: p.clientID, Now: s.Now}).Verify(oidc.ClientContext(ctx, p.client), token)
 	if err != nil {
-		s.Log.LogAttrs(ctx, slog.LevelInfo, "a logout token was refused", slog.String("reason", err.Error()))
+		s.Log.LogAttrs(ctx, slog.LevelInfo, "a logout token was refused")
 		return wrong
 	}
 	var said struct {
