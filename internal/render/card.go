@@ -1,6 +1,8 @@
 package render
 
 import (
+	"slices"
+
 	"github.com/opendivoc/divoc/internal/render/pdf"
 	"github.com/opendivoc/divoc/internal/render/qr"
 	"github.com/opendivoc/divoc/internal/render/shape"
@@ -90,6 +92,12 @@ func (s *setter) front(x, y float32) error {
 		last.above = 2.5 * k
 		s.add(b, plain(s.v.HCID), last)
 		s.add(b, s.v.Copy.spaced(), st(5, false, quiet()))
+		// What a card must say is said where there is room for it.
+		for _, p := range s.r.texts.say(s.langs(), "compare") {
+			note := st(5.5, false, quiet())
+			note.above = 1.5 * k
+			s.add(b, []shape.Phrase{p}, note)
+		}
 	})
 }
 
@@ -136,14 +144,22 @@ func (s *setter) back(x, y float32) error {
 		left += side + 3
 	}
 	width := x + cardWidth - cardEdge - left
-	return s.fit(left, y+cardEdge+4, width, side-6, func(b *box, k float32) {
-		s.add(b, s.v.Code.inline(), style{size: 7.5 * k, bold: true, color: s.accent, fixed: true, tight: true})
-		for _, n := range s.v.Notes {
-			for _, p := range n {
-				s.add(b, []shape.Phrase{p}, style{size: 6 * k, color: ink(), fixed: true, tight: true, above: 2 * k})
+	column := func(notes []Text) error {
+		return s.fit(left, y+cardEdge+4, width, side-6, func(b *box, k float32) {
+			s.add(b, s.v.Code.inline(), style{size: 7.5 * k, bold: true, color: s.accent, fixed: true, tight: true})
+			for _, n := range notes {
+				for _, p := range n {
+					s.add(b, []shape.Phrase{p}, style{size: 6 * k, color: ink(), fixed: true, tight: true, above: 2 * k})
+				}
 			}
-		}
-	})
+		})
+	}
+	compare := s.r.texts.say(s.langs(), "compare").String()
+	notes := slices.DeleteFunc(slices.Clone(s.v.Notes), func(n Text) bool { return n.String() == compare })
+	if column(notes) == nil {
+		return nil
+	}
+	return column(nil) // where to verify stands in the code too
 }
 
 // drawCode draws the QR code without its quiet zone.
@@ -159,7 +175,7 @@ func (s *setter) drawCode(fig *pdf.Element, x, y, side float32) {
 
 // smallest is how much smaller than meant the words of a card may be: less
 // could not be read.
-const smallest = 0.72
+const smallest = 0.76
 
 // fit draws what fill puts into a box of this size, in the largest type in which
 // it has room.

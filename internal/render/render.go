@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/opendivoc/divoc/internal/render/fonts"
 	"github.com/opendivoc/divoc/internal/render/pdf"
@@ -55,8 +56,12 @@ func New(fsys fs.FS) (*Renderer, error) {
 // certificates, with an unusable layout or with a text too long for a page is a
 // vaccination.Invalid error; nothing is written then.
 func (r *Renderer) PDF(w io.Writer, documents ...Document) error {
+	documents = slices.Clone(documents)
 	if len(documents) == 0 {
 		return errNothing()
+	}
+	for i := range documents {
+		documents[i] = documents[i].onPaper()
 	}
 	first := documents[0]
 	v, err := r.View(first)

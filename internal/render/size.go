@@ -13,7 +13,8 @@ import (
 type Size string
 
 // The sizes. A card (ISO/IEC 7810 ID-1, 85.6 x 54 mm) shows the person, the
-// doses in short and the code; everything else is on the larger pages.
+// doses in short and the code, in two languages; everything else is on the larger
+// pages.
 const (
 	A4       Size = "a4"
 	A5       Size = "a5"
@@ -37,6 +38,20 @@ type Copy struct {
 
 // paper is a sheet in points, and how much smaller than said all on it is drawn.
 type paper struct{ width, height, scale float32 }
+
+// cardLanguages is how many languages a card has room for, the first ones.
+const cardLanguages = 2
+
+// onPaper is d as far as its paper has room for it.
+func (d Document) onPaper() Document {
+	if d.Size == Card || d.Size == CardFold {
+		if len(d.Languages) == 0 {
+			d.Languages = d.Profile.Languages
+		}
+		d.Languages = d.Languages[:min(len(d.Languages), cardLanguages)]
+	}
+	return d
+}
 
 // sheetOf returns the paper of the pages that flow over several. On A5 everything
 // is a fifth smaller: the smallest words have 5.6 points then.
