@@ -212,7 +212,7 @@ func TestClasses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w.exec("DELETE FROM message")
-			w.exec("UPDATE gateway SET down_until = 'epoch', failures = 0")
+			w.exec("UPDATE gateway SET next_at = 'epoch', down_until = 'epoch', failures = 0")
 			w.carrier.got, w.carrier.answer, w.carrier.again = nil, tt.answer, tt.again
 			w.House.Set(noon())
 			w.notice("K1")

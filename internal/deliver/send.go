@@ -174,8 +174,9 @@ func (s *Service) claim(ctx context.Context, g gateway, class Class) (claimed []
 		if err != nil {
 			return err
 		}
-		for _, wait := range []time.Time{row.NextAt, row.DownUntil} {
-			if wait.After(now) && wait.After(at) {
+		// What is farther off was written while the clock was ahead.
+		for wait, most := range map[time.Time]time.Duration{row.NextAt: g.step(g.settings.AtOnce()) + time.Second, row.DownUntil: time.Hour} {
+			if wait.After(now) && wait.After(at) && wait.Sub(now) <= most {
 				at = wait
 			}
 		}
@@ -199,16 +200,17 @@ func (s *Service) claim(ctx context.Context, g gateway, class Class) (claimed []
 			}
 			return int(a.ID - b.ID)
 		})
-		if rate := g.settings.Rate(); rate > 0 {
-			step := time.Duration(float64(time.Second) * float64(len(claimed)) / rate)
-			return q.MoveGateway(ctx, query.MoveGatewayParams{Name: g.name, NextAt: now.Add(step)})
-		}
-		return nil
+		return q.MoveGateway(ctx, query.MoveGatewayParams{Name: g.name, NextAt: now.Add(g.step(len(claimed)))})
 	})
 	if err != nil {
 		return nil, time.Time{}, err
 	}
 	return claimed, at, nil
+}
+
+// step is how long n messages take at the gateway's rate.
+func (g *gateway) step(n int) time.Duration {
+	return time.Duration(float64(time.Second) * float64(n) / g.settings.Rate())
 }
 
 // attempt hands one message over and writes down what came of it.

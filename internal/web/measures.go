@@ -37,6 +37,10 @@ func (m measures) Describe(out chan<- *prometheus.Desc) {
 	for _, one := range []*prometheus.Desc{d.build, d.waiting, d.retrying, d.oldest, d.connections, d.maxConnections, d.signer, d.tls} {
 		out <- one
 	}
+	states, waiting, oldest, codes := messageDescs()
+	for _, one := range []*prometheus.Desc{states, waiting, oldest, codes} {
+		out <- one
+	}
 }
 
 // Collect looks them up.
@@ -59,7 +63,34 @@ func (m measures) Collect(out chan<- prometheus.Metric) {
 	gauge(d.connections, float64(pool.AcquiredConns()))
 	gauge(d.maxConnections, float64(pool.MaxConns()))
 	gauge(d.signer, float64(m.Service.Keys.QR().NotAfter().Unix()))
+	if m.Messages != nil {
+		m.messages(ctx, gauge)
+	}
 	if m.TLSEnd != nil {
 		gauge(d.tls, float64(m.TLSEnd().Unix()))
 	}
+}
+
+// The measures of messages.
+func messageDescs() (states, waiting, oldest, codes *prometheus.Desc) {
+	return newDesc("divoc_messages", "Messages by channel, class and state.", "channel", "class", "state"),
+		newDesc("divoc_messages_waiting", "Messages that are due and were not handed over.", "channel", "class"),
+		newDesc("divoc_messages_oldest_seconds", "How long the oldest of them has waited.", "channel", "class"),
+		newDesc("divoc_codes_last_hour", "Codes that were asked for in the hour that runs.")
+}
+
+func (m measures) messages(ctx context.Context, gauge func(*prometheus.Desc, float64, ...string)) {
+	now, err := m.Messages.Measure(ctx)
+	if err != nil {
+		return
+	}
+	states, waiting, oldest, codes := messageDescs()
+	for _, c := range now.Messages {
+		gauge(states, float64(c.N), c.Channel, c.Class, c.State)
+	}
+	for _, w := range now.Waiting {
+		gauge(waiting, float64(w.N), w.Channel, w.Class)
+		gauge(oldest, w.Oldest.Seconds(), w.Channel, w.Class)
+	}
+	gauge(codes, float64(now.Codes))
 }

@@ -64,6 +64,9 @@ func describe(o *huma.OpenAPI) {
 	example("/sources", exampleSource)
 	example("/sources/{source}/pause", `{"reason": "maintenance on their side"}`)
 	example("/holds/decisions", `{"action": "retry", "source": "commcare", "class": "unmapped-code"}`)
+	example("/people/exports", `{"certificate": "13FB6BBKS21CTAP4DP2TN9NA"}`)
+	example("/people/erasures", `{"certificate": "13FB6BBKS21CTAP4DP2TN9NA", "certificates": "keep", "reason": "the person asked for it in writing"}`)
+	example("/people/erasures/{erasure}/decision", `{"approve": true}`)
 	example("/alarms/{alarm}/close", `{"reason": "a vaccination day, seen with the facility"}`)
 	example("/people/merges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "one identity card shown"}`)
 	example("/people/unmerges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "father and son"}`)
@@ -72,6 +75,9 @@ func describe(o *huma.OpenAPI) {
 	example("/cases/{ticket}/decisions", `{"action": "approve", "note": "as in the marriage certificate", "version": "13FB6BBKS21CTAP4DP2TN9NA"}`)
 	example("/holds/{item}/mapping", `{"value": "Comirnaty"}`)
 	example("/holds/{item}/edits", `{"field": "vaccination.lot", "value": "PF1", "reason": "as on the card"}`)
+	example("/messages/resend", `{"messages": [4711]}`)
+	example("/messages/suppressions", `{"to": "876 555 0142", "reason": "opted-out"}`)
+	example("/campaigns", `{"name": "cards with the old name", "template": "corrected", "filter": {"programme": "covid-19", "issuedFrom": "2026-05-01T00:00:00Z"}}`)
 	replaced := func(path, body string) {
 		o.Paths[prefix+path].Put.RequestBody.Content["application/json"].Example = json.RawMessage(body)
 	}
