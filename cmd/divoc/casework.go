@@ -14,6 +14,7 @@ import (
 func (h *house) cases() *casework.Service {
 	return casework.New(casework.Options{
 		Store: h.store, Box: h.box, Issuance: h.service, Profile: h.profile, Now: now, Random: rand.Reader, Log: h.log,
+		Tell: h.tellCases(h.messages()),
 	})
 }
 

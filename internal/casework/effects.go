@@ -231,7 +231,11 @@ func (s *Service) endGuardian(ctx context.Context, by access.Caller, f *file) er
 
 func (s *Service) approveDeath(ctx context.Context, by access.Caller, f *file, a Approval) (State, error) {
 	return s.do(ctx, by, f, step{act: ActApprove, note: a.Note}, func(q *query.Queries) error {
-		return q.InsertDeceased(ctx, query.InsertDeceasedParams{Bucket: f.row.Bucket, PersonID: *f.row.PersonID, CaseID: f.row.ID, At: s.now()})
+		err := q.InsertDeceased(ctx, query.InsertDeceasedParams{Bucket: f.row.Bucket, PersonID: *f.row.PersonID, CaseID: f.row.ID, At: s.now()})
+		if err != nil {
+			return err
+		}
+		return q.EndMessagesOf(ctx, query.EndMessagesOfParams{Now: s.now(), Bucket: f.row.Bucket, PersonID: *f.row.PersonID})
 	})
 }
 

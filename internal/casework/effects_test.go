@@ -189,9 +189,25 @@ func TestADeath(t *testing.T) {
 			t.Errorf("may be sent messages: %t, %v", message, err)
 		}
 	}
+	queue := func(once string) {
+		t.Helper()
+		at := w.House.Now()
+		key := []byte((once + strings.Repeat(" ", 16))[:16])
+		if _, err := w.House.Store.Read().InsertMessages(t.Context(), query.InsertMessagesParams{
+			At: at, Buckets: []int16{p.Bucket}, People: []int64{p.ID}, Certificates: [][]byte{{}}, Onces: [][]byte{key}, Recipients: [][]byte{key}, Channels: []string{"sms"},
+			Classes: []string{"notice"}, Templates: []string{"ready"}, Languages: []string{"en"}, Sealeds: [][]byte{{}}, Dues: []time.Time{at}, Expires: []time.Time{at.Add(day)},
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	may(true)
+	queue("before")
 	w.approve(ticket)
 	may(false)
+	queue("after")
+	if n := w.number("SELECT count(*) FROM message WHERE state = 0"); n != 0 || w.number("SELECT count(*) FROM message") != 1 {
+		t.Errorf("%d messages wait to be sent", n)
+	}
 	if now := w.current(first.ID); now.Status != vaccination.StatusValid {
 		t.Errorf("the certificate is %s", now.Status)
 	}

@@ -99,3 +99,39 @@ func (w *world) sendPhoto(token, at string, data []byte, want int) {
 		w.t.Errorf("a photograph: %d, want %d", got.StatusCode, want)
 	}
 }
+
+// TestTheLinkThatStopsANewNumber needs no sign-in, asks before it does, and is for
+// changes of number alone.
+func TestTheLinkThatStopsANewNumber(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	before := w.report("/api/v1/events", event("A"))[0]
+	one, other := w.admin(), w.newToken(access.NewToken{Role: access.SystemAdmin, Name: "second", For: time.Hour})
+	opened := func(body m) string {
+		return into[struct{ Ticket string }](t, w.askAs(one, http.MethodPost, "/api/v1/cases", body).is(t, 200)).Ticket
+	}
+	ticket := opened(m{"kind": "contact", "certificate": before.Certificate, "contact": "876 555 0177"})
+	w.askAs("", http.MethodGet, "/my/stop/"+ticket, nil).is(t, 404) // nobody approved it yet
+	var picture bytes.Buffer
+	if err := png.Encode(&picture, image.NewGray(image.Rect(0, 0, 20, 10))); err != nil {
+		t.Fatal(err)
+	}
+	w.sendPhoto(one, "/api/v1/cases/"+ticket, picture.Bytes(), 200)
+	w.askAs(other, http.MethodPost, "/api/v1/cases/"+ticket+"/decisions", m{"action": "approve"}).is(t, 200)
+	asked := w.askAs("", http.MethodGet, "/my/stop/"+ticket, nil).is(t, 200)
+	if !strings.Contains(asked.body, "Stop the change") || strings.Contains(asked.body, "0177") {
+		t.Errorf("the page that asks:\n%s", asked.body)
+	}
+	if got := w.askAs("", http.MethodPost, "/my/stop/"+ticket, nil, "Sec-Fetch-Site", "cross-site"); got.status != 403 {
+		t.Errorf("a form of another site: %d", got.status)
+	}
+	w.askAs("", http.MethodPost, "/my/stop/"+ticket, nil)
+	if said := w.askAs("", http.MethodGet, "/my/stop/"+ticket, nil).is(t, 200); !strings.Contains(said.body, "The change is stopped") {
+		t.Errorf("the page afterwards:\n%s", said.body)
+	}
+	c := into[struct{ Effect string }](t, w.askAs(one, http.MethodGet, "/api/v1/cases/"+ticket, nil).is(t, 200))
+	if c.Effect != "stopped" {
+		t.Errorf("its effect: %q", c.Effect)
+	}
+	correction := opened(m{"kind": "correction", "certificate": before.Certificate, "message": "wrong"})
+	w.askAs("", http.MethodGet, "/my/stop/"+correction, nil).is(t, 404)
+}

@@ -118,6 +118,11 @@ SELECT bucket, case_id FROM guardian WHERE ended_at IS NULL AND until <= @now::t
 -- name: InsertDeceased :exec
 INSERT INTO deceased (bucket, person_id, case_id, at) VALUES (@bucket, @person_id, @case_id, @at) ON CONFLICT DO NOTHING;
 
+-- name: EndMessagesOf :exec
+-- What waits to be sent about somebody who died is not.
+UPDATE message SET state = 3, code = 'deceased', state_at = @now::timestamptz
+WHERE bucket = @bucket AND person_id = @person_id::bigint AND state = 0 AND claimed_until IS NULL;
+
 -- name: IsDeceased :one
 SELECT EXISTS (SELECT 1 FROM deceased WHERE bucket = $1 AND person_id = $2);
 

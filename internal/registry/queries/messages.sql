@@ -1,8 +1,10 @@
 -- name: InsertMessages :execrows
--- Queues messages; one that was queued before, under the same "once", is left out.
+-- Queues messages; one that was queued before, under the same "once", is left out,
+-- and one about somebody who died.
 INSERT INTO message (bucket, person_id, certificate, once, recipient, channel, class, template, language, campaign, sealed, created_at, due_at, expires_at, state_at)
 SELECT k.bucket, NULLIF(k.person_id, 0), NULLIF(k.certificate, ''::bytea), k.once, k.recipient, k.channel, k.class, k.template, k.language, NULLIF(@campaign::bigint, 0), k.sealed, @at::timestamptz, k.due_at, k.expires_at, @at::timestamptz
 FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@people::bigint[]) AS person_id, unnest(@certificates::bytea[]) AS certificate, unnest(@onces::bytea[]) AS once, unnest(@recipients::bytea[]) AS recipient, unnest(@channels::text[]) AS channel, unnest(@classes::text[]) AS class, unnest(@templates::text[]) AS template, unnest(@languages::text[]) AS language, unnest(@sealeds::bytea[]) AS sealed, unnest(@dues::timestamptz[]) AS due_at, unnest(@expires::timestamptz[]) AS expires_at) AS k
+WHERE NOT EXISTS (SELECT 1 FROM deceased d WHERE d.bucket = k.bucket AND d.person_id = k.person_id)
 ON CONFLICT (bucket, once) DO NOTHING;
 
 -- name: ClaimMessages :many

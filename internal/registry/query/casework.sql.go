@@ -553,6 +553,23 @@ func (q *Queries) EndGuardiansOf(ctx context.Context, arg EndGuardiansOfParams) 
 	return result.RowsAffected(), nil
 }
 
+const endMessagesOf = `-- name: EndMessagesOf :exec
+UPDATE message SET state = 3, code = 'deceased', state_at = $1::timestamptz
+WHERE bucket = $2 AND person_id = $3::bigint AND state = 0 AND claimed_until IS NULL
+`
+
+type EndMessagesOfParams struct {
+	Now      time.Time
+	Bucket   int16
+	PersonID int64
+}
+
+// What waits to be sent about somebody who died is not.
+func (q *Queries) EndMessagesOf(ctx context.Context, arg EndMessagesOfParams) error {
+	_, err := q.db.Exec(ctx, endMessagesOf, arg.Now, arg.Bucket, arg.PersonID)
+	return err
+}
+
 const eraseCaseEvidence = `-- name: EraseCaseEvidence :execrows
 UPDATE case_evidence e SET sealed = NULL FROM case_file c
 WHERE c.bucket = $1 AND c.person_id = $2::bigint AND e.bucket = c.bucket AND e.case_id = c.id AND e.sealed IS NOT NULL

@@ -641,6 +641,7 @@ const insertMessages = `-- name: InsertMessages :execrows
 INSERT INTO message (bucket, person_id, certificate, once, recipient, channel, class, template, language, campaign, sealed, created_at, due_at, expires_at, state_at)
 SELECT k.bucket, NULLIF(k.person_id, 0), NULLIF(k.certificate, ''::bytea), k.once, k.recipient, k.channel, k.class, k.template, k.language, NULLIF($1::bigint, 0), k.sealed, $2::timestamptz, k.due_at, k.expires_at, $2::timestamptz
 FROM (SELECT unnest($3::smallint[]) AS bucket, unnest($4::bigint[]) AS person_id, unnest($5::bytea[]) AS certificate, unnest($6::bytea[]) AS once, unnest($7::bytea[]) AS recipient, unnest($8::text[]) AS channel, unnest($9::text[]) AS class, unnest($10::text[]) AS template, unnest($11::text[]) AS language, unnest($12::bytea[]) AS sealed, unnest($13::timestamptz[]) AS due_at, unnest($14::timestamptz[]) AS expires_at) AS k
+WHERE NOT EXISTS (SELECT 1 FROM deceased d WHERE d.bucket = k.bucket AND d.person_id = k.person_id)
 ON CONFLICT (bucket, once) DO NOTHING
 `
 
@@ -661,7 +662,8 @@ type InsertMessagesParams struct {
 	Expires      []time.Time
 }
 
-// Queues messages; one that was queued before, under the same "once", is left out.
+// Queues messages; one that was queued before, under the same "once", is left out,
+// and one about somebody who died.
 func (q *Queries) InsertMessages(ctx context.Context, arg InsertMessagesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, insertMessages,
 		arg.Campaign,
