@@ -14,6 +14,8 @@ type personCmd struct {
 	Merge      personMergeCmd      `cmd:"" help:"Say that the people of two certificates are one: their doses are listed together."`
 	Unmerge    personUnmergeCmd    `cmd:"" help:"End the link between the people of two certificates."`
 	Links      personLinksCmd      `cmd:"" help:"List the links that the person of a certificate has and had."`
+	Export     personExportCmd     `cmd:"" help:"Write everything that is held on the person of a certificate, and who saw it: for that person."`
+	Erase      personEraseCmd      `cmd:"" help:"Destroy the data of the person of a certificate, for ever."`
 	Duplicates personDuplicatesCmd `cmd:"" help:"List doses that are certified for two people who are like each other and not linked."`
 }
 

@@ -240,3 +240,9 @@ func (s *Service) Held(ctx context.Context, by access.Caller, id vaccination.Cer
 	}
 	return out, who, nil
 }
+
+// WhomOf returns whom a certificate is about, for who may export or erase them.
+func (s *Service) WhomOf(ctx context.Context, by access.Caller, id vaccination.CertificateID) (Whom, error) {
+	_, _, who, err := s.subject(ctx, by, id)
+	return who, err
+}

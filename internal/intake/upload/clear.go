@@ -23,16 +23,20 @@ func cleared(row int64) vaccination.Fault {
 	return vaccination.Fault{Code: "cleared", Message: fmt.Sprintf("the text of this row was removed, as it is kept for a time only: find row %d in your own file", row)}
 }
 
+// KeepRows is how long the text of wrong rows is kept.
+func (s *Service) KeepRows() time.Duration {
+	if s.Keep <= 0 {
+		return DefaultKeep
+	}
+	return s.Keep
+}
+
 // Clear removes the text of wrong rows of uploads that ended longer ago than
 // Options.Keep, with an entry in the audit for each upload. States and reasons
 // stay. It may run anywhere, more than once at a time.
 func (s *Service) Clear(ctx context.Context) error {
-	keep := s.Keep
-	if keep <= 0 {
-		keep = DefaultKeep
-	}
 	for {
-		ids, err := s.Store.Read().UploadsToClear(ctx, s.Now().UTC().Add(-keep))
+		ids, err := s.Store.Read().UploadsToClear(ctx, s.Now().UTC().Add(-s.KeepRows()))
 		if err != nil || len(ids) == 0 {
 			return err
 		}
