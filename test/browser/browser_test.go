@@ -43,6 +43,9 @@ type setup struct {
 	Text      string   `json:"text"`   // its code
 	Forged    string   `json:"forged"` // its code with another signature
 	Name      string   `json:"name"`   // as the list writes it
+
+	Citizen  citizen            `json:"citizen"`
+	Citizens map[string]citizen `json:"citizens"` // by the part of a story
 }
 
 func TestPages(t *testing.T) {
@@ -105,11 +108,12 @@ func needs(t testing.TB) (chromium, binary string) {
 
 type server struct {
 	base string
+	data string // folder
 	cmd  *exec.Cmd
 	done chan error
 }
 
-func start(t testing.TB, binary, profile string) *server {
+func start(t testing.TB, binary, profile string, more ...string) *server {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -118,12 +122,13 @@ func start(t testing.TB, binary, profile string) *server {
 	address := l.Addr().String()
 	_ = l.Close()
 	var log bytes.Buffer
-	cmd := exec.Command(binary, "serve", "--profile", profile, "--data", filepath.Join(t.TempDir(), "data"), "--listen", address, "--demo")
+	data := filepath.Join(t.TempDir(), "data")
+	cmd := exec.Command(binary, append([]string{"serve", "--profile", profile, "--data", data, "--listen", address, "--demo"}, more...)...)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{base: "http://" + address, cmd: cmd, done: make(chan error, 1)}
+	s := &server{base: "http://" + address, data: data, cmd: cmd, done: make(chan error, 1)}
 	go func() { s.done <- cmd.Wait() }()
 	t.Cleanup(s.stop)
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {

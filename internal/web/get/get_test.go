@@ -10,8 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
-	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/web/get"
@@ -29,6 +30,8 @@ type visit struct {
 	url   string
 	limit error
 	h     *house.House
+	// entered are whose records were opened.
+	entered []citizen.Person
 }
 
 func newVisit(t *testing.T) *visit {
@@ -45,8 +48,10 @@ func newVisit(t *testing.T) *visit {
 	server := httptest.NewServer(get.Handler(get.Options{
 		Frame: frame, OnDemand: v.h.OnDemand, Profile: p,
 		Limit: func(*http.Request) error { return v.limit },
-		PDF: func(doses []*issuance.Record, index int, _ []string) ([]byte, error) {
-			return []byte("PDF of " + doses[index].ID.String()), nil
+		Enter: func(w http.ResponseWriter, r *http.Request, people []citizen.Person) error {
+			v.entered = people
+			http.Redirect(w, r, "/my/certificates", http.StatusSeeOther)
+			return nil
 		},
 	}))
 	t.Cleanup(server.Close)
@@ -61,7 +66,8 @@ func (v *visit) post(path string, status int, form ...string) string {
 	for i := 0; i+1 < len(form); i += 2 {
 		values.Set(form[i], form[i+1])
 	}
-	r, err := http.PostForm(v.url+path+"?lang=en", values)
+	stay := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	r, err := stay.PostForm(v.url+path+"?lang=en", values)
 	if err != nil {
 		v.t.Fatal(err)
 	}
@@ -70,7 +76,7 @@ func (v *visit) post(path string, status int, form ...string) string {
 	if err != nil || r.StatusCode != status {
 		v.t.Fatalf("%s: status %d, want %d, %v: %s", path, r.StatusCode, status, err, b)
 	}
-	if r.Header.Get("Cache-Control") != "no-store" {
+	if r.Header.Get("Cache-Control") != "no-store" && status != http.StatusSeeOther {
 		v.t.Errorf("%s may be kept: %q", path, r.Header.Get("Cache-Control"))
 	}
 	return string(b)
@@ -85,7 +91,7 @@ func hidden(text, name string) string {
 	return m[1]
 }
 
-func TestFromNumberToPDF(t *testing.T) {
+func TestFromNumberToRecords(t *testing.T) {
 	v := newVisit(t)
 	text := v.post("/get", 200, "kind", "national-id", "number", "871120015V")
 	code := regexp.MustCompile(`<strong>([0-9]{6})</strong>`).FindStringSubmatch(text)
@@ -97,19 +103,16 @@ func TestFromNumberToPDF(t *testing.T) {
 	if hidden(wrong, "challenge") != challenge || !strings.Contains(wrong, "not right") || strings.Contains(wrong, code[1]) {
 		t.Errorf("after a wrong answer: %s", wrong)
 	}
-	done := v.post("/get/code", 200, "challenge", challenge, "phone", "•••01", "factor", "dose-date", "code", code[1], "day", "16", "month", "6", "year", "2021")
-	if strings.Count(done, "Open the certificate") != 2 {
-		t.Errorf("the last page: %s", done)
+	v.post("/get/code", 303, "challenge", challenge, "phone", "•••01", "factor", "dose-date", "code", code[1], "day", "16", "month", "6", "year", "2021")
+	if len(v.entered) != 1 {
+		t.Fatalf("opened are %v", v.entered)
 	}
-	if pdf := v.post("/get/pdf", 200, "challenge", challenge, "id", hidden(done, "id")); pdf != "PDF of "+hidden(done, "id") {
-		t.Errorf("the PDF: %q", pdf)
+	s := &citizen.Session{Caller: access.Caller{Actor: "citizen:1", Role: access.Citizen}, Opened: v.entered}
+	people, err := v.h.Issuance.Reach(v.h.Ctx, s, "test")
+	if err != nil || len(people) != 1 || len(people[0].Records) != 2 {
+		t.Errorf("reached %v, %v", people, err)
 	}
-	v.post("/get/pdf", 404, "challenge", challenge+"A", "id", hidden(done, "id")) // asks for a new code
-	if r, err := http.PostForm(v.url+"/get/pdf", url.Values{"challenge": {challenge}, "id": {"none"}}); err != nil || r.StatusCode != 404 {
-		t.Errorf("no id: %v, %v", r, err)
-	} else {
-		r.Body.Close()
-	}
+	v.post("/get/code", 404, "challenge", challenge, "factor", "dose-date", "code", code[1], "day", "16", "month", "6", "year", "2021") // counts once
 }
 
 func TestEveryOutcomeHasAPage(t *testing.T) {
@@ -129,7 +132,7 @@ func TestEveryOutcomeHasAPage(t *testing.T) {
 		t.Errorf("no number: %s", text)
 	}
 	v.h.Replay.SetFaults(replay.Faults{Status: 503, Times: -1})
-	if text := v.post("/get", 200, "kind", ondemand.SystemID, "number", "EPI_1"); !strings.Contains(text, "cannot be reached") {
+	if text := v.post("/get", 200, "kind", ondemand.SystemID, "number", "EPI_1"); !strings.Contains(text, "cannot be reached") || !strings.Contains(text, "/my/later") || hidden(text, "number") != "EPI_1" {
 		t.Errorf("unreachable: %s", text)
 	}
 	v.limit = vaccination.Errorf(vaccination.TooMany, "slowly")
