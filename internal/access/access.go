@@ -112,8 +112,18 @@ type Caller struct {
 	Programme string
 }
 
-// In reports whether c may reach what belongs to a programme.
+// In reports whether c may reach what belongs to a programme. What it may not
+// reach looks like what does not exist.
 func (c Caller) In(programme string) bool { return c.Programme == "" || c.Programme == programme }
+
+// CanWhole is [Caller.Can] for what is not told apart by programme: files,
+// deliveries of whole systems. A caller that is bound to one may not do it.
+func (c Caller) CanWhole(p Permission) error {
+	if err := c.Can(p); err != nil || c.Programme == "" {
+		return err
+	}
+	return vaccination.Errorf(vaccination.Forbidden, "a token for one programme delivers and reads single events; files and systems need a token without --programme")
+}
 
 // At reports whether c may do p to what belongs to a facility.
 func (c Caller) At(p Permission, facility string) bool {

@@ -16,7 +16,7 @@ import (
 // after, the first ones where that is zero. more says that there are others. An
 // after that is not the caller's is [vaccination.Invalid].
 func (s *Service) Delivered(ctx context.Context, by access.Caller, after vaccination.CertificateID, limit int, purpose string) (list []*Record, more bool, err error) {
-	if err := by.Can(access.Read); err != nil {
+	if err := by.CanWhole(access.Read); err != nil {
 		return nil, false, err
 	}
 	in := query.CertificatesDeliveredParams{Source: by.Source, ID: []byte{}, MaxRows: int32(limit) + 1}

@@ -62,7 +62,7 @@ func (s *Service) holder(ctx context.Context, by access.Caller, p *person, purpo
 	if err != nil {
 		return Holder{}, err
 	}
-	versions = current(slices.DeleteFunc(versions, func(v *version) bool { return !by.Owns(access.Read, v.row.Source) }))
+	versions = current(slices.DeleteFunc(versions, func(v *version) bool { return !by.Owns(access.Read, v.row.Source) || !by.In(v.row.Programme) }))
 	if len(versions) == 0 {
 		return Holder{}, nil
 	}

@@ -166,6 +166,9 @@ func permission(a Action) access.Permission {
 
 // decide applies the rules of sameness to one draft.
 func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
+	if !by.In(d.programme.Key) {
+		return vaccination.Errorf(vaccination.Forbidden, "this token is for another programme than the one of the event")
+	}
 	versions := d.person.record(d.programme.Key, d.event.Vaccination.Number)
 	if len(versions) == 0 {
 		if action != Certify {

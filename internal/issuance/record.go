@@ -194,7 +194,7 @@ func (s *Service) find(ctx context.Context, by access.Caller, may access.Permiss
 	q := s.Store.Read()
 	get := query.CertificateByIDParams{Bucket: int16(id.Bucket()), ID: id[:]}
 	row, err := q.CertificateByID(ctx, get)
-	if registry.IsNone(err) || err == nil && !by.Owns(may, row.Source) {
+	if registry.IsNone(err) || err == nil && !(by.Owns(may, row.Source) && by.In(row.Programme)) {
 		return nil, nil, errNoCertificate()
 	}
 	if err != nil {
@@ -241,7 +241,7 @@ func (s *Service) findByCode(ctx context.Context, by access.Caller, may access.P
 	}
 	var out []*version
 	for _, v := range p.versions {
-		if v.row.Programme == pr.Key && by.Owns(may, v.row.Source) {
+		if v.row.Programme == pr.Key && by.In(pr.Key) && by.Owns(may, v.row.Source) {
 			out = append(out, v)
 		}
 	}
@@ -256,7 +256,7 @@ func (s *Service) versionsOf(ctx context.Context, by access.Caller, may access.P
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(v *version) bool { return v.row.Programme != programme || !by.Owns(may, v.row.Source) }), nil
+	return slices.DeleteFunc(all, func(v *version) bool { return v.row.Programme != programme || !by.In(programme) || !by.Owns(may, v.row.Source) }), nil
 }
 
 func (s *Service) openAll(p *person, versions []*version) ([]*Record, error) {

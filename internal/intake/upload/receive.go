@@ -61,7 +61,7 @@ type stored struct {
 
 // store stores a file in pieces. Nothing is kept when it fails.
 func (s *Service) store(ctx context.Context, by access.Caller, f File) (stored, error) {
-	if err := by.Can(access.Certify); err != nil {
+	if err := by.CanWhole(access.Certify); err != nil {
 		return stored{}, err
 	}
 	if by.Source == "" {
@@ -144,7 +144,7 @@ func (s *Service) hash(source string, mapping int32, f File, sum []byte) []byte 
 // Known finds the newest upload of the same file by the caller's source, to be
 // read in the same way. It reads f to its end.
 func (s *Service) Known(ctx context.Context, by access.Caller, f File) (u Info, known bool, err error) {
-	if err := by.Can(access.Certify); err != nil {
+	if err := by.CanWhole(access.Certify); err != nil {
 		return u, false, err
 	}
 	_, version, err := s.mappingOf(ctx, by.Source)

@@ -191,7 +191,7 @@ func cleanName(name string) string {
 // Get returns an upload that the caller may see; [vaccination.NotFound] for
 // every other.
 func (s *Service) Get(ctx context.Context, by access.Caller, id int64) (Info, error) {
-	if err := by.Can(access.Certify); err != nil {
+	if err := by.CanWhole(access.Certify); err != nil {
 		return Info{}, err
 	}
 	u, err := s.Store.Read().UploadByID(ctx, id)
@@ -210,7 +210,7 @@ const maxList = 200
 // List returns the caller's uploads, an administrator's every one, the newest
 // first, at most 200 of those with an id below before (0 for all).
 func (s *Service) List(ctx context.Context, by access.Caller, before int64) ([]Info, error) {
-	if err := by.Can(access.Certify); err != nil {
+	if err := by.CanWhole(access.Certify); err != nil {
 		return nil, err
 	}
 	if before <= 0 {

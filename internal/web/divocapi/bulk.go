@@ -27,7 +27,7 @@ func (h *handler) bulk(mux door.Mux) {
 // bulkCertify stores the part "file" of a form. When it answers, the file is
 // durable and is being processed.
 func (h *handler) bulkCertify(w http.ResponseWriter, r *http.Request, by access.Caller) error {
-	if err := by.Can(access.Certify); err != nil {
+	if err := by.CanWhole(access.Certify); err != nil {
 		return err
 	}
 	body := r.Body
@@ -120,7 +120,7 @@ func (h *handler) uploads(w http.ResponseWriter, r *http.Request, by access.Call
 func (h *handler) uploadErrors(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 	id, err := strconv.ParseInt(r.PathValue("uploadId"), 10, 64)
 	if err != nil {
-		if err := by.Can(access.Certify); err != nil {
+		if err := by.CanWhole(access.Certify); err != nil {
 			return err
 		}
 		return vaccination.Errorf(vaccination.NotFound, "there is no such upload of yours")

@@ -69,7 +69,7 @@ func (h *handler) source(r *http.Request) (intake.Source, error) {
 	if err != nil {
 		return intake.Source{}, err
 	}
-	if err := by.Can(access.Certify); err != nil {
+	if err := by.CanWhole(access.Certify); err != nil {
 		return intake.Source{}, err
 	}
 	if by.Role != access.SourceRole {

@@ -58,7 +58,7 @@ func (h *handler) source(r *http.Request) (access.Caller, intake.Source, error) 
 	if err != nil {
 		return by, intake.Source{}, err
 	}
-	if err := by.Can(access.Certify); err != nil {
+	if err := by.CanWhole(access.Certify); err != nil {
 		return by, intake.Source{}, err
 	}
 	name := r.PathValue("source")
