@@ -12,9 +12,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
+	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/render"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -84,29 +87,96 @@ func TestNumbersNeverRepeat(t *testing.T) {
 	}
 }
 
-// TestAPrintIsWholeOrNotAtAll fails each write of a print and ends its connection:
-// no number is lost to a print that was not made, and none is given twice.
+// printSteps are the writes of a print.
+func printSteps() []string {
+	return []string{"INSERT ON print_counter", "INSERT ON print", "UPDATE OF last ON print_counter", "INSERT ON desk_day", "INSERT ON audit"}
+}
+
+// TestAPrintIsWholeOrNotAtAll fails each write of a print: no number is lost to a
+// print that was not made, and none is given twice.
 func TestAPrintIsWholeOrNotAtAll(t *testing.T) {
-	for _, step := range []string{"INSERT ON print", "UPDATE OF last ON print_counter", "INSERT ON desk_day", "INSERT ON audit"} {
+	for _, step := range printSteps() {
 		t.Run(step, func(t *testing.T) {
 			w := newWorld(t)
 			id := w.issue(event("JM-000001", "Shanice Brown", "1987-04-21", ""))[0]
 			by := clerk(1, "KGN01")
-			record, act := w.opened(by, id), w.act()
+			act := w.act()
+			record := w.opened(by, id)
+			if step == "INSERT ON audit" { // reading writes there too, before anything is printed
+				if _, err := w.Print(t.Context(), by, record, order(w.act(), id)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			before := w.prints()
 			lift := pgtest.Fail(t, w.house.Store.Pool(), step)
 			if _, err := w.Print(t.Context(), by, record, order(act, id)); err == nil {
 				t.Fatal("printed")
 			}
 			lift()
-			var n int
-			if err := w.house.Store.Pool().QueryRow(t.Context(), "SELECT count(*) FROM print").Scan(&n); err != nil || n != 0 {
-				t.Errorf("%d prints, %v", n, err)
+			if n := w.prints(); n != before {
+				t.Errorf("%d prints, there were %d", n, before)
 			}
 			prints, err := w.Print(t.Context(), by, record, order(act, id))
-			if err != nil || len(prints) != 1 || prints[0].Serial != 1 || prints[0].Copy != 1 {
+			if err != nil || len(prints) != 1 || prints[0].Serial != int64(before+1) || prints[0].Copy != before+1 {
 				t.Errorf("%+v, %v", prints, err)
 			}
 		})
+	}
+}
+
+func (w *world) prints() (n int) {
+	w.t.Helper()
+	if err := w.house.Store.Pool().QueryRow(w.t.Context(), "SELECT count(*) FROM print").Scan(&n); err != nil {
+		w.t.Fatal(err)
+	}
+	return n
+}
+
+// TestTheConnectionBreaksAtTheCommit ends the connection before the commit comes
+// to PostgreSQL, and before its answer comes back: asking again ends with one
+// print, under one number.
+func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
+	for cut, made := range map[pgtest.Cut]int{pgtest.BeforeCommit: 0, pgtest.AfterCommit: 1} {
+		t.Run(string(cut), func(t *testing.T) {
+			w := newWorld(t)
+			id := w.issue(event("JM-000001", "Shanice Brown", "1987-04-21", ""))[0]
+			by, act := clerk(1, "KGN01"), w.act()
+			record := w.opened(by, id)
+			p := pgtest.NewProxy(t, w.house.Store.Pool().Config().ConnString())
+			store, err := registry.Open(t.Context(), p.URL)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer store.Close()
+			o := w.Options
+			o.Store = store // issuance keeps its own: the cut is at the print's commit
+			behind := desk.New(o)
+			p.Cut(cut)
+			if _, err := behind.Print(t.Context(), by, record, order(act, id)); err == nil {
+				t.Fatal("printed")
+			}
+			p.Cut(pgtest.Never)
+			if n := w.prints(); n != made {
+				t.Errorf("%d prints, want %d", n, made)
+			}
+			prints, err := w.Print(t.Context(), by, record, order(act, id))
+			if err != nil || len(prints) != 1 || prints[0].Serial != 1 || prints[0].Copy != 1 || w.prints() != 1 {
+				t.Errorf("%+v, %v", prints, err)
+			}
+		})
+	}
+}
+
+// TestTheTableOfFaults compares docs/faults.md with what the tests do.
+func TestTheTableOfFaults(t *testing.T) {
+	want := map[string]string{}
+	for _, step := range printSteps() {
+		want["print | "+step+" | not persisted"] = "TestAPrintIsWholeOrNotAtAll"
+	}
+	want["print | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
+	want["print | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
+	if diff := cmp.Diff(want, pgtest.FaultTable(t, "internal/desk")); diff != "" {
+		t.Errorf("rows of the table (-tested +written):\n%s", diff)
 	}
 }
 
