@@ -205,6 +205,9 @@ func (b *Backup) hold(ctx context.Context, q *query.Queries, actor string, now t
 	if err := q.PutSetting(ctx, query.PutSettingParams{Name: registry.SettingHold, Value: string(hold)}); err != nil {
 		return err
 	}
+	if err := q.PassPrints(ctx); err != nil {
+		return err
+	}
 	return registry.Audit(ctx, q, now.UTC(), actor, registry.Entry{
 		Chain: registry.AdminChain, Act: "restore", Object: b.Manifest.ID(), Detail: "backup of " + b.Manifest.Made.Format(time.RFC3339),
 	})
