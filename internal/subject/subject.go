@@ -97,6 +97,7 @@ func Tables() []Table {
 		{"deceased", ofPerson, nil},
 		{"print", "bucket = $1 AND " + ofCertificate, nil},
 		{"erasure", ofPerson, nil},
+		{"withdrawal_item", "bucket = $1 AND id = ANY ($3)", nil},
 	}
 }
 

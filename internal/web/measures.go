@@ -16,7 +16,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 // The measures; docs/operations.md says what each means and what to do.
-type descriptions struct{ build, waiting, retrying, oldest, connections, maxConnections, signer, tls *prometheus.Desc }
+type descriptions struct{ build, waiting, retrying, oldest, connections, maxConnections, signer, tls, alarms *prometheus.Desc }
 
 func measured() descriptions {
 	return descriptions{
@@ -26,6 +26,7 @@ func measured() descriptions {
 		oldest:         newDesc("divoc_jobs_oldest_seconds", "How long the oldest waiting job has waited."),
 		connections:    newDesc("divoc_database_connections", "Connections to the database in use."),
 		maxConnections: newDesc("divoc_database_connections_max", "Connections to the database there may be."),
+		alarms:         newDesc("divoc_audit_alarms", "Alarms about what people do that nobody has closed.", "kind"),
 		signer:         newDesc("divoc_signing_key_end_seconds", "When the certificate of the current signing key ends, Unix time."),
 		tls:            newDesc("divoc_tls_certificate_end_seconds", "When the TLS certificate that is served ends, Unix time."),
 	}
@@ -34,7 +35,7 @@ func measured() descriptions {
 // Describe names the measures.
 func (m measures) Describe(out chan<- *prometheus.Desc) {
 	d := measured()
-	for _, one := range []*prometheus.Desc{d.build, d.waiting, d.retrying, d.oldest, d.connections, d.maxConnections, d.signer, d.tls} {
+	for _, one := range []*prometheus.Desc{d.build, d.waiting, d.retrying, d.oldest, d.connections, d.maxConnections, d.signer, d.tls, d.alarms} {
 		out <- one
 	}
 	states, waiting, oldest, codes := messageDescs()
@@ -57,6 +58,13 @@ func (m measures) Collect(out chan<- prometheus.Metric) {
 			gauge(d.waiting, float64(b.Waiting))
 			gauge(d.retrying, float64(b.Retrying))
 			gauge(d.oldest, b.Oldest.Seconds())
+		}
+	}
+	if m.Audit != nil {
+		if open, err := m.Audit.OpenAlarms(ctx); err == nil {
+			for kind, n := range open {
+				gauge(d.alarms, float64(n), string(kind))
+			}
 		}
 	}
 	pool := m.Service.Store.Pool().Stat()
