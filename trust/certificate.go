@@ -40,7 +40,7 @@ func CertificateUsage(c *x509.Certificate) []Usage {
 // certificateKey is the key of a signer certificate. Every certificate of chain
 // must have signed the one before it.
 func certificateKey(c *x509.Certificate, chain []*x509.Certificate) (Key, error) {
-	if err := checkPublic(c.PublicKey); err != nil {
+	if err := checkAuthority(c); err != nil {
 		return Key{}, fmt.Errorf("the certificate's key: %w", err)
 	}
 	below := c

@@ -2,6 +2,7 @@ package trust
 
 import (
 	"crypto/ecdsa"
+	"crypto/x509"
 	"time"
 
 	"github.com/opendivoc/divoc/credential/shc"
@@ -27,14 +28,16 @@ type List struct {
 	byKeyID  map[string][]Candidate
 	byMethod map[string][]Candidate
 	byThumb  map[string][]Candidate
-	bare     []Candidate
-	status   map[string]*Snapshot
-	cards    map[string]*shc.CRL
+	// bySubject are authorities that were given by themselves, by their name in DER.
+	bySubject map[string][]Candidate
+	bare      []Candidate
+	status    map[string]*Snapshot
+	cards     map[string]*shc.CRL
 }
 
 // New joins bundles. Of several snapshots of one issuer the latest counts.
 func New(bundles ...*Bundle) *List {
-	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, byThumb: map[string][]Candidate{}, status: map[string]*Snapshot{}, cards: map[string]*shc.CRL{}}
+	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, byThumb: map[string][]Candidate{}, bySubject: map[string][]Candidate{}, status: map[string]*Snapshot{}, cards: map[string]*shc.CRL{}}
 	for _, b := range bundles {
 		if b == nil {
 			continue
@@ -65,6 +68,9 @@ func New(bundles ...*Bundle) *List {
 
 func (l *List) add(c Candidate) {
 	l.keys++
+	if cert := c.Key.Certificate; cert != nil && cert.IsCA {
+		l.bySubject[string(cert.RawSubject)] = append(l.bySubject[string(cert.RawSubject)], c)
+	}
 	if public, ok := c.Key.Public.(*ecdsa.PublicKey); ok {
 		if thumb := shc.Thumbprint(public); thumb != "" {
 			l.byThumb[thumb] = append(l.byThumb[thumb], c)
@@ -125,6 +131,15 @@ func (l *List) ByThumbprint(thumb string) []Candidate {
 		return nil
 	}
 	return l.byThumb[thumb]
+}
+
+// ByCertificate returns the keys of a certificate and of whoever could have issued
+// it, by name.
+func (l *List) ByCertificate(c *x509.Certificate) []Candidate {
+	if l == nil {
+		return nil
+	}
+	return join(l.byKeyID[string(CertificateKeyID(c))], l.bySubject[string(c.RawIssuer)])
 }
 
 // CardList returns the newest revocation list of the cards that the key with this

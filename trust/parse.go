@@ -125,10 +125,13 @@ func parseJSON(data []byte) (*Bundle, error) {
 	}
 }
 
-// parseKeyText reads one Ed25519 key as text: a Multikey, or its 32 bytes in
-// base 58 as DIVOC's configuration has it.
+// parseKeyText reads one key as text: a Multikey, alone or as did:key, or the 32
+// bytes of an Ed25519 key in base 58 as DIVOC's configuration has it.
 func parseKeyText(s string) ([]Issuer, error) {
-	if strings.HasPrefix(s, "z6Mk") {
+	if _, fragment, ok := strings.Cut(s, "#"); ok && strings.HasPrefix(s, "did:key:") {
+		s = fragment
+	}
+	if s = strings.TrimPrefix(s, "did:key:"); strings.HasPrefix(s, "z6Mk") || strings.HasPrefix(s, "zDn") || strings.HasPrefix(s, "z82") {
 		public, err := ParseMultikey(s)
 		if err != nil {
 			return nil, err

@@ -97,6 +97,25 @@ func CertificateKeyID(c *x509.Certificate) []byte {
 	return sum[:8:8]
 }
 
+// checkAuthority is checkPublic for a certificate, of whose authorities larger keys
+// are known too: they sign certificates, and nothing that is scanned. Each format
+// holds its signers to its own kinds of key.
+func checkAuthority(c *x509.Certificate) error {
+	if c.IsCA {
+		switch k := c.PublicKey.(type) {
+		case *ecdsa.PublicKey:
+			if k.Curve.Params().BitSize == 521 {
+				return nil
+			}
+		case *rsa.PublicKey:
+			if n := k.N.BitLen(); n > 4096 && n <= 8192 && k.E >= 3 && k.E&1 == 1 {
+				return nil
+			}
+		}
+	}
+	return checkPublic(c.PublicKey)
+}
+
 // checkPublic refuses keys that are too weak, too large to verify in bounded
 // time, or of a kind we do not verify.
 func checkPublic(public crypto.PublicKey) error {

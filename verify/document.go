@@ -11,7 +11,7 @@ import (
 	"github.com/opendivoc/divoc/trust"
 )
 
-// vc verifies our document (VC Data Model 2.0; Data Integrity, eddsa-jcs-2022).
+// vc verifies our document (VC Data Model 2.0; Data Integrity).
 func (c *check) vc(cred *vc.Credential, err error) {
 	c.s.Format = FormatVC
 	switch {
@@ -25,13 +25,7 @@ func (c *check) vc(cred *vc.Credential, err error) {
 	method := cred.VerificationMethod()
 	c.s.Issuer.Key = method
 	by, err := c.find(c.o.Trust.ByMethod(method),
-		func(k *trust.Key) error {
-			pub, ok := k.Public.(ed25519.PublicKey)
-			if !ok {
-				return vc.ErrSignature
-			}
-			return cred.Verify(pub)
-		},
+		func(k *trust.Key) error { return cred.Verify(k.Public) },
 		func(k *trust.Key) bool { return k.ID == method })
 	if err != nil {
 		if !errors.Is(err, errRefused) {
@@ -43,6 +37,48 @@ func (c *check) vc(cred *vc.Credential, err error) {
 	p := content.Info.Period
 	if c.signedBy(by, claim{issuerID: content.Info.Issuer.ID, issued: p.Start, until: p.End}) {
 		c.judge(by, content, p.Start, earliest(p.End, by.Key.NotAfter))
+	}
+}
+
+// credential verifies anybody's credential (VC Data Model 1.1 or 2.0; Data
+// Integrity): who signed it and that nothing of it was changed. What it certifies
+// is not known here, so it is never called valid.
+func (c *check) credential(d *vc.Document, err error) {
+	c.s.Format = FormatVC
+	if err != nil {
+		c.malformed(err, vc.ErrTooLarge)
+		return
+	}
+	methods := d.Methods()
+	var by trust.Candidate
+	for i, m := range methods {
+		if i == 0 || c.s.Issuer.Key == "" {
+			c.s.Issuer.Key = m.ID
+		}
+		if len(c.o.Trust.ByMethod(m.ID)) == 0 && i < len(methods)-1 {
+			continue // another of its proofs may be by somebody who is trusted
+		}
+		c.s.Issuer.Key = m.ID
+		by, err = c.find(c.o.Trust.ByMethod(m.ID), func(k *trust.Key) error { return d.Verify(m, k.Public) }, func(k *trust.Key) bool { return k.ID == m.ID })
+		if err == nil && !m.Expires.IsZero() && c.o.At.After(m.Expires) {
+			c.refuse(Expired)
+		}
+		break
+	}
+	switch {
+	case len(methods) == 0:
+		c.refuse(UnsupportedFormat)
+		return
+	case errors.Is(err, errRefused):
+		return
+	case err != nil:
+		c.refuse(BadSignature)
+		return
+	}
+	if c.signedBy(by, claim{issuerID: d.Issuer, issued: d.ValidFrom, until: d.ValidUntil}) {
+		c.s.ValidFrom, c.s.ValidUntil = d.ValidFrom, d.ValidUntil
+		c.window(d.ValidFrom, d.ValidUntil)
+		c.refuse(UnsupportedContent)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/opendivoc/divoc/catalogue"
 	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/credential/vc"
+	"github.com/opendivoc/divoc/credential/vdsnc"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -111,8 +112,16 @@ func (c *check) json(data []byte) {
 		c.card(cards[0])
 		return
 	}
+	if seal, err := vdsnc.Decode(data); !errors.Is(err, vdsnc.ErrNotVDS) {
+		c.seal(seal, err)
+		return
+	}
 	cred, err := vc.Parse(data)
 	if errors.Is(err, vc.ErrType) {
+		if document, err := vc.ParseDocument(data); !errors.Is(err, vc.ErrType) {
+			c.credential(document, err)
+			return
+		}
 		c.divoc(data)
 		return
 	}

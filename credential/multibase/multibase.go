@@ -62,11 +62,11 @@ func Encode(data []byte) string {
 	return string(out)
 }
 
-// Decode undoes [Encode], for texts of up to 128 characters: a key or a signature.
+// Decode undoes [Encode], for texts of up to 160 characters: a key or a signature.
 // ok is false for any other text.
 func Decode(text string) (data []byte, ok bool) {
 	text, ok = strings.CutPrefix(text, "z")
-	if !ok || len(text) > 128 {
+	if !ok || len(text) > 160 {
 		return nil, false
 	}
 	zeros := 0

@@ -3,7 +3,7 @@ package vc
 import (
 	"bytes"
 	gzipreader "compress/gzip" // as in package hcert
-	"crypto/ed25519"
+	"crypto"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -175,8 +175,8 @@ func ParseStatusList(data []byte) (*StatusListCredential, error) {
 func (c *StatusListCredential) VerificationMethod() string { return c.method }
 
 // Verify checks the proof with pub, as [Credential.Verify] does.
-func (c *StatusListCredential) Verify(pub ed25519.PublicKey) error {
-	return verifyProof(c.document, pub)
+func (c *StatusListCredential) Verify(pub crypto.PublicKey) error {
+	return verifyOne(c.document, pub)
 }
 
 // Lookup reports whether the bit of e is set. The list must be the one that e
