@@ -37,6 +37,7 @@ import (
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/internal/statistics"
+	"github.com/opendivoc/divoc/internal/subject"
 	"github.com/opendivoc/divoc/internal/tracing"
 	"github.com/opendivoc/divoc/trust"
 )
