@@ -8,18 +8,25 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/opendivoc/divoc/internal/casework"
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify"
 )
 
-// schemas is where types are described: each under its name, those of package
-// verify as parts of a statement.
+// schemas is where types are described: each under its name, those of packages
+// whose names others have too behind what they are part of.
 func schemas() huma.Registry {
 	r := huma.NewMapRegistry("#/components/schemas/", func(t reflect.Type, hint string) string {
 		name := huma.DefaultSchemaNamer(t, hint)
-		if t.PkgPath() == reflect.TypeFor[verify.Statement]().PkgPath() {
-			name = "Statement" + strings.TrimPrefix(name, "Statement")
+		for _, of := range []struct {
+			part string
+			of   reflect.Type
+		}{{"Statement", reflect.TypeFor[verify.Statement]()}, {"Case", reflect.TypeFor[casework.Case]()}, {"Message", reflect.TypeFor[deliver.Message]()}} {
+			if t.PkgPath() == of.of.PkgPath() {
+				return of.part + strings.TrimPrefix(name, of.part)
+			}
 		}
 		return name
 	})
@@ -71,6 +78,9 @@ func describe(o *huma.OpenAPI) {
 	example("/people/merges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "one identity card shown"}`)
 	example("/people/unmerges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "father and son"}`)
 	example("/cases", `{"kind": "correction", "certificate": "13FB6BBKS21CTAP4DP2TN9NA", "changes": [{"field": "person.name", "value": "Marcia Campbell-Brown"}], "message": "I married before the first dose", "key": "5f3a"}`)
+	example("/withdrawals", `{"act": "revoke", "reason": "a recalled batch", "common": {"lot": "PF1"}, "key": "recall-1"}`)
+	example("/withdrawals/{id}/approval", `{"found": 12}`)
+	example("/withdrawals/{id}/refusal", `{"reason": "the batch is another"}`)
 	example("/cases/{ticket}/preview", `{"changes": [{"field": "person.name", "value": "Marcia Campbell-Brown"}]}`)
 	example("/cases/{ticket}/decisions", `{"action": "approve", "note": "as in the marriage certificate", "version": "13FB6BBKS21CTAP4DP2TN9NA"}`)
 	example("/holds/{item}/mapping", `{"value": "Comirnaty"}`)
