@@ -3,6 +3,7 @@ package issuance
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"encoding/json"
 	"errors"
@@ -109,7 +110,7 @@ func verifyDocument(d *vc.Credential, keys *trust.List) error {
 	return nil
 }
 
-func verifies(method string, verify func(ed25519.PublicKey) error, keys *trust.List) bool {
+func verifies(method string, verify func(crypto.PublicKey) error, keys *trust.List) bool {
 	for _, k := range keys.ByMethod(method) {
 		if public, ok := k.Key.Public.(ed25519.PublicKey); ok && verify(public) == nil {
 			return true
