@@ -35,7 +35,7 @@ setup-build:
 setup-run: setup-build
 	@scripts/setup postgres
 setup-test: setup-run
-	@scripts/setup git gcc jq curl zbarimg pdftotext qpdf chromium nginx
+	@scripts/setup git gcc jq curl zbarimg pdftotext qpdf chromium nginx bearerbox aiosmtpd
 
 %/node_modules/.package-lock.json: %/package-lock.json
 	cd $* && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error

@@ -106,27 +106,27 @@ func (s *Service) row(ctx context.Context, q *query.Queries, id int64) (query.Me
 	return row, err
 }
 
-// Shown is a message that was opened.
-type Shown struct {
+// Opened is a message that was opened.
+type Opened struct {
 	Stored
 	To   string `json:"to" doc:"the last digits of the number, or the address with its name hidden"`
 	Text string `json:"text,omitempty" doc:"as it is sent; a code is hidden"`
 }
 
 // Show opens a message. Each look is recorded.
-func (s *Service) Show(ctx context.Context, by access.Caller, id int64) (Shown, error) {
+func (s *Service) Show(ctx context.Context, by access.Caller, id int64) (Opened, error) {
 	if err := may(by); err != nil {
-		return Shown{}, err
+		return Opened{}, err
 	}
 	row, err := s.row(ctx, s.queries(), id)
 	if err != nil {
-		return Shown{}, err
+		return Opened{}, err
 	}
 	err = registry.Audit(ctx, s.queries(), s.Now().UTC(), by.Actor, registry.Entry{Chain: registry.GroupOf(row.Bucket), Act: "message.read", Object: fmt.Sprint(id)})
 	if err != nil {
-		return Shown{}, err
+		return Opened{}, err
 	}
-	out := Shown{Stored: stored(row)}
+	out := Opened{Stored: stored(row)}
 	c, err := s.unseal(Person{row.Bucket, row.PersonID}, row.Key, row.Once, row.Sealed)
 	if err != nil {
 		return out, nil //nolint:nilerr // what it said is not kept, or the person was erased
