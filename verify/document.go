@@ -27,10 +27,14 @@ func (c *check) vc(cred *vc.Credential, err error) {
 	by, err := c.find(c.o.Trust.ByMethod(method),
 		func(k *trust.Key) error { return cred.Verify(k.Public) },
 		func(k *trust.Key) bool { return k.ID == method })
-	if err != nil {
-		if !errors.Is(err, errRefused) {
-			c.refuse(BadSignature)
-		}
+	switch {
+	case errors.Is(err, errRefused):
+		return
+	case errors.Is(err, vc.ErrUnsupported):
+		c.refuse(UnsupportedFormat)
+		return
+	case err != nil:
+		c.refuse(BadSignature)
 		return
 	}
 	content := cred.Certificate()
@@ -70,6 +74,9 @@ func (c *check) credential(d *vc.Document, err error) {
 		c.refuse(UnsupportedFormat)
 		return
 	case errors.Is(err, errRefused):
+		return
+	case errors.Is(err, vc.ErrUnsupported):
+		c.refuse(UnsupportedFormat)
 		return
 	case err != nil:
 		c.refuse(BadSignature)

@@ -1,3 +1,5 @@
+//go:build !js
+
 package vc
 
 import (
@@ -10,12 +12,26 @@ import (
 	"github.com/opendivoc/divoc/credential/rdfc"
 )
 
-// nquads returns the canonical statements of a document (RDFC-1.0). Whatever
-// would be left out of them is an error, [ErrProof].
-func nquads(document jcs.Value, digest func() hash.Hash, contexts jsonld.Contexts) ([]byte, error) {
+// known are the contexts of documents that are read: ours and the common ones.
+func known(url string) ([]byte, bool) {
+	if url == ContextURL {
+		return []byte(context), true
+	}
+	return jsonld.Known(url)
+}
+
+// nquads returns the canonical statements of a document (RDFC-1.0). Whatever would
+// be left out of them is [ErrProof]; contexts and forms that are not known make it
+// [ErrUnsupported].
+func nquads(document jcs.Value, digest func() hash.Hash, contexts lookup) ([]byte, error) {
 	quads, err := jsonld.ToRDF(document, contexts)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w: %w", ErrProof, errRDF, err)
+	switch {
+	case errors.Is(err, jsonld.ErrContext), errors.Is(err, jsonld.ErrUnreadable):
+		return nil, fmt.Errorf("%w: %w", ErrUnsupported, err)
+	case errors.Is(err, jsonld.ErrTooLarge):
+		return nil, ErrTooLarge
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", ErrProof, err)
 	}
 	out, _, err := rdfc.Canonicalize(quads, rdfc.Options{Hash: digest})
 	if errors.Is(err, rdfc.ErrWork) {

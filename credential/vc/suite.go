@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/sha256"
 	"crypto/sha512"
-	"errors"
 	"fmt"
 	"hash"
 	"math/big"
@@ -14,7 +13,6 @@ import (
 	"strings"
 
 	"github.com/opendivoc/divoc/credential/jcs"
-	"github.com/opendivoc/divoc/credential/jsonld"
 	"github.com/opendivoc/divoc/credential/multibase"
 )
 
@@ -49,18 +47,13 @@ func suiteOf(proof jcs.Value) (suite, bool) {
 	return suite{}, false
 }
 
-// known are the contexts of documents that are read: ours and the common ones.
-func known(url string) ([]byte, bool) {
-	if url == ContextURL {
-		return []byte(context), true
-	}
-	return jsonld.Known(url)
-}
+// lookup returns the text of a context.
+type lookup = func(url string) ([]byte, bool)
 
 // verifyProof checks one proof of a document: of any suite that is verified, for
 // the purpose of an assertion. previous are the proofs that it builds upon.
 // Errors are [ErrProof] and [ErrSignature].
-func verifyProof(document, proof jcs.Value, previous []jcs.Value, pub crypto.PublicKey, contexts jsonld.Contexts) error {
+func verifyProof(document, proof jcs.Value, previous []jcs.Value, pub crypto.PublicKey, contexts lookup) error {
 	s, ok := suiteOf(proof)
 	if !ok {
 		return fmt.Errorf("%w: another suite", ErrProof)
@@ -129,7 +122,7 @@ func hashPair(document, config []byte, digest func() hash.Hash) []byte {
 
 // canonical returns the canonical forms of the document and of the proof's
 // configuration.
-func canonical(document, proof jcs.Value, previous []jcs.Value, s suite, digest func() hash.Hash, contexts jsonld.Contexts) (unsecured, config []byte, err error) {
+func canonical(document, proof jcs.Value, previous []jcs.Value, s suite, digest func() hash.Hash, contexts lookup) (unsecured, config []byte, err error) {
 	document = document.Without("proof")
 	if len(previous) > 0 {
 		document = document.With("proof", jcs.Value{Kind: jcs.Array, Items: previous})
@@ -153,8 +146,6 @@ func canonical(document, proof jcs.Value, previous []jcs.Value, s suite, digest 
 	}
 	return unsecured, config, err
 }
-
-var errRDF = errors.New("what it says cannot be written in RDF without leaving something out")
 
 // chain returns the proofs that one builds upon, of all those of its document. One
 // that is named and missing is an error.

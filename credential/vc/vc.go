@@ -36,6 +36,8 @@ var (
 	ErrType      = errors.New("not a credential of this type")
 	ErrProof     = errors.New("proof not usable")         // missing, another suite, purpose or context
 	ErrSignature = errors.New("signature does not match") // the proof is of another key or content
+	// ErrUnsupported: whether the proof is good cannot be told here.
+	ErrUnsupported = errors.New("proof of a kind that is not checked here")
 )
 
 // Signer signs with an Ed25519 key.
