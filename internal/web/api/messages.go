@@ -99,9 +99,9 @@ func (h *handler) messages(api huma.API) {
 		})
 	op := h.operation("getMessage", http.MethodGet, "/messages/{message}", "Open one message: its text, and the end of the number", 404, 422, 500)
 	op.Description = "Each look is recorded. A code is not shown."
-	huma.Register(api, op, func(ctx context.Context, in *MessageID) (*struct{ Body deliver.Shown }, error) {
+	huma.Register(api, op, func(ctx context.Context, in *MessageID) (*struct{ Body deliver.Opened }, error) {
 		shown, err := h.Messages.Show(ctx, caller(ctx), in.Message)
-		return &struct{ Body deliver.Shown }{shown}, h.problem(err)
+		return &struct{ Body deliver.Opened }{shown}, h.problem(err)
 	})
 	op = h.operation("resendMessages", http.MethodPost, "/messages/resend", "Send again what did not arrive", 404, 409)
 	huma.Register(api, h.body(op), func(ctx context.Context, in *resendInput) (*struct{}, error) {
