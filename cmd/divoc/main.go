@@ -38,6 +38,7 @@ type cli struct {
 	Hold      holdCmd      `cmd:"" help:"List, open and decide the records that wait for a person."`
 	Person    personCmd    `cmd:"" help:"Say which people, known under several enrolment codes, are one; find doses certified twice."`
 	Case      caseCmd      `cmd:"" help:"List, open and decide what people ask for: corrections, other telephone numbers, guardians, doses given abroad."`
+	Withdraw  withdrawCmd  `cmd:"" help:"Revoke, suspend or lift many certificates at once, after somebody else approved it."`
 	Message   messageCmd   `cmd:"" help:"See, test and resend messages to people; connect what carries them; campaigns."`
 	Trust     trustCmd     `cmd:"" help:"Export whose signatures count, for verifiers without network."`
 	Backup    backupCmd    `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`

@@ -113,6 +113,14 @@ func fixedRoutes() []route {
 		{"POST /api/v1/campaigns/{campaign}/approve", "/api/v1/campaigns/4096/approve", "403 403 403 404", nil},
 		{"POST /api/v1/campaigns/{campaign}/stop", "/api/v1/campaigns/4096/stop", "403 403 403 404", nil},
 		{"GET /api/v1/certificates/{id}/links", cert + "/links", admins, nil},
+		{"POST /api/v1/withdrawals", "", admins, func(n string) any {
+			return m{"act": "revoke", "reason": "a test", "key": n, "certificates": []string{"13FB6BBKS21CTAP4DP2TN9NA"}}
+		}},
+		{"GET /api/v1/withdrawals", "", admins, nil},
+		{"GET /api/v1/withdrawals/{id}", "/api/v1/withdrawals/999", "403 403 403 404", nil},
+		{"GET /api/v1/withdrawals/{id}/certificates", "/api/v1/withdrawals/999/certificates", "403 403 403 404", nil},
+		{"POST /api/v1/withdrawals/{id}/approval", "/api/v1/withdrawals/999/approval", "403 403 403 404", func(string) any { return m{"found": 1} }},
+		{"POST /api/v1/withdrawals/{id}/refusal", "/api/v1/withdrawals/999/refusal", "403 403 403 404", func(string) any { return m{} }},
 		{"POST /api/v1/cases", "", "403 403 403 404", func(string) any { return m{"kind": "death", "certificate": "13FB6BBKS21CTAP4DP2TN9NA"} }},
 		{"GET /api/v1/cases", "", admins, nil},
 		{"GET /api/v1/cases/{ticket}", "/api/v1/cases/0000-0000-0000", "403 403 403 404", nil},

@@ -144,7 +144,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	asking := &door.Limiter{Every: askEvery, Burst: askBurst, Now: o.Now}
 	described, err := api.Register(mux, api.Options{
 		OnDemand: o.OnDemand, Limit: asking,
-		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Cases: o.Cases, Messages: o.Messages, Audit: o.Audit, Subject: o.Subject, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Bulk: o.Bulk, Cases: o.Cases, Messages: o.Messages, Audit: o.Audit, Subject: o.Subject, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
 	if err != nil {
 		return nil, err
 	}

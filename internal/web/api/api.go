@@ -16,6 +16,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/audit"
+	"github.com/opendivoc/divoc/internal/bulk"
 	"github.com/opendivoc/divoc/internal/casework"
 	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/intake"
@@ -33,11 +34,13 @@ const maxBody = 8 << 20
 
 // Options are what the door opens to.
 type Options struct {
-	Service  *issuance.Service
-	Tokens   access.Tokens
-	Printer  *printer.Printer
-	Uploads  *upload.Service
-	Intake   *intake.Service
+	Service *issuance.Service
+	Tokens  access.Tokens
+	Printer *printer.Printer
+	Uploads *upload.Service
+	Intake  *intake.Service
+	// Bulk withdraws many certificates.
+	Bulk     *bulk.Service
 	Audit    *audit.Service
 	Subject  *subject.Service
 	Cases    *casework.Service
@@ -77,6 +80,7 @@ func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	h.audit(api)
 	h.subjects(api)
 	h.cases(api)
+	h.withdrawals(api)
 	h.onDemand(api)
 	describe(api.OpenAPI())
 	description, err := api.OpenAPI().MarshalJSON()

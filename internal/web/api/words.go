@@ -150,6 +150,7 @@ func groups() []*huma.Tag {
 		{Name: "On demand", Description: "A person asks for certificates that were not made yet; the source system is asked for the record."},
 		{Name: "Sources", Description: "The systems that deliver by themselves: settings, mapping, state and ledger. For administrators."},
 		{Name: "People", Description: "Which people, known under several enrolment codes, are one. For administrators."},
+		{Name: "Many certificates", Description: "Revoking, suspending and lifting many certificates at once: found first, approved by somebody else, then done."},
 		{Name: "Cases", Description: "What people ask for: corrections, other telephone numbers, guardians, doses given abroad; with evidence, and decided by somebody else."},
 		{Name: "What is held", Description: "Records that wait for a person, with the reason and what would help."},
 		{Name: "Verifying", Description: "Anybody may ask what a certificate is worth. Nothing of it is kept."},
@@ -163,7 +164,7 @@ const Order = "order"
 // group adds the groups to the description.
 func group(o *huma.OpenAPI) {
 	parts := []struct{ part, group string }{
-		{"events", "Issuing"}, {"corrections", "Issuing"}, {"uploads", "Files of records"}, {"certificates", "Certificates"}, {"on-demand", "On demand"}, {"sources", "Sources"}, {"holds", "What is held"}, {"people", "People"}, {"cases", "Cases"}, {"verify", "Verifying"},
+		{"events", "Issuing"}, {"corrections", "Issuing"}, {"uploads", "Files of records"}, {"certificates", "Certificates"}, {"on-demand", "On demand"}, {"sources", "Sources"}, {"holds", "What is held"}, {"people", "People"}, {"cases", "Cases"}, {"withdrawals", "Many certificates"}, {"verify", "Verifying"},
 	}
 	o.Tags = groups()
 	for path, item := range o.Paths {
