@@ -53,7 +53,7 @@ func acts() map[string]act {
 		"certify": {
 			before: func(*world) {},
 			do:     issue(issuance.Certify, event("A-1", 1)),
-			writes: []string{"UPDATE OF status_next ON bucket_group", "INSERT ON person", "INSERT ON person_index", "INSERT ON certificate", "INSERT ON audit", "UPDATE OF audit_seq ON bucket_group"},
+			writes: []string{"UPDATE OF status_next ON bucket_group", "INSERT ON person", "INSERT ON person_index", "INSERT ON certificate", "INSERT ON count_event", "INSERT ON audit", "UPDATE OF audit_seq ON bucket_group"},
 			again:  issuance.Unchanged,
 		},
 		"certify a second dose": {
