@@ -84,12 +84,12 @@ func TestProviders(t *testing.T) {
 		"Infobip: on a list":     {"infobip", 200, `{"messages":[{"messageId":"1","status":{"groupName":"REJECTED","name":"REJECTED_DESTINATION_ON_BLACKLIST"}}]}`, "", "permanent REJECTED_DESTINATION_ON_BLACKLIST opted-out", nil, ""},
 		"Infobip: no credit":     {"infobip", 200, `{"messages":[{"messageId":"1","status":{"groupName":"REJECTED","name":"REJECTED_NOT_ENOUGH_CREDITS"}}]}`, "", "down REJECTED_NOT_ENOUGH_CREDITS credentials", nil, ""},
 		"Infobip: rejected":      {"infobip", 200, `{"messages":[{"messageId":"1","status":{"groupName":"REJECTED","name":"REJECTED_NETWORK"}}]}`, "", "permanent REJECTED", nil, ""},
-		"Africa's Talking takes it": {"africas-talking", 201, `{"SMSMessageData":{"Message":"Sent to 1/1 Total Cost: KES 0.8","Recipients":[{"statusCode":101,"number":"+94712345678","status":"Success","cost":"KES 0.8","messageId":"ATPid_1"}]}}`, "ATPid_1", "",
+		"Africa's Talking takes it": {"africastalking", 201, `{"SMSMessageData":{"Message":"Sent to 1/1 Total Cost: KES 0.8","Recipients":[{"statusCode":101,"number":"+94712345678","status":"Success","cost":"KES 0.8","messageId":"ATPid_1"}]}}`, "ATPid_1", "",
 			map[string]string{"username": "ministry", "to": "+94712345678", "from": "MOH", "message": message().Text}, ""},
-		"Africa's Talking: blocked":    {"africas-talking", 201, `{"SMSMessageData":{"Recipients":[{"statusCode":406,"status":"UserInBlacklist","messageId":"None"}]}}`, "", "permanent 406 opted-out", nil, ""},
-		"Africa's Talking: no balance": {"africas-talking", 201, `{"SMSMessageData":{"Recipients":[{"statusCode":405,"status":"InsufficientBalance"}]}}`, "", "down 405 credentials", nil, ""},
-		"Africa's Talking: a fault":    {"africas-talking", 201, `{"SMSMessageData":{"Recipients":[{"statusCode":501,"status":"GatewayError"}]}}`, "", "temporary 501", nil, ""},
-		"Africa's Talking: nobody":     {"africas-talking", 201, `{"SMSMessageData":{"Message":"InvalidSenderId","Recipients":[]}}`, "", "temporary refused-in-body", nil, ""},
+		"Africa's Talking: blocked":    {"africastalking", 201, `{"SMSMessageData":{"Recipients":[{"statusCode":406,"status":"UserInBlacklist","messageId":"None"}]}}`, "", "permanent 406 opted-out", nil, ""},
+		"Africa's Talking: no balance": {"africastalking", 201, `{"SMSMessageData":{"Recipients":[{"statusCode":405,"status":"InsufficientBalance"}]}}`, "", "down 405 credentials", nil, ""},
+		"Africa's Talking: a fault":    {"africastalking", 201, `{"SMSMessageData":{"Recipients":[{"statusCode":501,"status":"GatewayError"}]}}`, "", "temporary 501", nil, ""},
+		"Africa's Talking: nobody":     {"africastalking", 201, `{"SMSMessageData":{"Message":"InvalidSenderId","Recipients":[]}}`, "", "temporary refused-in-body", nil, ""},
 		"Vonage takes it": {"vonage", 200, `{"message-count":"1","messages":[{"to":"94712345678","message-id":"0A0000000123ABCD1","status":"0","remaining-balance":"3.14","network":"41301"}]}`, "0A0000000123ABCD1", "",
 			map[string]string{"to": "94712345678", "type": "unicode", "client-ref": "0007000000000000002a", "text": message().Text}, ""},
 		"Vonage: too fast":            {"vonage", 200, `{"message-count":"1","messages":[{"status":"1","error-text":"Throughput Rate Exceeded"}]}`, "", "throttled 1", nil, ""},
@@ -147,9 +147,9 @@ func TestProviders(t *testing.T) {
 
 func TestWhoWeAre(t *testing.T) {
 	for preset, want := range map[string][2]string{
-		"twilio":          {"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("AC1:s3cret"))},
-		"infobip":         {"Authorization", "App s3cret"},
-		"africas-talking": {"Apikey", "s3cret"},
+		"twilio":         {"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("AC1:s3cret"))},
+		"infobip":        {"Authorization", "App s3cret"},
+		"africastalking": {"Apikey", "s3cret"},
 	} {
 		h, got, _ := provider(t, "preset: "+preset+"\n"+secrets, 500, "")
 		_, _ = h.Send(t.Context(), message())
@@ -303,9 +303,9 @@ func TestReceipts(t *testing.T) {
 		"Infobip, several":              {preset: "infobip", body: `{"results":[{"messageId":"a","to":"94712345678","status":{"groupId":3,"groupName":"DELIVERED"},"error":{"groupId":0,"name":"NO_ERROR"}},{"messageId":"b","status":{"groupName":"UNDELIVERABLE"},"error":{"name":"EC_ABSENT_SUBSCRIBER"}},{"messageId":"c","status":{"groupName":"NEW_WORD"}}]}`, want: []Receipt{{ProviderID: "a", State: Delivered, Code: "NO_ERROR"}, {ProviderID: "b", State: Failed, Code: "EC_ABSENT_SUBSCRIBER"}}},
 		"Infobip, no list":              {preset: "infobip", body: `{"results":{}}`, err: true},
 		"Infobip, no JSON":              {preset: "infobip", body: `x`, err: true},
-		"Africa's Talking":              {preset: "africas-talking", body: "id=ATPid_1&status=Failed&phoneNumber=%2B94712345678&networkCode=41301&failureReason=UserInactive&retryCount=0", want: []Receipt{{ProviderID: "ATPid_1", State: Failed, Code: "UserInactive"}}},
-		"Africa's Talking, its network": {preset: "africas-talking", more: "receipts: {networks: [198.51.100.0/24]}\n", from: "198.51.100.7:1234", body: "id=1&status=Success", want: []Receipt{{ProviderID: "1", State: Delivered}}},
-		"Africa's Talking, another's":   {preset: "africas-talking", more: "receipts: {networks: [198.51.100.0/24]}\n", from: "203.0.113.7:1234", body: "id=1&status=Success", err: true},
+		"Africa's Talking":              {preset: "africastalking", body: "id=ATPid_1&status=Failed&phoneNumber=%2B94712345678&networkCode=41301&failureReason=UserInactive&retryCount=0", want: []Receipt{{ProviderID: "ATPid_1", State: Failed, Code: "UserInactive"}}},
+		"Africa's Talking, its network": {preset: "africastalking", more: "receipts: {networks: [198.51.100.0/24]}\n", from: "198.51.100.7:1234", body: "id=1&status=Success", want: []Receipt{{ProviderID: "1", State: Delivered}}},
+		"Africa's Talking, another's":   {preset: "africastalking", more: "receipts: {networks: [198.51.100.0/24]}\n", from: "203.0.113.7:1234", body: "id=1&status=Success", err: true},
 		"Vonage":                        {preset: "vonage", query: "msisdn=94712345678&to=MOH&network-code=41301&messageId=0A1&price=0.03&status=expired&scts=2611221200&err-code=1", want: []Receipt{{ProviderID: "0A1", State: Expired, Code: "1"}}},
 		"Kannel":                        {preset: "kannel", query: "id=0007000000000000002a&st=1&a=ACK%2F", want: []Receipt{{Ref: "0007000000000000002a", State: Delivered, Code: "ACK/"}}},
 		"Kannel, no state that it has":  {preset: "kannel", query: "id=0007000000000000002a&st=99"},
@@ -337,7 +337,7 @@ func TestReceipts(t *testing.T) {
 func FuzzReceipts(f *testing.F) {
 	f.Add("infobip", "", `{"results":[{"messageId":"a","status":{"groupName":"DELIVERED"}}]}`)
 	f.Add("kannel", "id=0007000000000000002a&st=1", "")
-	f.Add("africas-talking", "", "id=1&status=Success")
+	f.Add("africastalking", "", "id=1&status=Success")
 	f.Fuzz(func(t *testing.T, preset, query, body string) {
 		s, err := Parse("test", []byte("preset: "+preset+"\n"+secrets))
 		if err != nil {
