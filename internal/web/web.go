@@ -175,9 +175,10 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 		s.demo(mux)
 	}
 	mux.Handle("/", foreign.Handler(home.Handler(options)))
+	typing := &door.Limiter{Every: typeEvery, Burst: typeBurst, Now: o.Now}
 	mine := citizen.Options{
 		Frame: frame, Citizens: o.Citizens, Issuance: o.Service, OnDemand: o.OnDemand, Cases: o.Cases, Printer: o.Printer, Profile: p, Mail: o.MailLink,
-		Print: printStyle, Limit: asking.Take, Own: foreign.Handler, Secure: secure, Log: o.Log,
+		Print: printStyle, Limit: typing.Take, Own: foreign.Handler, Secure: secure, Log: o.Log,
 	}
 	citizen.Register(mux, mine)
 	stop.Register(mux, stop.Options{Frame: frame, Cases: o.Cases, Limit: asking.Take, Own: foreign.Handler})
@@ -199,6 +200,9 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 const (
 	askEvery = time.Second
 	askBurst = 60
+	// Forms of citizens; codes and tries are counted by number and record too.
+	typeEvery = time.Second / 10
+	typeBurst = 600
 )
 
 // machines adds what operators and their machines ask for.
