@@ -137,7 +137,7 @@ func TestSigningInByPages(t *testing.T) {
 	if r := w.page(at, "GET", "/account?x=1", "").is(t, 303); r.header.Get("Location") != "/sign-in?to=%2Faccount%3Fx%3D1" {
 		t.Errorf("after signing out: %v", r.header)
 	}
-	w.page(at, "POST", "/sign-in/demo", "role=system-admin").is(t, 405) // no such page outside a demonstration
+	w.page(at, "POST", "/sign-in/demo", "role=system-admin").is(t, 404) // no such page outside a demonstration
 
 	// Nothing personal in the log.
 	for _, secret := range []string{"Ann Brown", "copper", session, step, c.code(w.now), "login=ann"} {
