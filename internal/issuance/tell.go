@@ -100,6 +100,9 @@ func (w *writes) tell(ctx context.Context, tx pgx.Tx, q *query.Queries) error {
 			}
 			p = &person{row: row}
 		}
+		if p.erased() {
+			continue // nobody knows how to reach them
+		}
 		key, err := w.s.unlock(p)
 		if err != nil {
 			return err
