@@ -357,7 +357,7 @@ func TestACorrectionIsSeenBeforeItIsIssued(t *testing.T) {
 		t.Error("what is wrong can be sent")
 	}
 	w.ask("ben", at, with("lot", "PF2", "reason", "a slip")).is(t, 200, "What changes") // not seen: no version
-	w.ask("ben", at, with("lot", "PF2", "version", id.String())).is(t, 422, "Say why")
+	w.ask("ben", at, with("lot", "PF2", "version", id.String())).is(t, 422, "Say why", "What changes", "Issue the corrected certificate")
 	if n := w.count("SELECT count(*) FROM certificate"); n != 1 {
 		t.Fatalf("%d certificates before it was seen", n)
 	}

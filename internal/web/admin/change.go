@@ -86,12 +86,8 @@ func (h *handler) change(a *asked) (*body, error) {
 		return nil, err
 	}
 	reason := strings.TrimSpace(a.PostForm.Get("reason"))
-	if reason == "" && a.PostForm.Get("step") != "preview" {
-		faults := []page.Fault{{Field: "reason", Message: a.v.T("admin.reason.missing")}}
-		if act == "correct" {
-			return h.correctPage(a, r, correctionFrom(a.PostForm), faults), nil
-		}
-		return h.changePage(a, r, act, faults), nil
+	if reason == "" && act != "correct" {
+		return h.changePage(a, r, act, []page.Fault{{Field: "reason", Message: a.v.T("admin.reason.missing")}}), nil
 	}
 	to := r.ID
 	switch act {
@@ -301,6 +297,9 @@ func (h *handler) correct(a *asked, r *issuance.Record, reason string) (*body, e
 	}
 	if a.PostForm.Get("step") == "preview" || a.PostForm.Get("version") != r.ID.String() {
 		return h.previewPage(a, r, c, before, after, nil), nil
+	}
+	if reason == "" {
+		return h.previewPage(a, r, c, before, after, []page.Fault{{Field: "reason", Message: a.v.T("admin.reason.missing")}}), nil
 	}
 	result, err := h.Service.CorrectByHand(a.detached(), a.by, r.ID, after, reason)
 	if err != nil {
