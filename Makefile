@@ -2,6 +2,7 @@
 # make build   bin/divoc
 # make test    everything a change must pass
 # make bench   the rows of the table of targets
+# make vectors outside test vectors, a line per set: DIVOC_VECTORS=…
 # make conformance  whether a real server does what is relied on: DHIS2_URL=…, COMMCARE_URL=…
 # make soak    an hour of fuzzing (FUZZMINUTES=60 for all targets), races, 50 + 50
 #              kills, a table of a million rows, ten million certificates
@@ -20,7 +21,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 
 export CGO_ENABLED = 0
 
-.PHONY: run build test bench conformance soak generate setup-build setup-run setup-test check lint unit race wasm-size main-job
+.PHONY: run build test bench vectors conformance soak generate setup-build setup-run setup-test check lint unit race wasm-size main-job
 
 run: setup-run build
 	exec scripts/run $(PROFILE) $(LISTEN)
@@ -115,6 +116,11 @@ conformance:
 	@if [ -z "$${DHIS2_URL-}$${COMMCARE_URL-}" ]; then echo "nothing to ask: set DHIS2_URL (docs/sources-dhis2.md) or COMMCARE_URL (docs/sources-commcare.md)"; exit 2; fi
 	if [ -n "$${DHIS2_URL-}" ]; then go test -count=1 -v -run '^TestConformance$$' ./internal/intake/dhis2; fi
 	if [ -n "$${COMMCARE_URL-}" ]; then go test -count=1 -v -timeout 20m -run '^TestConformance$$' ./internal/intake/commcare; fi
+
+# Outside test vectors, one line per set with passed and failed. DIVOC_VECTORS is
+# the folder of sets, ../shared/vectors when it is left out.
+vectors:
+	@go test -count=1 -v -run 'Vectors' ./catalogue ./credential/... ./verify ./verify/scan 2>&1 | { grep -aE '^(vectors |FAIL|ok  .*FAIL)|_test\.go:[0-9]+: ' || true; }
 
 bench: setup-test build $(npm)
 	scripts/bench

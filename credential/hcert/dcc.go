@@ -44,10 +44,12 @@ const (
 	strictSince    = "1.3"
 )
 
-// readDCC reads an EU DCC of 1.0.0 to 1.3.x (JSON Schema 1.3.3). What the schema
-// does not allow is [ErrMalformed] with the element's name.
+// readDCC reads an EU DCC of 1.0.0 to 1.3.x (JSON Schema 1.3.3). What no version
+// of the schema allows is [ErrMalformed] with the element's name. Issuers beyond
+// the EU sign contents that its newest version would not allow, such as names in
+// small letters where it wants capitals: their meaning is clear.
 func (m *Message) readDCC(top map[any]any) (vaccination.Certificate, error) {
-	if bad := checkDCC(top); bad != "" {
+	if bad := (&dccCheck{}).top(top); bad != "" {
 		return vaccination.Certificate{}, fmt.Errorf("%w: %s", ErrMalformed, bad)
 	}
 	r := &reader{m: top}
@@ -118,12 +120,14 @@ func sampleTime(s string) (time.Time, bool) {
 // "" when there is none. Certificates of before 1.3 are held to what all
 // versions have in common.
 func checkDCC(top map[any]any) string {
-	c := &dccCheck{}
-	ver := c.text(top, "ver", true)
-	if !version(ver) {
+	ver, _ := top["ver"].(string)
+	return (&dccCheck{strict: ver >= strictSince || len(ver) > 1 && ver[1] != '.'}).top(top)
+}
+
+func (c *dccCheck) top(top map[any]any) string {
+	if !version(c.text(top, "ver", true)) {
 		return "ver"
 	}
-	c.strict = ver >= strictSince || len(ver) > 1 && ver[1] != '.'
 	nam, ok := top["nam"].(map[any]any)
 	if !ok {
 		return "nam"

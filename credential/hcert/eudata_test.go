@@ -245,6 +245,10 @@ func euObject(c euCase) (bool, string) {
 	if err != nil {
 		return false, why(err)
 	}
+	top, _ := m.content.(map[any]any)
+	if bad := checkDCC(top); bad != "" {
+		return false, "schema: " + bad
+	}
 	_, err = m.Certificate()
 	return err == nil, why(err)
 }

@@ -11,27 +11,14 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/credential/rdfc"
 )
 
-// vectors returns a folder of the shared test vectors: $DIVOC_VECTORS, or
-// shared/vectors beside the checkout.
-func vectors(t testing.TB, name string) string {
-	t.Helper()
-	root := os.Getenv("DIVOC_VECTORS")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared", "vectors")
-	}
-	dir := filepath.Join(root, name)
-	if _, err := os.Stat(dir); err != nil {
-		t.Skipf("test vectors %q are not here; set DIVOC_VECTORS", name)
-	}
-	return dir
-}
-
-// TestW3CSuite runs the W3C test suite for RDFC-1.0.
-func TestW3CSuite(t *testing.T) {
-	dir := vectors(t, "w3c-rdf-canon")
+// TestVectorsRDFC runs the W3C test suite for RDFC-1.0.
+func TestVectorsRDFC(t *testing.T) {
+	set := credentialtest.NewVectors(t, "w3c-rdf-canon", "")
+	dir := set.Dir
 	data, err := os.ReadFile(filepath.Join(dir, "manifest.jsonld"))
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +31,7 @@ func TestW3CSuite(t *testing.T) {
 	}
 	passed := map[string]int{}
 	for _, e := range manifest.Entries {
-		t.Run(e.ID+" "+e.Name, func(t *testing.T) {
+		good := t.Run(e.ID+" "+e.Name, func(t *testing.T) {
 			in, err := os.ReadFile(filepath.Join(dir, e.Action))
 			if err != nil {
 				t.Fatal(err)
@@ -90,6 +77,7 @@ func TestW3CSuite(t *testing.T) {
 			}
 			passed[e.Type]++
 		})
+		set.Check(t, e.ID, good, "failed")
 	}
 	t.Logf("passed: %d canonical forms, %d label maps, %d refused",
 		passed["rdfc:RDFC10EvalTest"], passed["rdfc:RDFC10MapTest"], passed["rdfc:RDFC10NegativeEvalTest"])

@@ -19,6 +19,8 @@ import (
 
 	"github.com/opendivoc/divoc/catalogue"
 	"github.com/opendivoc/divoc/credential/credentialtest"
+	"github.com/opendivoc/divoc/credential/fhirdoc"
+	"github.com/opendivoc/divoc/credential/jcs"
 	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -389,4 +391,32 @@ func FuzzDecode(f *testing.F) {
 		}
 		_, _ = c.Certificates()
 	})
+}
+
+// TestVectorsWHOCards reads the health cards among WHO's fixtures as its map to the
+// core data set has it.
+func TestVectorsWHOCards(t *testing.T) {
+	v := credentialtest.NewVectors(t, "who-ddcc-fixtures", "shc")
+	for _, file := range v.Files(t, ".json") {
+		if filepath.Base(filepath.Dir(file)) != "shc" {
+			continue
+		}
+		value, err := jcs.Parse([]byte(read(t, file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		bundle := value
+		if vc, ok := value.Get("vc"); ok {
+			subject, _ := vc.Get("credentialSubject")
+			bundle, _ = subject.Get("fhirBundle")
+		}
+		all, err := fhirdoc.Read(bundle)
+		good := err == nil && strings.HasSuffix(all[0].Name, "Anyperson") && all[0].BirthDate.String() == "1951-01-20"
+		if strings.Contains(file, "covid") {
+			good = good && all[0].Test.Result.Code != ""
+		} else {
+			good = good && all[0].Vaccination.Vaccine.Code != "" && len(all) == 3
+		}
+		v.Check(t, v.Name(file), good, "read otherwise than WHO does")
+	}
 }
