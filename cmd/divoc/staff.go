@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/access/staff"
+	"github.com/opendivoc/divoc/internal/casework"
+	"github.com/opendivoc/divoc/internal/registry/query"
 )
 
 type staffCmd struct {
@@ -27,6 +30,9 @@ func (h *house) staff(shift time.Duration) (*staff.Service, error) {
 	return staff.New(staff.Options{
 		Store: h.store, Box: h.box, Now: now, Random: rand.Reader, Log: h.log,
 		PublicURL: h.publicURL, Issuer: h.profile.IssuerName("en"), Demo: h.demo, Shift: shift,
+		HandOver: func(ctx context.Context, q *query.Queries, from, to string) (int, error) {
+			return casework.HandOver(ctx, q, access.System("leave"), now(), from, to)
+		},
 	})
 }
 

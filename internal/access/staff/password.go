@@ -135,7 +135,8 @@ func simple(text string) bool {
 // common says whether little is left of a text without the words that people
 // choose first, digits and signs.
 func common(text string) bool {
-	letters := strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i").Replace(text)
+	core := strings.TrimFunc(text, func(r rune) bool { return !unicode.IsLetter(r) }) // what stands around a word is no letter of it
+	letters := strings.NewReplacer("0", "o", "1", "i", "3", "e", "4", "a", "5", "s", "7", "t", "@", "a", "$", "s", "!", "i").Replace(core)
 	for _, form := range []string{text, letters} {
 		for word := range strings.FieldsSeq(commonWords) {
 			form = strings.ReplaceAll(form, word, " ")
