@@ -33,7 +33,7 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	h := issuancetest.New(t, "jamaica")
 	return &world{
-		Service: bulk.New(bulk.Options{Store: h.Store, Issuance: h.Service, Now: h.Options.Now, Log: slog.New(slog.DiscardHandler)}), House: h, t: t,
+		Service: bulk.New(bulk.Options{Store: h.Store, Issuance: h.Service, Now: h.Now, Log: slog.New(slog.DiscardHandler)}), House: h, t: t,
 		one: access.Caller{Actor: "staff:1", Role: access.ProgrammeAdmin, Source: "admin"}, two: access.Caller{Actor: "staff:2", Role: access.SystemAdmin, Source: "admin"},
 	}
 }

@@ -59,9 +59,9 @@ func TestWhatHappensIsCountedOnceBeforeAndAfterFolding(t *testing.T) {
 	if _, err := h.Service.Change(t.Context(), h.Admin, first, vaccination.ActRevoke, "x"); err != nil {
 		t.Fatal(err)
 	}
-	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Options.Now}
+	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Now}
 	s.Count(registry.CountVerified, 7)
-	since, until := s.Today(h.Options.Now())
+	since, until := s.Today(h.Now())
 	for _, when := range []string{"before", "after", "again"} {
 		if when != "before" {
 			if err := s.Fold(t.Context()); err != nil {
@@ -102,16 +102,16 @@ func TestWhatHappensIsCountedOnceBeforeAndAfterFolding(t *testing.T) {
 
 func TestWhoSeesWhichCounts(t *testing.T) {
 	h := issuancetest.New(t, "jamaica")
-	err := registry.Count(t.Context(), h.Store.Read(), h.Options.Now(), registry.Counted{Kind: "issued", Facility: "Falmouth Health Centre", N: 2}, registry.Counted{Kind: "issued", Facility: "FAL", N: 1}, registry.Counted{Kind: "issued", Facility: "Kingston", N: 5})
+	err := registry.Count(t.Context(), h.Store.Read(), h.Now(), registry.Counted{Kind: "issued", Facility: "Falmouth Health Centre", N: 2}, registry.Counted{Kind: "issued", Facility: "FAL", N: 1}, registry.Counted{Kind: "issued", Facility: "Kingston", N: 5})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = h.Store.Read().PutPlaces(t.Context(), query.PutPlacesParams{Codes: []string{"FAL"}, Names: []string{"Falmouth Health Centre"}, Addresses: []string{""}, Districts: []string{""}, Regions: []string{""}, Actives: []bool{true}, At: h.Options.Now(), By: "x"})
+	_, err = h.Store.Read().PutPlaces(t.Context(), query.PutPlacesParams{Codes: []string{"FAL"}, Names: []string{"Falmouth Health Centre"}, Addresses: []string{""}, Districts: []string{""}, Regions: []string{""}, Actives: []bool{true}, At: h.Now(), By: "x"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Options.Now}
-	since, until := s.Today(h.Options.Now())
+	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Now}
+	since, until := s.Today(h.Now())
 	a := statistics.Asked{Since: since, Until: until}
 	for role, want := range map[access.Role]int64{access.SystemAdmin: 8, access.ProgrammeAdmin: 8, access.Auditor: 8, access.FacilityAdmin: 3} {
 		if r := report(t, s, access.Caller{Role: role, Facility: "FAL"}, a); r.Totals["issued"] != want {
@@ -134,12 +134,12 @@ func TestWhoSeesWhichCounts(t *testing.T) {
 
 func TestFoldingAtOnceLosesNothing(t *testing.T) {
 	h := issuancetest.New(t, "jamaica")
-	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Options.Now}
+	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Now}
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
 			for range 50 {
-				if err := registry.Count(t.Context(), h.Store.Read(), h.Options.Now(), registry.Counted{Kind: "issued", Facility: fmt.Sprint(i), N: 1}); err != nil {
+				if err := registry.Count(t.Context(), h.Store.Read(), h.Now(), registry.Counted{Kind: "issued", Facility: fmt.Sprint(i), N: 1}); err != nil {
 					t.Error(err)
 				}
 			}
@@ -153,7 +153,7 @@ func TestFoldingAtOnceLosesNothing(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	since, until := s.Today(h.Options.Now())
+	since, until := s.Today(h.Now())
 	if r := report(t, s, h.Admin, statistics.Asked{Since: since, Until: until}); r.Totals["issued"] != 200 {
 		t.Errorf("%d of 200", r.Totals["issued"])
 	}
@@ -165,20 +165,42 @@ func BenchmarkToday(b *testing.B) {
 	h := issuancetest.New(b, "jamaica")
 	ctx := b.Context()
 	_, err := h.Store.Pool().Exec(ctx, `INSERT INTO count_hour SELECT date_trunc('hour', $1::timestamptz) - i * interval '1 hour', 'issued', 'covid-19', 'p' || p, 'Facility number ' || f, 's', 7
-		FROM generate_series(0, 24 * 30) i, generate_series(1, 500) f, generate_series(1, 2) p WHERE i % 24 < 10`, h.Options.Now())
+		FROM generate_series(0, 24 * 30) i, generate_series(1, 500) f, generate_series(1, 2) p WHERE i % 24 < 10`, h.Now())
 	if err == nil {
 		_, err = h.Store.Pool().Exec(ctx, "VACUUM ANALYZE count_hour")
 	}
 	if err != nil {
 		b.Fatal(err)
 	}
-	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Options.Now}
-	since, until := s.Today(h.Options.Now())
+	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Now}
+	since, until := s.Today(h.Now())
 	b.ResetTimer()
 	for range b.N {
 		h.Pass(11 * time.Second)
 		if _, err := s.Report(ctx, h.Admin, statistics.Asked{Since: since, Until: until}); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// BenchmarkCount is what counting adds to a transaction of a thousand
+// certificates: of one place, and of fifty places with three products each.
+func BenchmarkCount(b *testing.B) {
+	h := issuancetest.New(b, "jamaica")
+	for _, places := range []int{1, 50} {
+		var counts []registry.Counted
+		for i := range 1000 {
+			counts = append(counts, registry.Counted{Kind: "issued", Programme: "covid-19", Product: fmt.Sprint("p", i%3%places), Facility: fmt.Sprint("Facility number ", i%places), Source: "s", N: 1})
+		}
+		b.Run(fmt.Sprint(places), func(b *testing.B) {
+			for range b.N {
+				err := h.Store.Tx(b.Context(), func(q *query.Queries) error {
+					return registry.Count(b.Context(), q, h.Now(), counts...)
+				})
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -87,7 +87,7 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(w.log, nil))
-	now := h.Options.Now
+	now := h.Now
 	w.bulk = bulk.New(bulk.Options{Store: h.Store, Issuance: h.Service, Now: now, Log: log})
 	w.counts = &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: now}
 	w.intake = intake.New(intake.Options{Store: h.Store, Box: h.Box, Issuance: h.Service, Profile: h.Profile, Now: now, Log: log,
@@ -443,7 +443,7 @@ func TestManyAreWithdrawnByTwoPeople(t *testing.T) {
 func TestToday(t *testing.T) {
 	w := newWorld(t)
 	w.issue("A", "Marcia Campbell", "PF1")
-	err := registry.Count(t.Context(), w.house.Store.Read(), w.house.Options.Now(), registry.Counted{Kind: registry.CountIssued, Facility: `=HYPERLINK("http://example.org")`, Product: "<script>", Source: "@x", N: 3})
+	err := registry.Count(t.Context(), w.house.Store.Read(), w.house.Now(), registry.Counted{Kind: registry.CountIssued, Facility: `=HYPERLINK("http://example.org")`, Product: "<script>", Source: "@x", N: 3})
 	if err != nil {
 		t.Fatal(err)
 	}

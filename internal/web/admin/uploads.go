@@ -231,10 +231,10 @@ func (h *handler) uploadProgress(a *asked) (*body, error) {
 		if u.BytesRead != sent || u.State != upload.Processing {
 			b, err := json.Marshal(map[string]any{"done": u.BytesRead, "size": u.Bytes, "over": u.State != upload.Processing, "text": a.v.T("admin.upload.progress", "rows", strconv.FormatInt(u.Rows, 10))})
 			if err != nil {
-				return nil, nil //nolint:nilerr // texts and numbers
+				return nil, nil
 			}
 			if _, err := fmt.Fprintf(out, "data: %s\n\n", b); err != nil {
-				return nil, nil //nolint:nilerr // the client went away
+				return nil, nil
 			}
 			sent = u.BytesRead
 		}
@@ -249,7 +249,7 @@ func (h *handler) uploadProgress(a *asked) (*body, error) {
 		case <-every.C:
 		}
 		if u, err = h.uploadOf(a); err != nil {
-			return nil, nil //nolint:nilerr // the browser asks again, and is told
+			return nil, nil
 		}
 	}
 }
