@@ -181,7 +181,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 		Print: printStyle, Limit: typing.Take, Own: foreign.Handler, Secure: secure, Log: o.Log,
 	}
 	citizen.Register(mux, mine)
-	stop.Register(mux, stop.Options{Frame: frame, Cases: o.Cases, Limit: asking.Take, Own: foreign.Handler})
+	stop.Register(mux, stop.Options{Frame: frame, Cases: o.Cases, Limit: typing.Take, Own: foreign.Handler})
 	onDemand := foreign.Handler(get.Handler(get.Options{Frame: frame, OnDemand: o.OnDemand, Profile: p, Limit: asking.Take, Enter: citizen.NewDoor(mine).Enter}))
 	mux.Handle(get.Path, onDemand)
 	mux.Handle(get.Path+"/", onDemand)
