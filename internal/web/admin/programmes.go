@@ -61,7 +61,7 @@ func (h *handler) listLayouts(a *asked) (*body, error) {
 	p, lang := h.Service.Profile, h.lang(a)
 	b := &body{Title: a.v.T("admin.menu.layouts"), Lead: a.v.T("admin.layouts.lead")}
 	for _, key := range p.ProgrammeKeys() {
-		t := &table{Caption: a.v.T("admin.samples"), Empty: a.v.T("admin.samples.none"), Head: []string{a.v.T("admin.name"), a.v.T("admin.dose"), a.v.T("admin.pages")}}
+		t := &table{Caption: a.v.T("admin.samples") + ": " + p.ProgrammeName(key, lang), Empty: a.v.T("admin.samples.none"), Head: []string{a.v.T("admin.name"), a.v.T("admin.dose"), a.v.T("admin.pages")}}
 		for i, e := range p.Samples {
 			if pr, ok := p.Programme(e.Programme, ""); !ok || pr.Key != key {
 				continue
