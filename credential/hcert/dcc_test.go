@@ -65,7 +65,6 @@ func TestEUDCCOfADose(t *testing.T) {
 func TestEUDCCOfATestAndARecovery(t *testing.T) {
 	s := newSigner(t)
 	person := credentialtest.Jamaica()
-	person.Vaccination = vaccination.Dose{}
 	jamaica := vaccination.Coding{Code: "JAM", System: vaccination.SystemISO3166}
 	for subject, c := range map[Subject]vaccination.Certificate{
 		Test: {Person: person.Person, Info: person.Info, Test: vaccination.Test{

@@ -223,7 +223,8 @@ func (d *definer) term(name string) error {
 	}
 	d.begun[name] = true
 	v, _ := d.object.Get(name)
-	def, id := &definition{protected: d.protect}, name
+	def := &definition{protected: d.protect}
+	var id string
 	var err error
 	switch v.Kind {
 	case jcs.Null:

@@ -29,7 +29,7 @@ func TestVectorsEUPictures(t *testing.T) {
 			continue
 		}
 		want := c.EXPECTEDRESULTS["EXPECTEDPICTUREDECODE"]
-		if want == nil {
+		if want == nil || c.Picture == "" { // one file expects of a picture that it does not have
 			continue
 		}
 		picture, err := base64.StdEncoding.DecodeString(c.Picture)
