@@ -32,7 +32,7 @@ func TestTheLaw(t *testing.T) {
 		access.SourceRole:     "yn yn yn nn yn nn nn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
 		access.Auditor:        "nn nn nn nn nn yy nn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn yy nn",
 		access.Recipient:      "nn nn nn nn nn nn yn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
-		access.Citizen:        "nn nn nn nn nn nn yn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
+		access.Citizen:        "nn nn nn nn nn nn yn nn nn nn  nn nn nn yn nn nn nn nn nn nn nn nn nn",
 		"":                    "nn nn nn nn nn nn nn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
 		"root":                "nn nn nn nn nn nn nn nn nn nn  nn nn nn nn nn nn nn nn nn nn nn nn nn",
 	}
