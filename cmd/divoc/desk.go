@@ -15,6 +15,7 @@ import (
 func (h *house) desk(pages *printer.Printer, onDemand *ondemand.Service) *desk.Service {
 	return desk.New(desk.Options{
 		Store: h.store, Box: h.box, Issuance: h.service, Printer: pages, OnDemand: onDemand, Now: now, Random: rand.Reader, Log: h.log,
+		Allow: h.audit().Allow,
 	})
 }
 

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,11 +24,13 @@ func (w *world) alarms() []audit.Alarm {
 
 func TestWhoOpensWithoutPrintingIsStopped(t *testing.T) {
 	w := newWorld(t, audit.Rules{Opened: 3})
-	w.issue("A")
+	w.issue("A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L")
+	next := 0
 	open := func(actor string, want vaccination.Code) {
 		t.Helper()
 		w.Pass(time.Second)
-		if err := w.open(actor, w.ids[0]); vaccination.ErrorCode(err) != want {
+		next++
+		if err := w.open(actor, w.ids[next%len(w.ids)]); vaccination.ErrorCode(err) != want {
 			t.Errorf("%s opens: %v, want %q", actor, err, want)
 		}
 	}
@@ -99,12 +102,14 @@ func TestWhoPrintsIsNotStopped(t *testing.T) {
 
 func TestNoTwoPassAtOnce(t *testing.T) {
 	w := newWorld(t, audit.Rules{Opened: 5})
-	w.issue("A")
+	for i := range 20 {
+		w.issue(fmt.Sprint("CODE-", i))
+	}
 	var passed atomic.Int32
 	var work sync.WaitGroup
 	for i := range 20 {
 		work.Go(func() {
-			if w.openAt("staff:1", w.ids[0], w.Now().Add(time.Duration(i)*time.Millisecond)) == nil {
+			if w.openAt("staff:1", w.ids[i], w.Now().Add(time.Duration(i)*time.Millisecond)) == nil {
 				passed.Add(1)
 			}
 		})
@@ -128,10 +133,14 @@ func TestTheJobSeesWhatNobodyAsked(t *testing.T) {
 		}
 	}
 	for _, actor := range []string{"staff:1", "token:1"} {
-		for range 3 {
+		for _, id := range w.ids[:3] {
 			w.Pass(time.Second)
-			w.read(actor, w.ids[0])
+			w.read(actor, id)
 		}
+	}
+	for range 9 { // one record, again and again
+		w.Pass(time.Second)
+		w.read("staff:8", w.ids[0])
 	}
 	look(1) // a system reads as it has to
 	for _, id := range w.ids {

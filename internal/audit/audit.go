@@ -18,10 +18,10 @@ import (
 // Acts of people who see records. They are of no other use to us than to be
 // counted and searched, so that they can be removed after their time.
 const (
-	ActRead   = "read"   // a certificate was opened; the detail says what for
-	ActOpen   = "open"   // a record was opened in full by somebody at a desk; the object is a certificate
-	ActPrint  = "print"  // it was printed and handed over; the object is the same certificate
-	ActSearch = "search" // people were looked for; masked results were shown
+	ActRead   = "read"        // a certificate was opened; the detail says what for
+	ActOpen   = "desk.open"   // a record was opened at a desk; an entry for each certificate of it
+	ActPrint  = "desk.print"  // it was printed and handed over; the object is one of them
+	ActSearch = "desk.search" // people were looked for; masked results were shown
 )
 
 // Service answers for the audit of one database. It is safe for concurrent use.

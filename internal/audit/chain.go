@@ -19,7 +19,10 @@ import (
 // removed after their time; those that tell why a record is as it is stay for as
 // long as the record.
 func SeenActs() []string {
-	return []string{ActRead, ActOpen, ActPrint, ActSearch, "hold.read", "person.duplicates", "audit.search", "audit.export", "case.read", "message.read"}
+	return []string{
+		ActRead, ActOpen, ActPrint, ActSearch, "desk.refused", "desk.fetch", "desk.queue",
+		"search", "export", "hold.read", "person.duplicates", "audit.search", "audit.export", "message.read",
+	}
 }
 
 // text is what of an entry is hashed, as the database's audit_append has it.

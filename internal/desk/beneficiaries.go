@@ -5,7 +5,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
-	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -34,13 +34,13 @@ func (s *Service) Beneficiaries(ctx context.Context, by access.Caller, mobile st
 		return nil, err
 	}
 	var out []issuance.Found
-	var entries []registry.Entry
+	var records [][]vaccination.CertificateID
 	for _, p := range people {
 		on := p.Person.BirthDate
 		on.Estimated = false
 		if on == birth && len(out) < maxFound {
 			out = append(out, p)
-			entries = append(entries, registry.Entry{Chain: registry.GroupOf(int16(p.Certificate.Bucket())), Act: ActOpen, Object: p.Certificate.String(), Detail: withReason("by mobile and birth-date", reason)})
+			records = append(records, []vaccination.CertificateID{p.Certificate})
 		}
 	}
 	if err := s.searched(ctx, by, "mobile and birth-date", len(out), reason); err != nil {
@@ -52,7 +52,13 @@ func (s *Service) Beneficiaries(ctx context.Context, by access.Caller, mobile st
 	if err := s.allow(ctx, by, Today{Opened: len(out)}, reason); err != nil {
 		return nil, err
 	}
-	return out, registry.Audit(ctx, s.Store.Read(), s.Now().UTC(), by.Actor, entries...)
+	err = s.Store.Tx(ctx, func(q *query.Queries) error {
+		return s.opened(ctx, q, by, withReason("by mobile and birth-date", reason), records...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // maxWith bounds the people with one number who are compared with a birth date.

@@ -45,6 +45,10 @@ const (
 
 // Options are what a Service needs; all are required except OnDemand.
 type Options struct {
+	// Allow says, in the transaction that records it, whether somebody may open
+	// one more record: [vaccination.TooMany] where they opened many and printed
+	// none.
+	Allow    func(ctx context.Context, q *query.Queries, actor string) error
 	Store    *registry.Store
 	Box      *seal.Box
 	Issuance *issuance.Service

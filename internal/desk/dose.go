@@ -126,7 +126,8 @@ func (s *Service) IssueOnDemand(ctx context.Context, by access.Caller, a ondeman
 		return answer, given, "", err
 	}
 	o := Opened{ID: given.Certificates[len(given.Certificates)-1], How: "document"}
-	if err := s.audit(ctx, s.Store.Read(), by, ActOpen, o.ID, "by document"); err != nil {
+	err = s.Store.Tx(ctx, func(q *query.Queries) error { return s.opened(ctx, q, by, "by document", given.Certificates) })
+	if err != nil {
 		return answer, given, "", err
 	}
 	record, err = s.add(ctx, by, kindRecord, recordLife, o)

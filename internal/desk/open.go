@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -84,7 +85,7 @@ func (s *Service) open(ctx context.Context, by access.Caller, search string, o O
 	if err != nil {
 		return "", err
 	}
-	_, err = s.Issuance.HolderOf(ctx, by, o.ID, "desk", func(h issuance.Holder) error {
+	holder, err := s.Issuance.HolderOf(ctx, by, o.ID, "desk", func(h issuance.Holder) error {
 		if o.How.Shown() || slices.Contains(may, fact) && s.knows(h, fact, value) {
 			return nil
 		}
@@ -100,12 +101,44 @@ func (s *Service) open(ctx context.Context, by access.Caller, search string, o O
 		if err := q.GiveBackDeskTry(ctx, query.GiveBackDeskTryParams{ID: key, Actor: by.Actor}); err != nil {
 			return err
 		}
-		return s.audit(ctx, q, by, ActOpen, o.ID, withReason("by "+string(o.How), o.Reason))
+		return s.opened(ctx, q, by, withReason("by "+string(o.How), o.Reason), certificatesOf(o.ID, holder.Records))
 	})
 	if err != nil {
 		return "", err
 	}
 	return s.add(ctx, by, kindRecord, recordLife, o)
+}
+
+// opened records that records were opened in full, each by all its certificates,
+// unless the caller opened too many without printing: then it is refused, and q
+// is to be undone.
+func (s *Service) opened(ctx context.Context, q *query.Queries, by access.Caller, detail string, records ...[]vaccination.CertificateID) error {
+	if err := s.Allow(ctx, q, by.Actor); err != nil {
+		return err
+	}
+	for i, ids := range records {
+		var entries []registry.Entry
+		for _, id := range ids {
+			entries = append(entries, registry.Entry{Chain: registry.GroupOf(int16(id.Bucket())), Act: ActOpen, Object: id.String(), Detail: detail})
+		}
+		// What is opened at one moment counts as one record.
+		at := s.Now().UTC().Truncate(time.Microsecond).Add(time.Duration(i) * time.Microsecond)
+		if err := registry.Audit(ctx, q, at, by.Actor, entries...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// certificatesOf are a certificate and those of its holder that stand.
+func certificatesOf(id vaccination.CertificateID, records []*issuance.Record) []vaccination.CertificateID {
+	out := []vaccination.CertificateID{id}
+	for _, r := range records {
+		if r.ID != id {
+			out = append(out, r.ID)
+		}
+	}
+	return out
 }
 
 // refused counts and records a wrong fact.

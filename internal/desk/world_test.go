@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/issuance/issuancetest"
@@ -34,6 +35,7 @@ func newWorld(t testing.TB) *world {
 	}
 	return &world{t: t, house: h, Service: desk.New(desk.Options{
 		Store: h.Store, Box: h.Box, Issuance: h.Service, Printer: p, Now: h.Now, Random: rand.Reader, Log: h.Log,
+		Allow: audit.New(audit.Options{Store: h.Store, Keys: h.Keys, Now: h.Now, Log: h.Log}).Allow,
 	})}
 }
 

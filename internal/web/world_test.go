@@ -91,7 +91,7 @@ func (w *world) onDemand(box *seal.Box) *ondemand.Service {
 // desk is a facility desk.
 func (w *world) desk(box *seal.Box) *desk.Service {
 	return desk.New(desk.Options{
-		Store: w.service.Store, Box: box, Issuance: w.service, Printer: must(printer.New(w.service.Profile, publicURL))(w.t), OnDemand: w.onDemand(box), Now: w.service.Now, Random: rand.Reader, Log: w.service.Log,
+		Store: w.service.Store, Box: box, Issuance: w.service, Printer: must(printer.New(w.service.Profile, publicURL))(w.t), OnDemand: w.onDemand(box), Now: w.service.Now, Random: rand.Reader, Log: w.service.Log, Allow: w.audit.Allow,
 	})
 }
 

@@ -52,11 +52,11 @@ SELECT count(*) FROM (SELECT 1 FROM audit WHERE at < @before::timestamptz AND ac
 SELECT pg_advisory_xact_lock(@class::int, hashtext(@actor::text));
 
 -- name: CountOpened :one
--- How often an actor opened what they did not print. What was opened at one
--- moment was one page.
-SELECT count(*) FROM (
-  SELECT o.at FROM audit o
-  WHERE o.actor = @actor::text AND o.at > @since::timestamptz AND o.act = ANY (@opened::text[])
+-- How many records an actor opened and did not print. What was opened at one
+-- moment was one record; what a desk read of one that it has open is no other.
+SELECT count(DISTINCT first) FROM (
+  SELECT min(o.object) AS first FROM audit o
+  WHERE o.actor = @actor::text AND o.at > @since::timestamptz AND o.act = ANY (@opened::text[]) AND NOT (o.act = 'read' AND (o.detail LIKE 'desk%' OR o.object LIKE 'case %'))
   GROUP BY o.at
   HAVING NOT bool_or(EXISTS (SELECT 1 FROM audit p WHERE p.actor = @actor::text AND p.at > @since::timestamptz AND p.act = ANY (@printed::text[]) AND p.object = o.object))
 ) AS pages;

@@ -439,9 +439,9 @@ func (q *Queries) CountOpenAlarms(ctx context.Context) ([]CountOpenAlarmsRow, er
 }
 
 const countOpened = `-- name: CountOpened :one
-SELECT count(*) FROM (
-  SELECT o.at FROM audit o
-  WHERE o.actor = $1::text AND o.at > $2::timestamptz AND o.act = ANY ($3::text[])
+SELECT count(DISTINCT first) FROM (
+  SELECT min(o.object) AS first FROM audit o
+  WHERE o.actor = $1::text AND o.at > $2::timestamptz AND o.act = ANY ($3::text[]) AND NOT (o.act = 'read' AND (o.detail LIKE 'desk%' OR o.object LIKE 'case %'))
   GROUP BY o.at
   HAVING NOT bool_or(EXISTS (SELECT 1 FROM audit p WHERE p.actor = $1::text AND p.at > $2::timestamptz AND p.act = ANY ($4::text[]) AND p.object = o.object))
 ) AS pages
@@ -454,8 +454,8 @@ type CountOpenedParams struct {
 	Printed []string
 }
 
-// How often an actor opened what they did not print. What was opened at one
-// moment was one page.
+// How many records an actor opened and did not print. What was opened at one
+// moment was one record; what a desk read of one that it has open is no other.
 func (q *Queries) CountOpened(ctx context.Context, arg CountOpenedParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countOpened,
 		arg.Actor,
