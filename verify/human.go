@@ -68,6 +68,13 @@ func (s Statement) Text(lang string) string {
 		}
 		line("certificate", c.Info.HCID)
 	}
+	for _, more := range s.More { // of the same person, under the same signature
+		if v := more.Vaccination; more.Test.IsZero() {
+			line("date", join2(v.Date.String(), join2(product(v), v.Lot)))
+		} else {
+			line("test", join2(moment(more.Test.Date), join2(shown(more.Test.Type), shown(more.Test.Result))))
+		}
+	}
 	if s.Issuer.Name != "" || s.Issuer.ID != "" {
 		line("issuer", join(s.Issuer.Name, s.Issuer.ID))
 		line("status", w.status(s))

@@ -152,6 +152,11 @@ func (c *check) name(d *vaccination.Dose) {
 	if !ok && d.Brand.Code != "" {
 		p, ok = c.o.Catalogue.Find(d.Brand.Code, d.Manufacturer.Code)
 	}
+	if d.Vaccine.System == vaccination.SystemCVX && d.Vaccine.Display == "" { // a card's only word for the product
+		if p, ok := c.o.Catalogue.Find(d.Vaccine.Code, ""); ok {
+			d.Vaccine.Display = p.Name(c.o.Language)
+		}
+	}
 	if !ok {
 		return
 	}
