@@ -2,16 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"text/tabwriter"
 
 	"github.com/riverqueue/river"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/audit"
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry/query"
 )
 
@@ -28,28 +33,51 @@ func (h *house) audit() *audit.Service {
 // as one that is mounted from the auditor's machine.
 const envHeads = "DIVOC_AUDIT_HEADS"
 
-// sendHeads writes statements into the folder that is configured; nil where none
-// is.
+// sendHeads gives statements to the auditor: into the folder that is configured,
+// and by e-mail to the profile's address. It is nil where there is neither.
 func (h *house) sendHeads() audit.Send {
-	dir := os.Getenv(envHeads)
-	if dir == "" {
+	dir, to := os.Getenv(envHeads), h.profile.AuditorEmail
+	if dir == "" && to == "" {
 		return nil
 	}
-	return func(_ context.Context, _ *query.Queries, number int64, text []byte) error {
-		name := filepath.Join(dir, fmt.Sprintf("heads-%06d.json", number))
-		f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // what is published is for everybody
-		if err != nil {
-			return err
+	return func(ctx context.Context, q *query.Queries, number int64, text []byte) error {
+		if dir != "" {
+			if err := writeHeads(filepath.Join(dir, fmt.Sprintf("heads-%06d.json", number)), text); err != nil {
+				return err
+			}
 		}
-		_, err = f.Write(text)
-		if err == nil {
-			err = f.Sync()
+		if to == "" {
+			return nil
 		}
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
+		return h.messages().Queue(ctx, q, headsMail(h.publicURL, to, number, text))
+	}
+}
+
+// headsMail tells the auditor of a statement: its hash is what it is known by.
+func headsMail(publicURL, to string, number int64, text []byte) deliver.Message {
+	n := strconv.FormatInt(number, 10)
+	sum := sha256.Sum256(text)
+	hash := hex.EncodeToString(sum[:])
+	return deliver.Message{
+		Template: profile.MessageAuditHeads, Class: deliver.Notice, To: to, Once: "audit heads " + n + " " + hash,
+		Values: map[string]string{"number": n, "hash": hash, "link": publicURL + audit.Path + "/" + n},
+	}
+}
+
+// writeHeads writes a statement, durably.
+func writeHeads(name string, text []byte) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644) //nolint:gosec // what is published is for everybody
+	if err != nil {
 		return err
 	}
+	_, err = f.Write(text)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // auditWork is the job that raises alarms and publishes heads.

@@ -36,6 +36,7 @@ const (
 	MessageOnDemandReady  = "on-demand-ready" // what could not be given at once
 	MessageMailLink       = "mail-link"       // an e-mail somebody asked for
 	MessageCampaign       = "campaign"        // where a campaign has no text of its own
+	MessageAuditHeads     = "audit-heads"     // by e-mail, to the auditor: where the chains of the audit end
 	MessageSubject        = "subject"         // of every e-mail
 )
 
@@ -50,6 +51,8 @@ func Places(template string) (places []string, ok bool) {
 		return []string{"code", "minutes"}, true
 	case MessageCaseReceived, MessageCaseDecided, MessageOnDemandReady:
 		return []string{"reference", "link"}, true
+	case MessageAuditHeads:
+		return []string{"hash", "link", "number"}, true
 	case MessageSubject:
 		return []string{"issuer"}, true
 	default:
@@ -61,7 +64,7 @@ func Places(template string) (places []string, ok bool) {
 func Templates() []string {
 	return []string{
 		MessageReady, MessageCorrected, MessageRevoked, MessageSuspended, MessageRestored, MessageCode, MessageCodeEmail, MessageContactChanged,
-		MessageCaseReceived, MessageCaseDecided, MessageGuardianLinked, MessageGuardianEnded, MessageOnDemandReady, MessageMailLink, MessageCampaign, MessageSubject,
+		MessageCaseReceived, MessageCaseDecided, MessageGuardianLinked, MessageGuardianEnded, MessageOnDemandReady, MessageMailLink, MessageCampaign, MessageAuditHeads, MessageSubject,
 	}
 }
 
@@ -147,7 +150,7 @@ const MyPath = "/my"
 // Example is the text of a template with values of the usual length.
 func (p *Profile) Example(text string) string {
 	link := p.PublicURL + MyPath
-	return Fill(text, map[string]string{"link": link, "code": "482913", "minutes": "5", "reference": "K7M2-9QXD", "issuer": p.IssuerName(p.Languages[0])})
+	return Fill(text, map[string]string{"link": link, "code": "482913", "minutes": "5", "reference": "K7M2-9QXD", "number": "365", "hash": strings.Repeat("0f", 32), "issuer": p.IssuerName(p.Languages[0])})
 }
 
 // CheckMessage says what is wrong with a text of a template: a place that it may
@@ -170,7 +173,7 @@ func (p *Profile) CheckMessage(template, text string) error {
 	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0xfffd || r >= 0x2028 && r <= 0x202e }) {
 		return fmt.Errorf("write it on one line, without characters that are not seen")
 	}
-	if template == MessageSubject || template == MessageCodeEmail || template == MessageMailLink {
+	if template == MessageSubject || template == MessageCodeEmail || template == MessageMailLink || template == MessageAuditHeads {
 		if len(text) > 1000 {
 			return fmt.Errorf("write at most 1000 bytes")
 		}
