@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/audit"
 	"github.com/opendivoc/divoc/internal/casework"
 	desks "github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -91,7 +92,10 @@ func newWorld(t testing.TB) *world {
 	mux := http.NewServeMux()
 	desk.Register(mux, desk.Options{
 		Frame: frame, Profile: h.Profile, Log: log, Casework: w.cases,
-		Desk: desks.New(desks.Options{Store: h.Store, Box: h.Box, Issuance: h.Service, Printer: p, Now: h.Now, Random: rand.Reader, Log: log}),
+		Desk: desks.New(desks.Options{
+			Store: h.Store, Box: h.Box, Issuance: h.Service, Printer: p, Now: h.Now, Random: rand.Reader, Log: log,
+			Allow: audit.New(audit.Options{Store: h.Store, Keys: h.Keys, Now: h.Now, Log: log}).Allow,
+		}),
 		Caller: func(r *http.Request) (access.Caller, error) {
 			if c, ok := callers()[r.Header.Get("As")]; ok {
 				return c, nil
