@@ -30,8 +30,8 @@ func (h *house) staff(shift time.Duration) (*staff.Service, error) {
 	return staff.New(staff.Options{
 		Store: h.store, Box: h.box, Now: now, Random: rand.Reader, Log: h.log,
 		PublicURL: h.publicURL, Issuer: h.profile.IssuerName("en"), Demo: h.demo, Shift: shift,
-		HandOver: func(ctx context.Context, q *query.Queries, from, to string) (int, error) {
-			return casework.HandOver(ctx, q, access.System("leave"), now(), from, to)
+		HandOver: func(ctx context.Context, q *query.Queries, by access.Caller, from, to string) (int, error) {
+			return casework.HandOver(ctx, q, by, now(), from, to)
 		},
 	})
 }

@@ -331,7 +331,7 @@ func (s *Service) Leave(ctx context.Context, by access.Caller, id, to int64) (le
 			if to != 0 {
 				heir = Actor(to)
 			}
-			if left.Handed, err = s.HandOver(ctx, q, Actor(id), heir); err != nil {
+			if left.Handed, err = s.HandOver(ctx, q, by, Actor(id), heir); err != nil {
 				return "", err
 			}
 		}

@@ -211,8 +211,11 @@ func TestWhoLeaves(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var from, to string
-	w.HandOver = func(_ context.Context, _ *query.Queries, f, t string) (int, error) { from, to = f, t; return 3, nil }
+	var hand, from, to string
+	w.HandOver = func(_ context.Context, _ *query.Queries, by access.Caller, f, t string) (int, error) {
+		hand, from, to = by.Actor, f, t
+		return 3, nil
+	}
 	_, err = w.Leave(ctx, w.at(boss.session).Member.Caller(), boss.id, bob.id)
 	w.is(err, vaccination.Forbidden, "oneself")
 	_, err = w.Leave(ctx, by, ann.id, ann.id)
@@ -227,8 +230,8 @@ func TestWhoLeaves(t *testing.T) {
 	}
 	heal()
 	left, err := w.Leave(ctx, w.at(boss.session).Member.Caller(), ann.id, bob.id)
-	if err != nil || left != (Left{Sessions: 1, Tokens: 1, Handed: 3}) || from != "staff:2" || to != "staff:3" {
-		t.Errorf("left = %+v, %v, %s -> %s", left, err, from, to)
+	if err != nil || left != (Left{Sessions: 1, Tokens: 1, Handed: 3}) || hand != "staff:1" || from != "staff:2" || to != "staff:3" {
+		t.Errorf("left = %+v, %v, %s: %s -> %s", left, err, hand, from, to)
 	}
 	if w.alive(ann.session) {
 		t.Error("a session goes on")

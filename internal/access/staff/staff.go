@@ -51,9 +51,9 @@ type Options struct {
 	Demo      bool   // a demonstration: its accounts count, and only there
 	Shift     time.Duration
 	// HandOver gives what somebody who leaves was working on to a colleague, in
-	// the transaction of the act, and says how much it was. Both are actors of
-	// the audit, "staff:7". nil: there is nothing to hand over.
-	HandOver func(ctx context.Context, q *query.Queries, from, to string) (int, error)
+	// the transaction of the act, and says how much it was. by is who did it; from
+	// and to are actors of the audit, "staff:7". nil: there is nothing to hand over.
+	HandOver func(ctx context.Context, q *query.Queries, by access.Caller, from, to string) (int, error)
 }
 
 // Service keeps the members of staff. It is safe for concurrent use.
