@@ -265,6 +265,9 @@ func (s *Service) moveCampaign(ctx context.Context, by access.Caller, id int64, 
 // runCampaigns queues a page of each campaign that was approved. The gateway's
 // rate decides when they go; others' messages keep their places between them.
 func (s *Service) runCampaigns(ctx context.Context) error {
+	if held, err := s.held(ctx); err != nil || held {
+		return err
+	}
 	ids, err := s.queries().RunningCampaigns(ctx)
 	if err != nil {
 		return err

@@ -79,6 +79,9 @@ func (s *Service) Send(ctx context.Context, class Class) (next time.Time, err er
 }
 
 func (s *Service) sendAll(ctx context.Context, class Class) (next time.Time, err error) {
+	if held, err := s.held(ctx); err != nil || held && class == Notice {
+		return time.Time{}, err
+	}
 	if err := s.tidy(ctx); err != nil {
 		return next, err
 	}
@@ -106,6 +109,14 @@ func (s *Service) sendAll(ctx context.Context, class Class) (next time.Time, err
 		}
 	}
 	return next, nil
+}
+
+// held reports whether the database was restored and waits to be reconciled: what
+// it has as queued was sent before, or is about what became otherwise since. Codes
+// are waited for and go.
+func (s *Service) held(ctx context.Context) (bool, error) {
+	hold, err := registry.ReadHold(ctx, s.queries())
+	return hold != nil, err
 }
 
 // sendThrough hands over what is due for one gateway. next is when to come back,
