@@ -341,3 +341,40 @@ func TestWhatIsHeldAndErased(t *testing.T) {
 	w.is(ticket, casework.Refused)
 	w.checked()
 }
+
+// TestADoseAbroadOfSomebodyNewIsErased is of a case that was opened before its
+// person had a key of their own.
+func TestADoseAbroadOfSomebodyNewIsErased(t *testing.T) {
+	w := newWorld(t)
+	whole := event("", 1)
+	whole.Vaccination.Country.Code = "USA"
+	ticket := w.open(casework.Request{Kind: casework.DoseAbroad, Event: &whole})
+	w.evidence(ticket)
+	if _, err := w.Approve(t.Context(), w.one, ticket, casework.Approval{Note: "a note to them"}); err != nil {
+		t.Fatal(err)
+	}
+	c, err := w.Get(t.Context(), w.one, ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := w.person(c.Result)
+	if held, err := w.Held(t.Context(), p.Bucket, p.ID); err != nil || len(held.Cases) != 1 {
+		t.Errorf("held on them: %+v, %v", held, err)
+	}
+	err = w.House.Store.Tx(t.Context(), func(q *query.Queries) error {
+		return casework.Erase(t.Context(), q, w.Admin, w.House.Now(), p.Bucket, p.ID)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := w.Get(t.Context(), w.one, ticket); err != nil || !c.Erased || c.Asked.Event != nil || !c.Files[0].Gone {
+		t.Errorf("erased, and still there: %+v, %v", c, err)
+	}
+	if _, err := w.Photo(t.Context(), w.one, ticket, 1); vaccination.ErrorCode(err) != vaccination.NotFound {
+		t.Errorf("their papers: %v", err)
+	}
+	if n := w.number("SELECT count(*) FROM case_event WHERE note IS NOT NULL"); n != 0 {
+		t.Errorf("%d notes are left", n)
+	}
+	w.checked()
+}

@@ -92,7 +92,7 @@ func Tables() []Table {
 		{"suppression", ofPerson, nil},
 		{"citizen_opened", ofPerson, []string{"session"}},
 		{"citizen_person", ofPerson, nil},
-		{"case_file", ofPerson, []string{"sealed"}},
+		{"case_file", "bucket = $1 AND (person_id = $2 OR person_id IS NULL AND result = ANY ($3))", []string{"sealed"}},
 		{"guardian", ofPerson, nil},
 		{"deceased", ofPerson, nil},
 		{"print", "bucket = $1 AND " + ofCertificate, nil},

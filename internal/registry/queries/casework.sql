@@ -24,8 +24,9 @@ INSERT INTO case_event (bucket, case_id, turn, at, actor, act, note) VALUES (@bu
 SELECT turn, at, actor, act, note FROM case_event WHERE bucket = $1 AND case_id = $2 ORDER BY turn;
 
 -- name: CasesOfPerson :many
+-- Also the case of a dose abroad that was opened before its person was known.
 SELECT sqlc.embed(c), (SELECT count(*) FROM case_evidence e WHERE e.bucket = c.bucket AND e.case_id = c.id)::int AS evidence
-FROM case_file c WHERE c.bucket = @bucket AND c.person_id = @person_id::bigint ORDER BY c.opened_at DESC, c.id;
+FROM case_file c WHERE c.bucket = @bucket AND (c.person_id = @person_id::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = @bucket AND x.person_id = @person_id::bigint)) ORDER BY c.opened_at DESC, c.id;
 
 -- name: Cases :many
 -- A page of cases, by deadline. Empty texts stand for all.
@@ -77,15 +78,16 @@ UPDATE case_evidence SET sealed = NULL WHERE bucket = $1 AND case_id = $2 AND se
 
 -- name: EraseCases :execrows
 -- What was asked, and what people were told, of an erased person.
-UPDATE case_file SET sealed = '', effect = CASE WHEN effect = 'pending' THEN 'stopped' ELSE effect END WHERE bucket = @bucket AND person_id = @person_id::bigint AND sealed <> '';
+UPDATE case_file c SET sealed = '', effect = CASE WHEN effect = 'pending' THEN 'stopped' ELSE effect END
+WHERE c.bucket = @bucket AND (c.person_id = @person_id::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = @bucket AND x.person_id = @person_id::bigint)) AND c.sealed <> '';
 
 -- name: EraseCaseNotes :exec
 UPDATE case_event e SET note = NULL FROM case_file c
-WHERE c.bucket = @bucket AND c.person_id = @person_id::bigint AND e.bucket = c.bucket AND e.case_id = c.id AND e.note IS NOT NULL;
+WHERE c.bucket = @bucket AND (c.person_id = @person_id::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = @bucket AND x.person_id = @person_id::bigint)) AND e.bucket = c.bucket AND e.case_id = c.id AND e.note IS NOT NULL;
 
 -- name: EraseCaseEvidence :execrows
 UPDATE case_evidence e SET sealed = NULL FROM case_file c
-WHERE c.bucket = @bucket AND c.person_id = @person_id::bigint AND e.bucket = c.bucket AND e.case_id = c.id AND e.sealed IS NOT NULL;
+WHERE c.bucket = @bucket AND (c.person_id = @person_id::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = @bucket AND x.person_id = @person_id::bigint)) AND e.bucket = c.bucket AND e.case_id = c.id AND e.sealed IS NOT NULL;
 
 -- name: InsertGuardian :exec
 INSERT INTO guardian (bucket, person_id, case_id, mobile, made_at, made_by, until) VALUES (@bucket, @person_id, @case_id, @mobile, @made_at, @made_by, @until);

@@ -408,7 +408,7 @@ func (q *Queries) CasesHeldBy(ctx context.Context, takenBy string) ([]CasesHeldB
 
 const casesOfPerson = `-- name: CasesOfPerson :many
 SELECT c.bucket, c.id, c.turn, c.kind, c.state, c.person_id, c.certificate, c.result, c.programme, c.facility, c.opened_as, c.opened_by, c.taken_by, c.approved_by, c.opened_at, c.deadline, c.closed_at, c.effect, c.effect_at, c.once, c.asked, c.sealed, (SELECT count(*) FROM case_evidence e WHERE e.bucket = c.bucket AND e.case_id = c.id)::int AS evidence
-FROM case_file c WHERE c.bucket = $1 AND c.person_id = $2::bigint ORDER BY c.opened_at DESC, c.id
+FROM case_file c WHERE c.bucket = $1 AND (c.person_id = $2::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = $1 AND x.person_id = $2::bigint)) ORDER BY c.opened_at DESC, c.id
 `
 
 type CasesOfPersonParams struct {
@@ -421,6 +421,7 @@ type CasesOfPersonRow struct {
 	Evidence int32
 }
 
+// Also the case of a dose abroad that was opened before its person was known.
 func (q *Queries) CasesOfPerson(ctx context.Context, arg CasesOfPersonParams) ([]CasesOfPersonRow, error) {
 	rows, err := q.db.Query(ctx, casesOfPerson, arg.Bucket, arg.PersonID)
 	if err != nil {
@@ -572,7 +573,7 @@ func (q *Queries) EndMessagesOf(ctx context.Context, arg EndMessagesOfParams) er
 
 const eraseCaseEvidence = `-- name: EraseCaseEvidence :execrows
 UPDATE case_evidence e SET sealed = NULL FROM case_file c
-WHERE c.bucket = $1 AND c.person_id = $2::bigint AND e.bucket = c.bucket AND e.case_id = c.id AND e.sealed IS NOT NULL
+WHERE c.bucket = $1 AND (c.person_id = $2::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = $1 AND x.person_id = $2::bigint)) AND e.bucket = c.bucket AND e.case_id = c.id AND e.sealed IS NOT NULL
 `
 
 type EraseCaseEvidenceParams struct {
@@ -590,7 +591,7 @@ func (q *Queries) EraseCaseEvidence(ctx context.Context, arg EraseCaseEvidencePa
 
 const eraseCaseNotes = `-- name: EraseCaseNotes :exec
 UPDATE case_event e SET note = NULL FROM case_file c
-WHERE c.bucket = $1 AND c.person_id = $2::bigint AND e.bucket = c.bucket AND e.case_id = c.id AND e.note IS NOT NULL
+WHERE c.bucket = $1 AND (c.person_id = $2::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = $1 AND x.person_id = $2::bigint)) AND e.bucket = c.bucket AND e.case_id = c.id AND e.note IS NOT NULL
 `
 
 type EraseCaseNotesParams struct {
@@ -604,7 +605,8 @@ func (q *Queries) EraseCaseNotes(ctx context.Context, arg EraseCaseNotesParams) 
 }
 
 const eraseCases = `-- name: EraseCases :execrows
-UPDATE case_file SET sealed = '', effect = CASE WHEN effect = 'pending' THEN 'stopped' ELSE effect END WHERE bucket = $1 AND person_id = $2::bigint AND sealed <> ''
+UPDATE case_file c SET sealed = '', effect = CASE WHEN effect = 'pending' THEN 'stopped' ELSE effect END
+WHERE c.bucket = $1 AND (c.person_id = $2::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = $1 AND x.person_id = $2::bigint)) AND c.sealed <> ''
 `
 
 type EraseCasesParams struct {
