@@ -31,7 +31,9 @@ func (h *house) retention() *retention.Service {
 	r, sources, cases, watch, uploads := h.profile.Retention, h.intake().intake, h.cases(), h.audit(), h.uploads()
 	q := h.store.Read
 	by := access.System("retention")
-	none := func(context.Context, time.Time) (int64, error) { return 0, nil }
+	wrong := func(ctx context.Context, before time.Time) (int64, error) {
+		return q().CountUploadsToClear(ctx, before)
+	}
 	return &retention.Service{Store: h.store, Now: now, Log: h.log, Classes: []retention.Class{
 		{
 			Name: "deliveries", Keep: r.Deliveries, Remove: sources.ClearOld,
@@ -40,11 +42,22 @@ func (h *house) retention() *retention.Service {
 			},
 		},
 		{
-			Name: "wrong-rows", Keep: uploads.KeepRows(), Due: none,
-			Remove: func(ctx context.Context, _ time.Time) (int64, error) { return 0, uploads.Clear(ctx) },
+			Name: "wrong-rows", Keep: uploads.KeepRows(), Due: wrong, // files of them
+			Remove: func(ctx context.Context, before time.Time) (int64, error) {
+				due, err := wrong(ctx, before)
+				if err != nil {
+					return 0, err
+				}
+				if err := uploads.Clear(ctx); err != nil {
+					return 0, err
+				}
+				left, err := wrong(ctx, before)
+				return max(due-left, 0), err
+			},
 		},
 		{
-			Name: "evidence", Keep: r.Evidence, Due: none,
+			Name: "evidence", Keep: r.Evidence, // requests that have any
+			Due: func(ctx context.Context, before time.Time) (int64, error) { return q().CountOldEvidence(ctx, before) },
 			Remove: func(ctx context.Context, before time.Time) (total int64, err error) {
 				for {
 					n, err := cases.ForgetEvidence(ctx, by, before)

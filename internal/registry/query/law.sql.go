@@ -376,6 +376,20 @@ func (q *Queries) CountArrivalsToClear(ctx context.Context, before time.Time) (i
 	return count, err
 }
 
+const countOldEvidence = `-- name: CountOldEvidence :one
+SELECT count(*) FROM (SELECT 1 FROM case_file c
+WHERE c.closed_at < $1::timestamptz AND c.effect <> 'pending'
+  AND EXISTS (SELECT 1 FROM case_evidence e WHERE e.bucket = c.bucket AND e.case_id = c.id AND e.sealed IS NOT NULL) LIMIT 1000000) AS old
+`
+
+// Requests that ended before a time and still have photographs.
+func (q *Queries) CountOldEvidence(ctx context.Context, before time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, countOldEvidence, before)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const countOldMessages = `-- name: CountOldMessages :one
 SELECT count(*) FROM (SELECT 1 FROM message WHERE state_at < $1::timestamptz AND state IN (1, 2, 3, 4, 5) AND claimed_until IS NULL LIMIT 1000000) AS old
 `
@@ -469,7 +483,7 @@ func (q *Queries) CountOpened(ctx context.Context, arg CountOpenedParams) (int64
 }
 
 const countSeenBefore = `-- name: CountSeenBefore :one
-SELECT count(*) FROM (SELECT 1 FROM audit WHERE at < $1::timestamptz AND act = ANY ($2::text[]) LIMIT 1000000) AS old
+SELECT count(*) FROM (SELECT 1 FROM audit WHERE at < $1::timestamptz AND act = ANY ($2::text[]) AND act <> 'issued' LIMIT 1000000) AS old
 `
 
 type CountSeenBeforeParams struct {
@@ -477,8 +491,21 @@ type CountSeenBeforeParams struct {
 	Acts   []string
 }
 
+// That none of them is "issued" is said so that the index of the others is used.
 func (q *Queries) CountSeenBefore(ctx context.Context, arg CountSeenBeforeParams) (int64, error) {
 	row := q.db.QueryRow(ctx, countSeenBefore, arg.Before, arg.Acts)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const countUploadsToClear = `-- name: CountUploadsToClear :one
+SELECT count(*) FROM upload WHERE state IN ('done', 'failed') AND touched_at < $1::timestamptz AND rows_wrong > 0 AND cleared_at IS NULL
+`
+
+// Files that ended before a time and still hold the text of wrong rows.
+func (q *Queries) CountUploadsToClear(ctx context.Context, before time.Time) (int64, error) {
+	row := q.db.QueryRow(ctx, countUploadsToClear, before)
 	var count int64
 	err := row.Scan(&count)
 	return count, err
