@@ -88,7 +88,7 @@ func TestWhoPrintsOpensMoreThan30(t *testing.T) {
 	second := event("JM-000000", "Shanice Brown", "1987-04-21", "")
 	second.Vaccination.Number, second.Vaccination.Date = 2, date("2021-06-09")
 	ids := w.issue(append(events, second)...)
-	w.Options.Allow = audit.New(audit.Options{Store: w.house.Store, Keys: w.house.Keys, Now: w.house.Now, Log: w.house.Log, Rules: audit.Rules{Opened: 3}}).Allow
+	w.Allow = audit.New(audit.Options{Store: w.house.Store, Keys: w.house.Keys, Now: w.house.Now, Log: w.house.Log, Rules: audit.Rules{Opened: 3}}).Allow
 	for i, id := range ids[:8] {
 		w.house.Pass(time.Second)
 		record, err := w.openScanned(1, id)
@@ -111,7 +111,7 @@ func TestAPrintDeskOpensNoMoreEither(t *testing.T) {
 	for i := range 4 {
 		w.issue(event(fmt.Sprintf("JM-%06d", i), "Shanice Brown", fmt.Sprintf("1987-04-%02d", 10+i), "8765550142"))
 	}
-	w.Options.Allow = audit.New(audit.Options{Store: w.house.Store, Keys: w.house.Keys, Now: w.house.Now, Log: w.house.Log, Rules: audit.Rules{Opened: 3}}).Allow
+	w.Allow = audit.New(audit.Options{Store: w.house.Store, Keys: w.house.Keys, Now: w.house.Now, Log: w.house.Log, Rules: audit.Rules{Opened: 3}}).Allow
 	for i := range 4 {
 		w.house.Pass(time.Second)
 		out, err := w.Beneficiaries(t.Context(), clerk(1, "KGN01"), "8765550142", date(fmt.Sprintf("1987-04-%02d", 10+i)), "training")
