@@ -3,7 +3,6 @@ package staff
 import (
 	"context"
 	"crypto/rand"
-	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -45,7 +44,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{t: t, now: time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)}
 	w.Service, err = New(Options{
-		Store: store, Box: box, Now: func() time.Time { return w.now }, Random: rand.Reader, Log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Store: store, Box: box, Now: func() time.Time { return w.now }, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
 		PublicURL: "https://certificates.example.org", Issuer: "Ministry of Health",
 	})
 	if err != nil {
