@@ -124,7 +124,7 @@ func (s *Service) held(ctx context.Context) (bool, error) {
 func (s *Service) sendThrough(ctx context.Context, g gateway, class Class) (next time.Time, err error) {
 	for {
 		if ctx.Err() != nil || s.stopped() {
-			return time.Time{}, nil
+			return time.Time{}, nil //nolint:nilerr // the server ends
 		}
 		if until, quiet := s.Profile.Quiet(s.Now()); quiet && class == Notice && g.settings.Channel() == SMS {
 			return until, nil

@@ -87,7 +87,7 @@ func newWorld(t *testing.T, country string) *world {
 	h := issuancetest.New(t, country)
 	w := &world{House: h, Admin: h.Admin, Store: h.Store, t: t, carrier: &carrier{}, log: &bytes.Buffer{}}
 	w.options = deliver.Options{
-		Store: h.Store, Box: h.Box, Profile: h.Profile, PublicURL: h.PublicURL, Now: h.Options.Now, Random: rand.Reader, Log: slog.New(slog.NewTextHandler(w.log, nil)),
+		Store: h.Store, Box: h.Box, Profile: h.Profile, PublicURL: h.PublicURL, Now: h.Now, Random: rand.Reader, Log: slog.New(slog.NewTextHandler(w.log, nil)),
 		Transports: func(deliver.Settings) (transport.Transport, error) { return w.carrier, nil },
 		Sleep:      func(_ context.Context, d time.Duration) { h.Pass(d) },
 		Contacts:   func(p query.Person) ([]string, *sealKey, error) { return w.House.Service.ContactsOf(p) },
