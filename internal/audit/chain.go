@@ -205,7 +205,7 @@ func (s *Service) trim(ctx context.Context, chain int16, before time.Time) (remo
 		if cut.Signed, err = key.Sign(cutMessage(s.Keys.Issuer().ID, cut)); err != nil {
 			return err
 		}
-		if err := q.InsertCut(ctx, query.InsertCutParams{Chain: cut.Chain, Seq: cut.Seq, MadeAt: cut.MadeAt, Hash: cut.Hash, Removed: cut.Removed, Digest: cut.Digest, Key: cut.Key, Signed: cut.Signed}); err != nil {
+		if err := q.InsertCut(ctx, query.InsertCutParams(cut)); err != nil {
 			return err
 		}
 		removed = n
