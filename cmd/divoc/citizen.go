@@ -28,7 +28,7 @@ func (h *house) citizens(messages *deliver.Service) *citizen.Service {
 		}
 	}
 	if messages != nil && !h.demo {
-		o.Sender = codeSender{messages}
+		o.Sender, o.Carries = codeSender{messages}, messages.Carries
 	}
 	return citizen.New(o)
 }

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/dhis2"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
+	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/web"
 	"github.com/opendivoc/divoc/profiles"
 	"github.com/opendivoc/divoc/vaccination"
@@ -17,15 +20,31 @@ import (
 // onDemand gives certificates to people who ask, from sources of kind dhis2.
 // A demonstration shows its codes; elsewhere they are sent.
 func (h *house) onDemand(k *sourceKinds) *ondemand.Service {
-	var sender ondemand.Sender
-	if !h.demo {
-		sender = h.messages()
-	}
-	return ondemand.New(ondemand.Options{
-		Sender: sender,
+	o := ondemand.Options{
+		Ready: readyMessage(h.messages()),
 		Store: h.store, Box: h.box, Issuance: h.service, Intake: k.intake, Kind: intake.DHIS2, Finder: k.dhis2, Reader: dhis2.Reader{},
 		Demo: h.demo, Now: now, Random: rand.Reader, Log: h.log,
-	})
+	}
+	if !h.demo {
+		messages, country := h.messages(), "+"+h.profile.PhoneRules.CountryCode
+		o.Sender = messages
+		o.Carries = func(ctx context.Context) (bool, error) { return messages.Carries(ctx, country) }
+	}
+	return ondemand.New(o)
+}
+
+// readyMessage tells whose certificates could not be given at once that they can
+// be fetched now, where the number on record gets messages.
+func readyMessage(messages *deliver.Service) func(ctx context.Context, q *query.Queries, number, language, ticket string) error {
+	return func(ctx context.Context, q *query.Queries, number, language, ticket string) error {
+		if !messages.Reachable(number) {
+			return nil
+		}
+		return messages.Queue(ctx, q, deliver.Message{
+			Template: profile.MessageOnDemandReady, Class: deliver.Notice, To: number, Language: language,
+			Values: map[string]string{"reference": ticket}, Once: "on demand ticket " + ticket,
+		})
+	}
 }
 
 // demoSource is the source of a demonstration that reads a DHIS2.

@@ -159,6 +159,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	people.Register(mux, frame, foreign.Handler)
 	deskdoor.Register(mux, deskdoor.Options{
 		Frame: frame, Desk: o.Desk, Profile: p, Log: o.Log, Casework: o.Cases, Caller: people.Caller, SignIn: people.SignIn, Protect: foreign.Handler,
+		Reopen: o.reopen(),
 	})
 	auditor.Publish(mux, o.Audit, o.Service.PublicURL, o.Log)
 	auditor.Register(mux, auditor.Options{Frame: frame, Audit: o.Audit, Caller: people.Caller, SignIn: people.SignIn, Zone: p.TimeZone, Log: o.Log, Kept: s.kept})
@@ -166,7 +167,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	admin.Register(mux, admin.Options{
 		Frame: frame, Caller: people.Caller, SignIn: people.SignIn, Fresh: people.Fresh, Again: people.Again, Protect: foreign.Handler,
 		Service: o.Service, Statistics: o.Statistics, Bulk: o.Bulk, Intake: o.Intake, Uploads: o.Uploads, Cases: o.Cases,
-		Places: places.Service{Store: o.Service.Store, Now: o.Now}, Printer: o.Printer, Now: o.Now, Log: o.Log,
+		Places: places.Service{Store: o.Service.Store, Now: o.Now}, Printer: o.Printer, Staff: o.Staff, Messages: o.Messages, Now: o.Now, Log: o.Log,
 	})
 	options := home.Options{Frame: frame}
 	mux.HandleFunc("GET "+printStyle, s.printStyle)

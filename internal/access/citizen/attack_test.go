@@ -265,8 +265,9 @@ func TestThreeTriesForARecord(t *testing.T) {
 	for range 3 {
 		refused(t, "wrong", w.OpenRecord(w.ctx, c, ref, false), vaccination.Forbidden)
 	}
-	refused(t, "by a citizen", w.Reopen(w.ctx, c.Caller, ref), vaccination.Forbidden)
-	if err := w.Reopen(w.ctx, w.h.Admin, ref); err != nil {
+	refused(t, "by a citizen", w.Reopen(w.ctx, c.Caller, ref, "passport"), vaccination.Forbidden)
+	refused(t, "without a document", w.Reopen(w.ctx, w.h.Admin, ref, "a smile"), vaccination.Invalid)
+	if err := w.Reopen(w.ctx, w.h.Admin, ref, "passport"); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.OpenRecord(w.ctx, c, ref, true); err != nil {

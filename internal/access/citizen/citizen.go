@@ -49,7 +49,8 @@ type Sender interface {
 	Wake()
 }
 
-// Options are what a Service needs; all are required except Sender and Budget.
+// Options are what a Service needs; all are required except Sender, Carries
+// and Budget.
 type Options struct {
 	Store   *registry.Store
 	Box     *seal.Box
@@ -61,6 +62,9 @@ type Options struct {
 	// else can sign in.
 	Sender Sender
 	Demo   bool
+	// Carries reports whether somebody carries messages to a number in E.164 or to
+	// an e-mail address, whosever it is. Nil means that Sender does.
+	Carries func(ctx context.Context, to string) (bool, error)
 	// Budget counts a code that was asked for with a number, on record or not, from
 	// a network, and says how long it is to wait. The error is [vaccination.TooMany]
 	// for a number, [vaccination.Unavailable] for everybody. Nil counts none.
@@ -81,6 +85,17 @@ func New(o Options) *Service { return &Service{Options: o} }
 // Open reports whether anybody can sign in: codes can be sent, or it is a
 // demonstration.
 func (s *Service) Open() bool { return s != nil && (s.Sender != nil || s.Demo) }
+
+// Ways says how codes can be sent just now: as text messages, by e-mail.
+func (s *Service) Ways(ctx context.Context) (text, email bool, err error) {
+	if !s.Open() || s.Sender == nil || s.Carries == nil {
+		return s.Open(), s.Open(), nil
+	}
+	if text, err = s.Carries(ctx, "+"+s.Profile.PhoneRules.CountryCode); err == nil {
+		email, err = s.Carries(ctx, "anybody@example.org")
+	}
+	return text, email, err
+}
 
 // Ask is what somebody types who wants a code. With an e-mail address the code
 // goes there, where both are on record of one person.
@@ -120,6 +135,13 @@ func (s *Service) Start(ctx context.Context, a Ask, before string) (secret strin
 	}
 	if p.Email, err = address(a.Email); err != nil {
 		return "", err
+	}
+	text, email, err := s.Ways(ctx)
+	if err != nil {
+		return "", err
+	}
+	if !text && p.Email == "" || !email && p.Email != "" {
+		return "", errClosed()
 	}
 	var delay time.Duration
 	if s.Budget != nil {

@@ -1,6 +1,7 @@
 package citizen_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
@@ -249,5 +250,33 @@ func TestCodesAreEven(t *testing.T) {
 	}
 	if slices.Max(first) > 35 || slices.Min(first) == 0 {
 		t.Errorf("first digits %v", first)
+	}
+}
+
+// TestWhereNobodyCarriesCodes: who cannot be sent a code is told so before
+// anything is written, whoever is on record.
+func TestWhereNobodyCarriesCodes(t *testing.T) {
+	w := newWorld(t)
+	w.Budget = nil
+	carried := map[bool]bool{}
+	w.Carries = func(_ context.Context, to string) (bool, error) { return carried[strings.HasPrefix(to, "+")], nil }
+	for _, c := range []struct{ text, email bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
+		carried[true], carried[false] = c.text, c.email
+		if text, email, err := w.Ways(w.ctx); err != nil || text != c.text || email != c.email {
+			t.Errorf("%+v: %v %v %v", c, text, email, err)
+		}
+		for _, number := range []string{"8765550142", "8765550177"} {
+			for _, email := range []string{"", "marcia@example.org"} {
+				_, err := w.Start(w.ctx, citizen.Ask{Number: number, Email: email}, "")
+				can := email == "" && c.text || email != "" && c.email
+				if can && err != nil || !can && vaccination.ErrorCode(err) != vaccination.Unavailable {
+					t.Errorf("%+v, %q %q: %v", c, number, email, err)
+				}
+			}
+		}
+	}
+	w.Sender, w.Carries = nil, nil
+	if text, email, err := w.Ways(w.ctx); err != nil || text || email {
+		t.Errorf("nothing sends codes: %v %v %v", text, email, err)
 	}
 }

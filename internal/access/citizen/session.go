@@ -3,11 +3,13 @@ package citizen
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
@@ -195,15 +197,18 @@ func (s *Service) OpenRecord(ctx context.Context, by *Session, p Person, right b
 }
 
 // Reopen lets a person's record be opened by citizens again, for staff who have
-// seen an identity document.
-func (s *Service) Reopen(ctx context.Context, by access.Caller, p Person) error {
+// seen an identity document of the kind that seen is a key of.
+func (s *Service) Reopen(ctx context.Context, by access.Caller, p Person, seen string) error {
 	if err := by.Can(access.Print); err != nil {
 		return err
+	}
+	if !slices.ContainsFunc(s.Profile.Identities, func(k profile.IdentityKind) bool { return k.Key == seen }) {
+		return vaccination.Errorf(vaccination.Invalid, "say which identity document you saw")
 	}
 	return s.Store.Tx(ctx, func(q *query.Queries) error {
 		if err := q.CountCitizenTries(ctx, query.CountCitizenTriesParams{Tries: 0, At: s.Now().UTC(), Bucket: p.Bucket, PersonID: p.ID}); err != nil {
 			return err
 		}
-		return registry.Audit(ctx, q, s.Now().UTC(), by.Actor, registry.Entry{Chain: registry.GroupOf(p.Bucket), Act: "citizen.reopen", Object: fmt.Sprintf("person %d-%d", p.Bucket, p.ID)})
+		return registry.Audit(ctx, q, s.Now().UTC(), by.Actor, registry.Entry{Chain: registry.GroupOf(p.Bucket), Act: "citizen.reopen", Object: fmt.Sprintf("person %d-%d", p.Bucket, p.ID), Detail: "seen " + seen})
 	})
 }

@@ -36,7 +36,11 @@ type pending struct {
 // for the record were asked for or tried too often, and
 // [vaccination.Unavailable] where no code can be sent.
 func (s *Service) Start(ctx context.Context, a Ask) (Answer, error) {
-	if !s.Open() {
+	can, err := s.CanSend(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	if !can {
 		return Answer{}, errClosed()
 	}
 	id, err := s.number(a)

@@ -52,7 +52,8 @@ type Sender interface {
 // SystemID is the kind of a number that is the source's own of a person.
 const SystemID = "system-id"
 
-// Options are what a Service needs; all are required except Sender.
+// Options are what a Service needs; all are required except Sender, Carries
+// and Ready.
 type Options struct {
 	Store    *registry.Store
 	Box      *seal.Box
@@ -65,9 +66,12 @@ type Options struct {
 	// nothing else is done on demand.
 	Sender Sender
 	Demo   bool
+	// Carries reports whether somebody carries what Sender sends. Nil means that
+	// somebody does.
+	Carries func(context.Context) (bool, error)
 	// Ready queues a message, in the transaction of q, that a request that waited is
 	// ready; ticket names it. Nil tells nobody.
-	Ready func(ctx context.Context, q *query.Queries, number, language, ticket string) error
+	Ready  func(ctx context.Context, q *query.Queries, number, language, ticket string) error
 	Now    func() time.Time
 	Random io.Reader
 	Log    *slog.Logger
@@ -82,6 +86,15 @@ func New(o Options) *Service { return &Service{Options: o} }
 // Open reports whether anything can be asked: codes can be sent, or it is a
 // demonstration.
 func (s *Service) Open() bool { return s != nil && (s.Sender != nil || s.Demo) }
+
+// CanSend reports whether codes can be sent just now. Somebody who cannot be sent
+// one is told so before they type anything.
+func (s *Service) CanSend(ctx context.Context) (bool, error) {
+	if !s.Open() || s.Demo || s.Carries == nil {
+		return s.Open(), nil
+	}
+	return s.Carries(ctx)
+}
 
 // The bounds of codes and tries. They count per record, whoever asks from
 // wherever, so that nobody gets more by asking anew. A stranger who types

@@ -156,6 +156,7 @@ type typed struct {
 	Number, Email string
 	ByEmail       bool
 	Example       string
+	Text, Mail    bool // codes can be sent as text messages, by e-mail
 	Document      bool // certificates can be asked for by a document's number
 }
 
@@ -164,17 +165,26 @@ func (h *handler) start(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, withLanguage(r, listPath), http.StatusSeeOther)
 		return
 	}
-	if !h.Citizens.Open() {
-		h.write(w, r, http.StatusOK, h.text(r, "my.title"), func(v page.View) templ.Component {
-			return closedPage(v, h.OnDemand.Open())
-		})
-		return
-	}
 	h.ask(w, r, http.StatusOK, typed{ByEmail: r.URL.Query().Get("by") == "email"})
 }
 
 func (h *handler) ask(w http.ResponseWriter, r *http.Request, status int, in typed, faults ...page.Fault) {
-	in.Example, in.Document = h.Profile.PhoneRules.Example, h.OnDemand.Open()
+	var err error
+	if in.Text, in.Mail, err = h.Citizens.Ways(r.Context()); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	if in.Document, err = h.OnDemand.CanSend(r.Context()); err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	if !in.Text && !in.Mail {
+		h.write(w, r, http.StatusServiceUnavailable, h.text(r, "my.closed.title"), func(v page.View) templ.Component { return Closed(v, in.Document) })
+		return
+	}
+	// A link to the way that is not there may be old.
+	in.ByEmail = in.Mail && (in.ByEmail || !in.Text)
+	in.Example = h.Profile.PhoneRules.Example
 	h.write(w, r, status, h.text(r, "my.title"), func(v page.View) templ.Component { return numberPage(v, in, faults) }, faults...)
 }
 

@@ -38,7 +38,8 @@ type Casework interface {
 	AddEvidence(ctx context.Context, by access.Caller, t casework.Ticket, data []byte) (int, error)
 }
 
-// Options are what the desk needs; all are required except Casework.
+// Options are what the desk needs; all are required except Casework and
+// Reopen.
 type Options struct {
 	Frame   *page.Frame
 	Desk    *desk.Service
@@ -46,6 +47,9 @@ type Options struct {
 	Log     *slog.Logger
 	// Casework takes requests for corrections; nil takes none.
 	Casework Casework
+	// Reopen lets whom a certificate is about open their record as a citizen again,
+	// by who saw an identity document of a kind; nil offers it to nobody.
+	Reopen func(ctx context.Context, by access.Caller, id vaccination.CertificateID, seen string) error
 	// Caller says who is signed in, [vaccination.Unauthorized] where nobody is;
 	// SignIn sends the browser to sign in and back.
 	Caller func(*http.Request) (access.Caller, error)
@@ -76,6 +80,7 @@ func Register(mux door.Mux, o Options) {
 	get("/record/{name}/preview", access.Print, h.preview)
 	post("/record/{name}/print", access.Print, h.print)
 	post("/record/{name}/close", access.Print, h.close)
+	post("/record/{name}/reopen", access.Print, h.reopen)
 	get("/record/{name}/correction", access.OpenCase, h.askCorrection)
 	mux.Handle("POST "+Path+"/record/{name}/correction", o.Protect(h.known(access.OpenCase, h.correct)))
 	get("/print/{act}", access.Print, h.printed)

@@ -40,6 +40,8 @@ type world struct {
 	url   string
 	cases *cases
 	log   *strings.Builder
+	// reopened are certificates, and by whom and with what their people came.
+	reopened []string
 }
 
 // cases remembers what was asked for.
@@ -101,6 +103,13 @@ func newWorld(t testing.TB) *world {
 				return c, nil
 			}
 			return access.Caller{}, vaccination.Errorf(vaccination.Unauthorized, "sign in")
+		},
+		Reopen: func(_ context.Context, by access.Caller, id vaccination.CertificateID, seen string) error {
+			if seen != "passport" {
+				return vaccination.Errorf(vaccination.Invalid, "no document")
+			}
+			w.reopened = append(w.reopened, id.String()+" "+by.Actor+" "+seen)
+			return nil
 		},
 		SignIn:  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/sign-in", http.StatusSeeOther) },
 		Protect: foreign.Handler,
@@ -242,7 +251,7 @@ func TestWhoIsNotSignedInOrMayNot(t *testing.T) {
 			t.Errorf("%s by an auditor: %d", path, a.status)
 		}
 	}
-	for _, path := range []string{"/desk/search", "/desk/found/x/open", "/desk/record/x/print", "/desk/record/x/close", "/desk/record/x/correction", "/desk/prints/1/again", "/desk/dose/x", "/desk/on-demand", "/desk/later", "/desk/later/x/done"} {
+	for _, path := range []string{"/desk/search", "/desk/found/x/open", "/desk/record/x/print", "/desk/record/x/close", "/desk/record/x/reopen", "/desk/record/x/correction", "/desk/prints/1/again", "/desk/dose/x", "/desk/on-demand", "/desk/later", "/desk/later/x/done"} {
 		if a := w.ask("", path, url.Values{}); a.path != "/sign-in" {
 			t.Errorf("%s by nobody: %d at %s", path, a.status, a.path)
 		}

@@ -25,6 +25,10 @@ type opened struct {
 	Sizes     []render.Size
 	Chosen    choice
 	Cases     bool
+	// Seen are the identity documents that somebody may have shown to have their
+	// record opened again, key and name; none where that is offered to nobody.
+	Seen     [][2]string
+	Reopened bool
 }
 
 // choice is how to print.
@@ -61,6 +65,12 @@ func (h *handler) writeRecord(w http.ResponseWriter, r *http.Request, by access.
 		return
 	}
 	o := opened{Name: name, Holder: holder, Act: act, Languages: h.Profile.Languages, Sizes: render.Sizes(), Chosen: c, Cases: h.Casework != nil}
+	if h.Reopen != nil {
+		for _, k := range h.Profile.Identities {
+			o.Seen = append(o.Seen, [2]string{k.Key, h.Profile.IdentityName(k.Key, l.Tag)})
+		}
+		o.Reopened = r.URL.Query().Has("reopened")
+	}
 	var ids []vaccination.CertificateID
 	for _, x := range holder.Records {
 		ids = append(ids, x.ID)
@@ -147,6 +157,28 @@ func (h *handler) print(w http.ResponseWriter, r *http.Request, by access.Caller
 		return
 	}
 	see(w, r, "/print/"+order.Act)
+}
+
+// reopen lets the person of an opened record open it as a citizen again.
+func (h *handler) reopen(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	name := r.PathValue("name")
+	if h.Reopen == nil {
+		h.Frame.Error(w, r, http.StatusNotFound)
+		return
+	}
+	o, _, err := h.Desk.Record(r.Context(), by, name)
+	if err == nil {
+		err = h.Reopen(r.Context(), by, o.ID, r.PostForm.Get("seen"))
+	}
+	if vaccination.ErrorCode(err) == vaccination.Invalid {
+		h.writeRecord(w, r, by, http.StatusUnprocessableEntity, choice{Size: render.A4, Languages: h.Profile.Languages}, []page.Fault{{Field: "seen", Message: h.Frame.Locale(r).T("desk.fault.seen")}})
+		return
+	}
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	see(w, r, "/record/"+name+"?reopened")
 }
 
 // close forgets an opened record, for the next person.

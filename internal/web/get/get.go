@@ -15,6 +15,7 @@ import (
 	"github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/profile"
+	my "github.com/opendivoc/divoc/internal/web/citizen"
 	"github.com/opendivoc/divoc/internal/web/locale"
 	"github.com/opendivoc/divoc/internal/web/page"
 	"github.com/opendivoc/divoc/vaccination"
@@ -97,6 +98,12 @@ func (h *handler) kinds(l *locale.Locale) [][2]string {
 // ask writes the first page; fault is the key of what is wrong, "" for nothing.
 func (h *handler) ask(w http.ResponseWriter, r *http.Request, status int, in asked, fault string) {
 	l := h.Frame.Locale(r)
+	can, err := h.OnDemand.CanSend(r.Context())
+	if err != nil || !can {
+		h.Frame.Write(w, r, page.Page{Status: http.StatusServiceUnavailable, Title: l.T("my.closed.title"), Personal: true,
+			Body: func(v page.View) templ.Component { return my.Closed(v, false) }})
+		return
+	}
 	var faults []page.Fault
 	if fault != "" {
 		faults = []page.Fault{{Field: "number", Message: l.T(fault)}}

@@ -1,6 +1,7 @@
 package get_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -137,4 +138,26 @@ func TestEveryOutcomeHasAPage(t *testing.T) {
 	}
 	v.limit = vaccination.Errorf(vaccination.TooMany, "slowly")
 	v.post("/get", 429, "kind", "national-id", "number", "871120015V")
+}
+
+// TestWithoutAWayToSendCodes: who asks is told before they type, and what to do.
+func TestWithoutAWayToSendCodes(t *testing.T) {
+	v := newVisit(t)
+	v.h.OnDemand.Demo = false
+	v.h.OnDemand.Carries = func(context.Context) (bool, error) { return false, nil }
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		r, err := http.NewRequestWithContext(t.Context(), method, v.url+"/get?lang=en", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(a.Body)
+		_ = a.Body.Close()
+		if a.StatusCode != 503 || !strings.Contains(string(text), "health facility") || strings.Contains(string(text), `name="number"`) {
+			t.Errorf("%s: %d %s", method, a.StatusCode, text)
+		}
+	}
 }
