@@ -142,6 +142,71 @@ func TestTwoPeopleForNameAndBirthDate(t *testing.T) {
 	w.checked()
 }
 
+// TestHalvesByDifferentDoors corrects the name at one door and the birth date at
+// another within a month.
+func TestHalvesByDifferentDoors(t *testing.T) {
+	w := newWorld(t)
+	renamed := func(code string) vaccination.Event {
+		e := event(code, 1)
+		e.Person.Name = "Ann Grant"
+		return e
+	}
+	a := w.certify(event("A", 1))
+	by, err := w.House.Service.CorrectByHand(t.Context(), w.one, a.ID, renamed("A"), "as on the passport")
+	if err != nil {
+		t.Fatal(err)
+	}
+	half := w.correction(by.ID, "person.birthDate", "1990-01-02")
+	if state, err := w.Approve(t.Context(), w.one, half, casework.Approval{}); err != nil || state != casework.SecondApproval {
+		t.Errorf("by hand, then by a case: %s, %v", state, err)
+	}
+	if state, err := w.Approve(t.Context(), w.two, half, casework.Approval{}); err != nil || state != casework.Approved {
+		t.Errorf("the second person: %s, %v", state, err)
+	}
+	// What is neither of the two needs no second person, whatever they were before.
+	if state, err := w.Approve(t.Context(), w.one, w.correction(by.ID, "vaccination.lot", "X9"), casework.Approval{}); err != nil || state != casework.Approved {
+		t.Errorf("a batch number after it: %s, %v", state, err)
+	}
+	b := w.certify(event("B", 1))
+	if _, err := w.House.Service.Issue(t.Context(), w.one, issuance.Correct, []vaccination.Event{renamed("B")}); err != nil {
+		t.Fatal(err)
+	}
+	both := renamed("B")
+	both.Person.BirthDate = vaccination.Date{Year: 1990, Month: 1, Day: 2}
+	_, err = w.House.Service.Issue(t.Context(), w.one, issuance.Correct, []vaccination.Event{both})
+	refused(t, "both halves by the API", err, vaccination.Forbidden)
+	w.Pass(31 * day)
+	if state, err := w.Approve(t.Context(), w.one, w.correction(b.ID, "person.birthDate", "1990-01-02"), casework.Approval{}); err != nil || state != casework.Approved {
+		t.Errorf("after a month: %s, %v", state, err)
+	}
+	w.checked()
+}
+
+// TestWhatTheFirstOfTwoApprovedIsKept says of a case that began anew what is
+// issued, not what was asked before.
+func TestWhatTheFirstOfTwoApprovedIsKept(t *testing.T) {
+	w := newWorld(t)
+	first := w.certify(event("A", 1))
+	ticket := w.correction(first.ID, "person.name", "Ann Grant", "person.birthDate", "1990-01-02")
+	better := []casework.Change{{Field: "person.name", Value: "Anne Grant"}, {Field: "person.birthDate", Value: "1990-01-02"}}
+	if _, err := w.Approve(t.Context(), w.one, ticket, casework.Approval{Changes: better}); err != nil {
+		t.Fatal(err)
+	}
+	w.evidence(ticket) // it begins anew
+	seen, err := w.Preview(t.Context(), w.one, ticket, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, by := range []access.Caller{w.one, w.two} {
+		if _, err := w.Approve(t.Context(), by, ticket, casework.Approval{Version: seen.Version}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if now := w.current(first.ID); now.Certificate.Name != seen.After.Person.Name {
+		t.Errorf("issued for %q, and %q was seen", now.Certificate.Name, seen.After.Person.Name)
+	}
+}
+
 func TestWhoMayDoWhat(t *testing.T) {
 	w := newWorld(t)
 	first, other := w.certify(event("A", 1)), w.certify(event("B", 1))

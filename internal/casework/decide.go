@@ -146,7 +146,10 @@ func (s *Service) preview(ctx context.Context, by access.Caller, f *file, change
 		return nil, err
 	}
 	p := &Preview{Version: now.Version, Before: now.Event, After: after, Differs: vaccination.Diff(now.Event, after)}
-	if p.TwoNeed, err = s.needsTwo(ctx, f, p.Differs); err != nil {
+	if p.TwoNeed, err = s.needsTwo(ctx, f, p.Differs); err == nil && !p.TwoNeed {
+		p.TwoNeed, err = s.Issuance.NeedsTwo(ctx, by, f.certificate(), after) // what was corrected at other doors
+	}
+	if err != nil {
 		return nil, err
 	}
 	return p, s.Issuance.Faults(ctx, by, after, nil)
@@ -255,7 +258,7 @@ func (s *Service) approveCorrection(ctx context.Context, by access.Caller, f *fi
 	asked := f.asked
 	if !second {
 		if asked.Decided = a.Changes; asked.Decided == nil {
-			asked.Decided = asked.Changes
+			asked.Decided = f.asked.changes() // as they saw it in the preview
 		}
 	}
 	sealed, err := f.sealed(asked)

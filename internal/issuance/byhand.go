@@ -2,6 +2,7 @@ package issuance
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -68,13 +69,8 @@ func (s *Service) alone(ctx context.Context, by access.Caller, p *person, v *ver
 	if err != nil {
 		return err
 	}
-	var before *version
-	for _, o := range versions { // oldest first
-		if o.row.Dose == v.row.Dose && (before == nil || s.Now().Sub(o.row.IssuedAt) > aloneTime) {
-			before = o
-		}
-	}
-	said, err := s.eventOf(p, before)
+	versions = slices.DeleteFunc(versions, func(o *version) bool { return o.row.Dose != v.row.Dose })
+	said, err := s.eventOf(p, monthAgo(versions, s.Now()))
 	if err != nil {
 		return err
 	}

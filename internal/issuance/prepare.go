@@ -238,7 +238,7 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 		if onlyContact(differs) {
 			d.outcome = Updated
 		}
-		return amendable(by, action, last, d, differs)
+		return s.amendable(by, action, versions, d, differs)
 	}
 	return nil
 }
