@@ -127,7 +127,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	people := signin.New(signin.Options{Staff: o.Staff, Provider: o.Provider, Secure: secure, Limit: coming.Take, Left: o.Desk.Forget, Log: o.Log})
 	frame, err := page.New(page.Options{
 		Staff: people.Signed,
-		Asset: files.URL, Issuer: p.Issuer.Name, Languages: p.Languages,
+		Asset: files.URL, Issuer: p.Issuer.Name, Languages: p.Languages, StaffAt: []string{"/desk", "/admin", "/account", "/sign-in", "/sign-out"},
 		Primary: p.Theme.Primary, Emblem: p.Theme.Emblem, Specimen: o.Demo, Version: o.Version,
 	})
 	if err != nil {

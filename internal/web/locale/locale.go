@@ -87,6 +87,20 @@ func (c *Catalogue) Has(tag string) bool {
 	return ok
 }
 
+// Complete reports whether the language has every text that English has.
+func (c *Catalogue) Complete(tag string) bool {
+	l, ok := c.byTag[tag]
+	if !ok {
+		return false
+	}
+	for key := range c.byTag[Fallback].texts {
+		if _, ok := l.texts[key]; !ok {
+			return false
+		}
+	}
+	return true
+}
+
 // Match returns the offered language that suits an Accept-Language header
 // best; the first offered when none does.
 func Match(offered []string, acceptLanguage string) string {

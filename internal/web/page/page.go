@@ -14,7 +14,9 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/a-h/templ"
@@ -27,6 +29,7 @@ type Options struct {
 	Asset     func(name string) string // the URL of an asset, "" for one that was not built: assets.Files.URL
 	Issuer    map[string]string        // language → the authority's name
 	Languages []string                 // offered, the first is the default; those without texts are left out
+	StaffAt   []string                 // paths of pages for staff: only languages that have every text are offered there
 	Primary   string                   // colour of header and buttons, #rrggbb; empty = a dark blue
 	Emblem    []byte                   // SVG; empty = none
 	Specimen  bool                     // a demonstration: every page says so
@@ -47,6 +50,7 @@ type Frame struct {
 	o         Options
 	locales   *locale.Catalogue
 	languages []string
+	complete  []string // of languages, those that have every text; never none
 	theme     []byte
 	version   string // of theme and emblem
 }
@@ -69,10 +73,16 @@ func New(o Options) (*Frame, error) {
 	for _, tag := range o.Languages {
 		if locales.Has(tag) {
 			f.languages = append(f.languages, tag)
+			if locales.Complete(tag) {
+				f.complete = append(f.complete, tag)
+			}
 		}
 	}
 	if len(f.languages) == 0 {
 		f.languages = []string{locale.Fallback}
+	}
+	if len(f.complete) == 0 {
+		f.complete = []string{locale.Fallback}
 	}
 	if f.o.Primary == "" {
 		f.o.Primary = defaultPrimary
@@ -124,24 +134,27 @@ func (f *Frame) Locale(r *http.Request) *locale.Locale {
 	if tag, ok := f.asked(r); ok {
 		return f.locales.Locale(tag)
 	}
-	if c, err := r.Cookie(languageCookie); err == nil && f.offers(c.Value) {
+	if c, err := r.Cookie(languageCookie); err == nil && f.offers(r.URL.Path, c.Value) {
 		return f.locales.Locale(c.Value)
 	}
-	return f.locales.Locale(locale.Match(f.languages, r.Header.Get("Accept-Language")))
+	return f.locales.Locale(locale.Match(f.offered(r.URL.Path), r.Header.Get("Accept-Language")))
 }
 
 func (f *Frame) asked(r *http.Request) (string, bool) {
 	tag := r.URL.Query().Get("lang")
-	return tag, f.offers(tag)
+	return tag, f.offers(r.URL.Path, tag)
 }
 
-func (f *Frame) offers(tag string) bool {
-	for _, l := range f.languages {
-		if l == tag {
-			return true
+func (f *Frame) offers(path, tag string) bool { return slices.Contains(f.offered(path), tag) }
+
+// offered are the languages of the page at a path.
+func (f *Frame) offered(path string) []string {
+	for _, p := range f.o.StaffAt {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return f.complete
 		}
 	}
-	return false
+	return f.languages
 }
 
 // Write answers with a page.
