@@ -4,6 +4,8 @@
 package access
 
 import (
+	"strings"
+
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -140,8 +142,11 @@ func (c Caller) At(p Permission, facility string) bool {
 // System is the caller for what the program does by itself, and for the CLI on
 // the machine that holds the keys.
 func System(door string) Caller {
-	return Caller{Actor: "system:" + door, Role: SystemAdmin, Source: door}
+	return Caller{Actor: systemDoor + ":" + door, Role: SystemAdmin, Source: door}
 }
+
+// systemDoor begins the name of what the program does by itself.
+const systemDoor = "system"
 
 // Can reports whether c has the permission p for some records at all.
 func (c Caller) Can(p Permission) error {
@@ -163,4 +168,14 @@ func (c Caller) Owns(p Permission, source string) bool {
 	default:
 		return false
 	}
+}
+
+// Second reports whether c can be the second of two people after first, who is
+// named as in the audit: somebody else, who came by the same door. At another door
+// (pages, tokens, an identity provider) one person has another name; only the
+// machine itself, which needs no second person, counts as somebody else for all.
+func (c Caller) Second(first string) bool {
+	a, _, _ := strings.Cut(first, ":")
+	b, _, _ := strings.Cut(c.Actor, ":")
+	return c.Actor != "" && c.Actor != first && (a == b || a == systemDoor || b == systemDoor)
 }

@@ -191,3 +191,25 @@ func TestWithoutADatabaseNobodyIsRecognised(t *testing.T) {
 		t.Errorf("%+v, %v: a client that hears 401 throws its token away", c, err)
 	}
 }
+
+func TestTheSecondOfTwoPeople(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, second string
+		want          bool
+	}{
+		"a colleague":                          {"staff:1", "staff:2", true},
+		"the same":                             {"staff:1", "staff:1", false},
+		"perhaps the same, by a token":         {"staff:1", "token:1 admin", false},
+		"perhaps the same, by an identity":     {"staff:1", "idp:0a7c", false},
+		"perhaps the same, by token and page":  {"token:1 admin", "staff:1", false},
+		"another token":                        {"token:1 a", "token:2 a", true},
+		"asked on the machine":                 {"system:cli", "staff:1", true},
+		"approved on the machine":              {"staff:1", "system:cli", true},
+		"the machine alone, which asks nobody": {"system:cli", "system:cli", false},
+		"nobody":                               {"staff:1", "", false},
+	} {
+		if got := (access.Caller{Actor: c.second}).Second(c.first); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}

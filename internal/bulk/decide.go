@@ -22,8 +22,8 @@ import (
 func (s *Service) Approve(ctx context.Context, by access.Caller, id, found int64) error {
 	return s.decide(ctx, by, id, Approved, func(i Info) error {
 		switch {
-		case by.Actor == i.By:
-			return vaccination.Errorf(vaccination.Forbidden, "you asked for this: somebody else has to approve it")
+		case !by.Second(i.By):
+			return vaccination.Errorf(vaccination.Forbidden, "you asked for this, or somebody at another door did who may be you: somebody else has to approve it where it was asked for")
 		case i.State != Ready:
 			return vaccination.Errorf(vaccination.Conflict, "this is %s: it cannot be approved", i.State)
 		case !s.Now().Before(i.Expires()):

@@ -221,7 +221,7 @@ func (s *Service) Campaigns(ctx context.Context, by access.Caller) ([]Campaign, 
 // [vaccination.Forbidden].
 func (s *Service) ApproveCampaign(ctx context.Context, by access.Caller, id int64) error {
 	return s.moveCampaign(ctx, by, id, "campaign.approve", func(q *query.Queries, c query.Campaign) (int64, error) {
-		if c.MadeBy == by.Actor {
+		if !by.Second(c.MadeBy) {
 			return 0, vaccination.Errorf(vaccination.Forbidden, "somebody else has to approve it: two people answer for a campaign")
 		}
 		return q.ApproveCampaign(ctx, query.ApproveCampaignParams{ID: id, ApprovedBy: by.Actor})
