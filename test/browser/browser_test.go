@@ -279,7 +279,7 @@ func film(img image.Image) []byte {
 
 // run runs a script. A script that prints "stop" wants the server stopped and
 // waits for a line.
-func run(t testing.TB, s *server, c setup, script string) {
+func run(t testing.TB, s *server, c any, script string) {
 	data, err := json.Marshal(c)
 	if err != nil {
 		t.Fatal(err)
