@@ -194,8 +194,9 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *sta
 	handler, err := web.Handler(web.Options{
 		Desk: facilities,
 		Bulk: many, Statistics: counts,
-		Staff:   people,
-		Service: h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, Subject: h.subject(), Retention: keeps, OnDemand: onDemand, Citizens: citizens, MailLink: h.mailLink(messages), Messages: messages, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Staff:    people,
+		Provider: abroad,
+		Service:  h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, Subject: h.subject(), Retention: keeps, OnDemand: onDemand, Citizens: citizens, MailLink: h.mailLink(messages), Messages: messages, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {
