@@ -17,8 +17,10 @@ import (
 	"github.com/a-h/templ"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/staff"
 	"github.com/opendivoc/divoc/internal/bulk"
 	"github.com/opendivoc/divoc/internal/casework"
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -58,6 +60,8 @@ type Options struct {
 	Cases      *casework.Service
 	Places     places.Service
 	Printer    *printer.Printer
+	Staff      *staff.Service
+	Messages   *deliver.Service
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -104,6 +108,8 @@ func sections() []section {
 		{"places", "/places", access.ManageProgrammes},
 		{"programmes", "/programmes", access.ManageProgrammes},
 		{"layouts", "/layouts", access.ManageProgrammes},
+		{"messages", "/messages", access.ManageMessages},
+		{"staff", "/staff", access.ManageStaff},
 		{"keys", "/keys", access.ManageKeys},
 		{"settings", "/settings", access.ManageSettings},
 	}
@@ -122,6 +128,8 @@ func Register(mux door.Mux, o Options) {
 	h.places(mux)
 	h.programmes(mux)
 	h.layouts(mux)
+	h.messages(mux)
+	h.staff(mux)
 	h.keys(mux)
 	h.settings(mux)
 }

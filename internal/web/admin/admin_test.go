@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,8 +18,10 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/access/staff"
 	"github.com/opendivoc/divoc/internal/bulk"
 	"github.com/opendivoc/divoc/internal/casework"
+	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/commcare"
 	"github.com/opendivoc/divoc/internal/intake/upload"
@@ -28,7 +31,9 @@ import (
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
 	"github.com/opendivoc/divoc/internal/places"
 	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/render/printer"
+	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/internal/statistics"
 	"github.com/opendivoc/divoc/internal/web/admin"
 	"github.com/opendivoc/divoc/internal/web/page"
@@ -39,14 +44,16 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Run(m, registry.Migrate)) }
 
 // world is the portal behind HTTP; who asks is in a header of the test.
 type world struct {
-	t      testing.TB
-	house  *issuancetest.House
-	bulk   *bulk.Service
-	counts *statistics.Service
-	intake *intake.Service
-	url    string
-	log    *strings.Builder
-	routes []string
+	t        testing.TB
+	house    *issuancetest.House
+	bulk     *bulk.Service
+	counts   *statistics.Service
+	intake   *intake.Service
+	staff    *staff.Service
+	messages *deliver.Service
+	url      string
+	log      *strings.Builder
+	routes   []string
 }
 
 func callers() map[string]access.Caller {
@@ -92,12 +99,19 @@ func newWorld(t testing.TB) *world {
 	w.counts = &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: now}
 	w.intake = intake.New(intake.Options{Store: h.Store, Box: h.Box, Issuance: h.Service, Profile: h.Profile, Now: now, Log: log,
 		Kinds: map[intake.SourceKind]intake.Kind{intake.CommCare: commcare.New(commcare.Options{Now: now, Log: log}).Kind()}})
+	w.staff, err = staff.New(staff.Options{Store: h.Store, Box: h.Box, Now: now, Random: rand.Reader, Log: log, PublicURL: h.PublicURL, Issuer: "Ministry of Health"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.messages = deliver.New(deliver.Options{Store: h.Store, Box: h.Box, Profile: h.Profile, PublicURL: h.PublicURL, Now: now, Random: rand.Reader, Log: log,
+		Contacts: func(p query.Person) ([]string, *seal.PersonKey, error) { return w.house.Service.ContactsOf(p) }})
 	mux := recorder{http.NewServeMux(), w}
 	admin.Register(mux, admin.Options{
 		Frame: frame, Service: h.Service, Bulk: w.bulk, Statistics: w.counts, Intake: w.intake, Printer: p, Now: now, Log: log,
 		Uploads: upload.New(upload.Options{Store: h.Store, Box: h.Box, Issuance: h.Service, Zone: h.Profile.TimeZone, Now: now, Log: log}),
 		Cases:   casework.New(casework.Options{Store: h.Store, Box: h.Box, Issuance: h.Service, Profile: h.Profile, Now: now, Random: h.Options.Random, Log: log}),
 		Places:  places.Service{Store: h.Store, Now: now},
+		Staff:   w.staff, Messages: w.messages,
 		Caller: func(r *http.Request) (access.Caller, error) {
 			if c, ok := callers()[r.Header.Get("As")]; ok {
 				return c, nil
@@ -231,7 +245,7 @@ func TestWhoMayOpenWhichPage(t *testing.T) {
 		"/layouts/{programme}/{sample}", "/layouts/"+w.house.Profile.DefaultProgramme+"/0", "{item}", "1024", "{act}", "rotate", "{decision}", "refuse", "{ticket}", "0000-0000-0000", "{n}", "1", "{code}", "NONE", "{id}", "1")
 	// Which of anna, ben, facility, desk and auditor: 1 may.
 	law := map[string]string{
-		"": "11101", "/certificates": "11000", "/cases": "11000", "/withdrawals": "11000", "/sources": "11000", "/holds": "11000", "/uploads": "10000", "/places": "11000", "/programmes": "11000", "/layouts": "11000", "/keys": "10000", "/settings": "10000",
+		"": "11101", "/certificates": "11000", "/cases": "11000", "/withdrawals": "11000", "/sources": "11000", "/holds": "11000", "/uploads": "10000", "/places": "11000", "/messages": "11000", "/staff": "10100", "/programmes": "11000", "/layouts": "11000", "/keys": "10000", "/settings": "10000",
 	}
 	people := []string{"anna", "ben", "facility", "desk", "auditor"}
 	for _, pattern := range w.routes {

@@ -121,10 +121,10 @@ func (a *asked) when(t time.Time) string {
 // tag is a word with a colour; the word alone says everything.
 func (a *asked) tag(prefix, value string) cell {
 	colour := map[string]string{
-		"valid": "green", "active": "green", "done": "green", "issued": "green", "current": "green", "changed": "green",
-		"revoked": "red", "failed": "red", "stopped": "red", "skipped": "red", "wrong": "red", "rejected": "red",
-		"suspended": "yellow", "paused": "yellow", "held": "yellow", "ready": "yellow", "waiting": "yellow", "pending": "yellow",
-		"looking": "blue", "approved": "blue", "processing": "blue",
+		"valid": "green", "active": "green", "done": "green", "issued": "green", "current": "green", "changed": "green", "delivered": "green",
+		"revoked": "red", "failed": "red", "stopped": "red", "skipped": "red", "wrong": "red", "rejected": "red", "expired": "red",
+		"suspended": "yellow", "paused": "yellow", "held": "yellow", "ready": "yellow", "waiting": "yellow", "pending": "yellow", "invited": "yellow", "unknown": "yellow", "draft": "yellow",
+		"looking": "blue", "approved": "blue", "processing": "blue", "accepted": "blue", "running": "blue",
 	}[value]
 	if colour == "" {
 		colour = "grey"
