@@ -167,7 +167,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	admin.Register(mux, admin.Options{
 		Frame: frame, Caller: people.Caller, SignIn: people.SignIn, Fresh: people.Fresh, Again: people.Again, Protect: foreign.Handler,
 		Service: o.Service, Statistics: o.Statistics, Bulk: o.Bulk, Intake: o.Intake, Uploads: o.Uploads, Cases: o.Cases,
-		Places: places.Service{Store: o.Service.Store, Now: o.Now}, Printer: o.Printer, Now: o.Now, Log: o.Log,
+		Places: places.Service{Store: o.Service.Store, Now: o.Now}, Printer: o.Printer, Staff: o.Staff, Messages: o.Messages, Now: o.Now, Log: o.Log,
 	})
 	options := home.Options{Frame: frame}
 	mux.HandleFunc("GET "+printStyle, s.printStyle)
