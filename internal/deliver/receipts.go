@@ -100,15 +100,14 @@ func (s *Service) settleReceipts(ctx context.Context) error {
 
 func (s *Service) settleReceipt(ctx context.Context, row query.MessageReceipt, now time.Time) error {
 	return s.Store.Tx(ctx, func(q *query.Queries) (err error) {
-		known := false
+		known, moved := false, int64(0)
 		if own, ok := cutPrefix(row.ProviderID, ownRef); ok {
 			bucket, id, ok := parseRef(own)
 			if ok {
-				_, err = q.ForwardMessageByID(ctx, query.ForwardMessageByIDParams{State: row.State, Code: row.Code, At: now, Keep: s.Demo, Gateway: row.Gateway, Bucket: bucket, ID: id})
+				moved, err = q.ForwardMessageByID(ctx, query.ForwardMessageByIDParams{State: row.State, Code: row.Code, At: now, Keep: s.Demo, Gateway: row.Gateway, Bucket: bucket, ID: id})
 			}
 			known = true // the row was there before anybody had its name
 		} else {
-			var moved int64
 			moved, err = q.ForwardMessageByProvider(ctx, query.ForwardMessageByProviderParams{State: row.State, Code: row.Code, At: now, Keep: s.Demo, Gateway: row.Gateway, ProviderID: row.ProviderID})
 			if err == nil && moved == 0 {
 				known, err = q.KnownProviderMessage(ctx, query.KnownProviderMessageParams{Gateway: row.Gateway, ProviderID: row.ProviderID})
@@ -119,8 +118,21 @@ func (s *Service) settleReceipt(ctx context.Context, row query.MessageReceipt, n
 		if err != nil || !known {
 			return err
 		}
+		if err := countSettled(ctx, q, now, transport.State(row.State), moved); err != nil {
+			return err
+		}
 		return q.DeleteReceipt(ctx, query.DeleteReceiptParams{Gateway: row.Gateway, ProviderID: row.ProviderID, State: row.State})
 	})
+}
+
+// countSettled counts messages that arrived, or did not. One that failed and
+// arrived after all, or after it was sent again, is counted as both.
+func countSettled(ctx context.Context, q *query.Queries, at time.Time, state transport.State, n int64) error {
+	kind := map[transport.State]string{transport.Delivered: registry.CountDelivered, transport.Failed: registry.CountFailed}[state]
+	if kind == "" || n == 0 {
+		return nil
+	}
+	return registry.Count(ctx, q, at, registry.Counted{Kind: kind, N: n})
 }
 
 func cutPrefix(s, prefix string) (string, bool) {

@@ -325,8 +325,17 @@ func (s *Service) record(ctx context.Context, m query.ClaimMessagesRow, state tr
 		id := bounded(providerID)
 		p.ProviderID = &id
 	}
-	_, err := s.queries().RecordMessage(ctx, p)
-	return err
+	if state != transport.Failed {
+		_, err := s.queries().RecordMessage(ctx, p)
+		return err
+	}
+	return s.Store.Tx(ctx, func(q *query.Queries) error {
+		n, err := q.RecordMessage(ctx, p)
+		if err != nil {
+			return err
+		}
+		return countSettled(ctx, q, p.At, state, n)
+	})
 }
 
 // bounded keeps what others call things short and printable.
