@@ -104,7 +104,7 @@ func words() map[string]map[string]word {
 			"verdict": {"valid, not-valid or cannot-tell", `"valid"`}, "format": {"what it was", `"hcert"`}, "issuer": {"whose signature it is", ""},
 			"status": {"valid, superseded, suspended, revoked, unknown or not-published", `"valid"`}, "statusAsOf": {"when that was so", `"2026-11-22T12:00:00Z"`},
 			"validFrom": {"", ""}, "validUntil": {"", ""}, "reasons": {"why, by codes that do not change", ""}, "warnings": {"what else to know", ""},
-			"specimen": {"of a demonstration", ""}, "content": {"what is certified; only of an authentic one", ""},
+			"specimen": {"of a demonstration", ""}, "content": {"what is certified; only of an authentic one", ""}, "more": {"other doses under the same signature", ""},
 		},
 		"StatementIssuer": {"id": {"", `"did:web:certificates.example.org"`}, "name": {"", `"Ministry of Health & Wellness"`}, "key": {"id of the key", `"b4f3v2P1VYA="`}},
 		"StatementNote":   {"code": {"what to decide by", `"compare-identity"`}, "text": {"in the language that was asked for", `"Compare name and birth date with an identity document."`}},
