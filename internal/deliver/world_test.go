@@ -93,7 +93,7 @@ func newWorld(t *testing.T, country string) *world {
 		Contacts:   func(p query.Person) ([]string, *sealKey, error) { return w.House.Service.ContactsOf(p) },
 	}
 	w.Service = deliver.New(w.options)
-	h.Options.Tell = w.Service.Tell
+	h.Tell = w.Tell
 	h.Service = issuance.New(h.Options)
 	h.Set(noon())
 	return w
@@ -229,7 +229,7 @@ func refusal(class transport.Class, code string) func(int, transport.Message) (t
 // noon is ten in the morning in Kingston.
 func noon() time.Time { return time.Date(2026, 11, 22, 15, 0, 0, 0, time.UTC) }
 
-func (w *world) now() time.Time { return w.House.Options.Now() }
+func (w *world) now() time.Time { return w.House.Now() }
 
 func (w *world) Pass(d time.Duration) { w.House.Pass(d) }
 

@@ -123,7 +123,7 @@ func (c *checking) chain(ctx context.Context, chain int16, follow func(query.Aud
 	if err != nil {
 		return err
 	}
-	walk := audit.NewChain(chain, cuts, c.Service.Keys.Issuer(), c.problem)
+	walk := audit.NewChain(chain, cuts, c.Keys.Issuer(), c.problem)
 	var last int64
 	for {
 		entries, err := c.q.AuditAfter(ctx, query.AuditAfterParams{Chain: chain, Seq: last, MaxRows: checkPage})

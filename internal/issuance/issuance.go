@@ -48,11 +48,11 @@ type Options struct {
 	// VerifierHash is the hash of the verifier for browsers that this program
 	// serves, for trust bundles; nil for none.
 	VerifierHash []byte
-	Specimen  bool   // a demonstration: everything issued says so
-	Now       func() time.Time
-	Random    io.Reader
-	Log       *slog.Logger
-	Traces    *tracing.Tracing // of the jobs; nil makes none
+	Specimen     bool // a demonstration: everything issued says so
+	Now          func() time.Time
+	Random       io.Reader
+	Log          *slog.Logger
+	Traces       *tracing.Tracing // of the jobs; nil makes none
 	// Later puts the publishing of a status list into the transaction that made
 	// it necessary. Nil publishes when the list is asked for next, by whichever
 	// process.

@@ -256,7 +256,9 @@ func (s *Service) versionsOf(ctx context.Context, by access.Caller, may access.P
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(all, func(v *version) bool { return v.row.Programme != programme || !by.In(programme) || !by.Owns(may, v.row.Source) }), nil
+	return slices.DeleteFunc(all, func(v *version) bool {
+		return v.row.Programme != programme || !by.In(programme) || !by.Owns(may, v.row.Source)
+	}), nil
 }
 
 func (s *Service) openAll(p *person, versions []*version) ([]*Record, error) {

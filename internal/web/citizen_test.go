@@ -45,7 +45,7 @@ func (v *citizenVisit) do(method, path string, form url.Values, headers ...strin
 		q.Header.Set(headers[i], headers[i+1])
 	}
 	v.urls = append(v.urls, q.URL.String())
-	r := must(v.client.Do(q))(v.w.t)
+	r := must(v.client.Do(q))(v.w.t) //nolint:bodyclose // it is, below
 	defer r.Body.Close()
 	v.urls = append(v.urls, r.Request.URL.String())
 	return reply{r.StatusCode, r.Header, string(must(io.ReadAll(r.Body))(v.w.t))}

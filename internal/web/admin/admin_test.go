@@ -109,7 +109,7 @@ func newWorld(t testing.TB) *world {
 	admin.Register(mux, admin.Options{
 		Frame: frame, Service: h.Service, Bulk: w.bulk, Statistics: w.counts, Intake: w.intake, Printer: p, Now: now, Log: log,
 		Uploads: upload.New(upload.Options{Store: h.Store, Box: h.Box, Issuance: h.Service, Zone: h.Profile.TimeZone, Now: now, Log: log}),
-		Cases:   casework.New(casework.Options{Store: h.Store, Box: h.Box, Issuance: h.Service, Profile: h.Profile, Now: now, Random: h.Options.Random, Log: log}),
+		Cases:   casework.New(casework.Options{Store: h.Store, Box: h.Box, Issuance: h.Service, Profile: h.Profile, Now: now, Random: h.Random, Log: log}),
 		Places:  places.Service{Store: h.Store, Now: now},
 		Staff:   w.staff, Messages: w.messages,
 		Caller: func(r *http.Request) (access.Caller, error) {
