@@ -118,7 +118,7 @@ func TestFsckSeesEveryColumn(t *testing.T) {
 	w, restore := delivered(t)
 	// What harms nobody, and what nothing else tells.
 	free := map[string]bool{
-		"arrival.channel": true, "arrival.times": true, "arrival.received_at": true, "arrival.latest_at": true,
+		"arrival.channel": true, "arrival.times": true, "arrival.cleared_at": true, "arrival.received_at": true, "arrival.latest_at": true,
 		"fragment.version": true, "fragment.arrival": true, "fragment.settled": true, "fragment.content": true,
 		"item.class": true, "item.facility": true, "item.received_at": true, "item.asked_at": true, "item.decided_at": true, "item.note": true, "item.arrival": true,
 		"source_mapping.text": true, "source_mapping.made_at": true, "source_mapping.made_by": true,
@@ -174,6 +174,9 @@ func TestFsckSeesWhatWasTakenAwayOrMoved(t *testing.T) {
 	const other = "(SELECT certificate FROM fragment g WHERE g.certificate IS NOT NULL AND g.certificate <> fragment.certificate LIMIT 1)"
 	for name, statements := range map[string][]string{
 		"a delivery deleted":                     {"DELETE FROM arrival WHERE id = (SELECT min(arrival) FROM item WHERE state = 'issued')"},
+		"a text removed that is there":           {"UPDATE arrival SET cleared_at = now() WHERE state = 'done'"},
+		"a text removed before anybody looked":   {"UPDATE arrival SET cleared_at = now(), sealed = '' WHERE state = 'waiting'"},
+		"a text removed and not said":            {"UPDATE arrival SET sealed = '' WHERE id = (SELECT min(arrival) FROM item WHERE state = 'issued')"},
 		"a delivery that nobody looked at":       {"UPDATE arrival SET state = 'done' WHERE state = 'waiting'"},
 		"two deliveries swapped":                 {"UPDATE arrival a SET sealed = b.sealed FROM arrival b WHERE a.source = 'clinic' AND b.source = 'clinic' AND b.id = (SELECT min(id) FROM arrival) AND a.id <> b.id"},
 		"a dose deleted":                         {"DELETE FROM fragment WHERE key = (SELECT fragment FROM item WHERE state = 'issued' LIMIT 1)"},

@@ -80,7 +80,12 @@ func helper(t *testing.T, dir string, as *syscall.Credential) (*exec.Cmd, string
 		t.Fatal(err)
 	}
 	program := filepath.Join(open(t, tempDir(t)), "helper") // go test's own folder is closed to others
-	if err := os.WriteFile(program, self, 0o755); err != nil {
+	// A child that a test beside this one starts would hold the file open for
+	// writing for a moment, and what is open for writing cannot be run.
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(program, self, 0o755)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program)
