@@ -152,7 +152,7 @@ func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, erro
 			return err
 		}
 		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{
-			Chain: registry.AdminChain, Act: "token.create", Object: fmt.Sprint(id), Detail: strings.TrimSpace(string(n.Role)+" "+n.Source) + registry.MarkUntil + now.Add(n.For).Format(time.RFC3339),
+			Chain: registry.AdminChain, Act: "token.create", Object: fmt.Sprint(id), Detail: registry.TokenScope(string(n.Role), n.Source, n.Facility, n.Programme) + registry.MarkUntil + now.Add(n.For).Format(time.RFC3339),
 		})
 	})
 	if err != nil {

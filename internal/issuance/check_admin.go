@@ -32,7 +32,7 @@ type feedTrail struct {
 }
 
 type tokenTrail struct {
-	detail           string
+	detail, by       string
 	created, revoked int64 // in microseconds, 0 for never
 }
 
@@ -53,7 +53,7 @@ func (a *administration) follow(e query.Audit) error {
 	switch e.Act {
 	case "token.create":
 		if id, err := strconv.ParseInt(e.Object, 10, 64); err == nil {
-			a.tokens[id] = &tokenTrail{detail: e.Detail, created: at}
+			a.tokens[id] = &tokenTrail{detail: e.Detail, by: e.Actor, created: at}
 		}
 	case "token.revoke":
 		id, err := strconv.ParseInt(e.Object, 10, 64)
@@ -161,8 +161,10 @@ func (c *checking) tokens(ctx context.Context, a *administration) error {
 			revoked = row.RevokedAt.UnixMicro()
 		}
 		switch {
-		case said != strings.TrimSpace(row.Role+" "+source):
-			c.problem("token %d: its role or source is not what the audit says", row.ID)
+		case said != registry.TokenScope(row.Role, source, row.Facility, row.Programme):
+			c.problem("token %d: its role or what it is for is not what the audit says", row.ID)
+		case row.CreatedBy != "" && row.CreatedBy != t.by: // older ones do not say
+			c.problem("token %d: somebody else made it, the audit says", row.ID)
 		case told && until != row.ExpiresAt.Format(time.RFC3339):
 			c.problem("token %d: it expires at another time than the audit says", row.ID)
 		case row.CreatedAt.UnixMicro() != t.created:

@@ -177,6 +177,21 @@ const (
 	MarkUntil  = ", until "
 )
 
+// TokenScope is how the audit tells what a token is for: its role, and the source
+// or facility, and the one programme, that it has.
+func TokenScope(role, source, facility, programme string) string {
+	said := role
+	for _, x := range []string{source, facility} {
+		if x != "" {
+			said += " " + x
+		}
+	}
+	if programme != "" {
+		said += " for " + programme
+	}
+	return said
+}
+
 // AdminChain is the audit chain of acts that concern no one record.
 const AdminChain = 16
 

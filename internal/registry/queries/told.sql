@@ -24,4 +24,4 @@ FROM told t WHERE t.bucket BETWEEN @first::smallint AND @last::smallint;
 
 -- name: TokensAll :many
 -- Every token, for the check.
-SELECT id, role, source, created_at, expires_at, revoked_at FROM token ORDER BY id;
+SELECT id, role, source, programme, facility, created_at, created_by, expires_at, revoked_at FROM token ORDER BY id;

@@ -73,14 +73,17 @@ func (q *Queries) MoveTold(ctx context.Context, arg MoveToldParams) (int64, erro
 }
 
 const tokensAll = `-- name: TokensAll :many
-SELECT id, role, source, created_at, expires_at, revoked_at FROM token ORDER BY id
+SELECT id, role, source, programme, facility, created_at, created_by, expires_at, revoked_at FROM token ORDER BY id
 `
 
 type TokensAllRow struct {
 	ID        int64
 	Role      string
 	Source    *string
+	Programme string
+	Facility  string
 	CreatedAt time.Time
+	CreatedBy string
 	ExpiresAt time.Time
 	RevokedAt *time.Time
 }
@@ -99,7 +102,10 @@ func (q *Queries) TokensAll(ctx context.Context) ([]TokensAllRow, error) {
 			&i.ID,
 			&i.Role,
 			&i.Source,
+			&i.Programme,
+			&i.Facility,
 			&i.CreatedAt,
+			&i.CreatedBy,
 			&i.ExpiresAt,
 			&i.RevokedAt,
 		); err != nil {

@@ -2,17 +2,9 @@ package admin
 
 import (
 	"encoding/csv"
-	"strings"
-)
 
-// guard is a cell that a spreadsheet shows and does not run: with ' before what
-// could be a formula.
-func guard(cell string) string {
-	if rest := strings.TrimLeft(cell, "' "); rest != "" && strings.ContainsRune("=+-@\t\r", rune(rest[0])) {
-		return "'" + cell
-	}
-	return cell
-}
+	"github.com/opendivoc/divoc/internal/web/door"
+)
 
 // file answers with a table as CSV: UTF-8 with a byte order mark, which
 // spreadsheets need to know it. No cell of it is a formula.
@@ -25,7 +17,7 @@ func (a *asked) file(name string, t *table) (*body, error) {
 	out := csv.NewWriter(a.w)
 	line := func(cells []string) {
 		for i := range cells {
-			cells[i] = guard(cells[i])
+			cells[i] = door.Cell(cells[i])
 		}
 		_ = out.Write(cells)
 	}

@@ -233,7 +233,7 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request, by access.Caller)
 		head()
 		_ = control.SetWriteDeadline(time.Now().Add(time.Minute)) // where there is one
 		for _, e := range entries {
-			if err := c.Write([]string{e.At.Format(time.RFC3339Nano), guard(e.Actor), guard(e.Act), guard(e.Object), guard(e.Detail), strconv.Itoa(int(e.Chain)), strconv.FormatInt(e.Seq, 10)}); err != nil {
+			if err := c.Write([]string{e.At.Format(time.RFC3339Nano), door.Cell(e.Actor), door.Cell(e.Act), door.Cell(e.Object), door.Cell(e.Detail), strconv.Itoa(int(e.Chain)), strconv.FormatInt(e.Seq, 10)}); err != nil {
 				return err
 			}
 		}
@@ -249,14 +249,6 @@ func (h *handler) file(w http.ResponseWriter, r *http.Request, by access.Caller)
 		head()
 		c.Flush()
 	}
-}
-
-// guard keeps a spreadsheet from taking a text for a formula.
-func guard(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
 }
 
 // alarmsView is what the page of alarms shows.
