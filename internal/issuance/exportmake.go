@@ -55,7 +55,7 @@ func (o Offer) err(r *Record) error {
 	case NotCurrent:
 		return vaccination.Errorf(vaccination.Conflict, "this certificate is %s; ask for the current one", r.Status)
 	case NoSigner:
-		return vaccination.Errorf(vaccination.Unavailable, "there is no key yet that verifiers of this format accept: whoever runs this system has to make or import one")
+		return vaccination.Errorf(vaccination.Unavailable, "there is no key yet that verifiers of this format accept: whoever runs this system has to import one, or start the server again, which makes those that its profile asks for")
 	case IsDomestic:
 		return vaccination.Errorf(vaccination.Invalid, "this certificate is for use in its own country: it misses what other countries require")
 	case OtherKind:
