@@ -7,7 +7,7 @@ import "syscall/js"
 func nfc(s string) string {
 	for i := range len(s) {
 		if s[i] >= 0x80 {
-			return js.ValueOf(s).Call("normalize").String()
+			return js.Global().Get("String").Get("prototype").Get("normalize").Call("call", s, "NFC").String()
 		}
 	}
 	return s

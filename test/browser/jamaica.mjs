@@ -121,6 +121,6 @@ await withBrowser(async (browser) => {
   await admin.waitForSelector('h1')
   const timeline = await admin.innerText('main')
   await look(admin, 'jamaica-timeline')
-  for (const what of ['commcare', 'JM0001', 'copy 1, number 1', 'a.brown|staff:', 'ready', 'corrected']) assert.match(timeline, new RegExp(what, 'i'), `the timeline lacks ${what}:\n${timeline}`)
+  for (const what of ['commcare', 'copy 1, number 1', 'a.brown|staff:', 'replaced by a corrected']) assert.match(timeline, new RegExp(what, 'i'), `the timeline lacks ${what}:\n${timeline}`)
   for (const page of [phone, desk, admin, border]) assert.deepEqual(page.problems, [])
 })
