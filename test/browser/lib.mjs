@@ -24,8 +24,9 @@ export async function newPage(browser, options = {}) {
   page.problems = []
   page.requests = []
   page.on('pageerror', (e) => page.problems.push(`error: ${e.message}`))
+  // A service worker is not registered behind the certificate of a test.
   page.on('console', (m) => {
-    if (m.type() === 'error' && !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED/.test(m.text())) page.problems.push(`console: ${m.text()}`)
+    if (m.type() === 'error' && !/ERR_INTERNET_DISCONNECTED|ERR_CONNECTION_REFUSED|An SSL certificate error occurred when fetching the script/.test(m.text())) page.problems.push(`console: ${m.text()}`)
   })
   page.on('request', (r) => page.requests.push(`${r.method()} ${r.url()}`))
   return page
