@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
@@ -226,7 +227,7 @@ func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen 
 	}
 	h.service = issuance.New(issuance.Options{
 		Store: h.store, Box: h.box, Keys: h.ring, Profile: h.profile, PublicURL: h.publicURL,
-		Specimen: h.demo, Now: now, Random: rand.Reader, Log: h.log, VerifierHash: verifierHash(),
+		Specimen: h.demo, Now: now, Random: rand.Reader, Log: h.log, VerifierHash: sync.OnceValue(verifierHash),
 	})
 	h.service.Tell = h.messages().Tell
 	return nil

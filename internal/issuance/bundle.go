@@ -172,7 +172,11 @@ func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bund
 	if err != nil {
 		return nil, err
 	}
-	return &trust.Bundle{Version: version, Issued: now, Verifier: s.VerifierHash, Issuers: []trust.Issuer{s.Keys.Issuer()}, Status: []trust.Snapshot{{
+	var verifier []byte
+	if s.VerifierHash != nil {
+		verifier = s.VerifierHash()
+	}
+	return &trust.Bundle{Version: version, Issued: now, Verifier: verifier, Issuers: []trust.Issuer{s.Keys.Issuer()}, Status: []trust.Snapshot{{
 		Issuer: s.issuer.ID, AsOf: now, NextUpdate: now.Add(bundleLife),
 		Superseded: hashes[vaccination.StatusSuperseded].Sorted(),
 		Suspended:  hashes[vaccination.StatusSuspended].Sorted(),

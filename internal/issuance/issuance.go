@@ -45,9 +45,9 @@ type Options struct {
 	Keys      *keyring.Ring
 	Profile   *profile.Profile
 	PublicURL string // permanent, without a slash at the end
-	// VerifierHash is the hash of the verifier for browsers that this program
-	// serves, for trust bundles; nil for none.
-	VerifierHash []byte
+	// VerifierHash returns the hash of the verifier for browsers that this program
+	// serves, for trust bundles; nil for none. It is asked for each bundle.
+	VerifierHash func() []byte
 	Specimen     bool // a demonstration: everything issued says so
 	Now          func() time.Time
 	Random       io.Reader
