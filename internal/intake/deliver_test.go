@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -180,6 +181,29 @@ func TestSettle(t *testing.T) {
 	for _, no := range []string{"", "x", strings.Repeat("0", 26)} {
 		if _, err := w.Settle(w.ctx, "clinic", no); !isCode(err, vaccination.NotFound) {
 			t.Errorf("%q: %v", no, err)
+		}
+	}
+}
+
+// TestSettleBesideTheQueue answers for a delivery that somebody else settles meanwhile.
+func TestSettleBesideTheQueue(t *testing.T) {
+	w := newWorld(t)
+	w.source("clinic")
+	for i := range 40 {
+		id := fmt.Sprint("p", i)
+		ref := w.send("clinic", person(id), dose("d"+id, id, 1))
+		var queue sync.WaitGroup
+		for range 3 {
+			queue.Go(func() {
+				if err := w.Process(w.ctx, "clinic"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		items, err := w.Settle(w.ctx, "clinic", ref)
+		queue.Wait()
+		if err != nil || told(items) != "issued" {
+			t.Fatalf("delivery %d: %+v, %v", i, items, err)
 		}
 	}
 }

@@ -58,13 +58,14 @@ func (s *Service) settleSome(ctx context.Context, source string) (n int, err err
 
 // Settle settles what waits of a source until a delivery has been looked at, and
 // returns what became of it; deliveries of the channel [Demand] go before all
-// others.
+// others. Nothing is returned of a delivery that cannot be settled now, as of a
+// paused source.
 func (s *Service) Settle(ctx context.Context, source, reference string) ([]Item, error) {
 	hash, err := hashOf(reference)
 	if err != nil {
 		return nil, err
 	}
-	for {
+	for rest := false; ; {
 		row, err := s.Store.Read().ArrivalByHash(ctx, query.ArrivalByHashParams{Hash: hash, Source: source})
 		if registry.IsNone(err) {
 			return nil, errNoArrival()
@@ -75,9 +76,15 @@ func (s *Service) Settle(ctx context.Context, source, reference string) ([]Item,
 		if row.State == stateDone {
 			return s.outcomes(ctx, row)
 		}
-		if n, err := s.settleSome(ctx, source); err != nil || n == 0 {
+		if rest {
+			return nil, nil
+		}
+		n, err := s.settleSome(ctx, source)
+		if err != nil {
 			return nil, err
 		}
+		// Nothing waits: somebody else may have settled it since it was read.
+		rest = n == 0
 	}
 }
 

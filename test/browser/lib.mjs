@@ -13,7 +13,14 @@ const root = process.getuid?.() === 0
 /** Runs test with a browser, and fails on anything a page complains about. */
 export async function withBrowser(test, args = []) {
   const browser = await chromium.launch({ executablePath: setup.chromium, args: [...(root ? ['--no-sandbox'] : []), ...args] })
-  try { await test(browser) } finally { await browser.close() }
+  try {
+    await test(browser)
+  } catch (e) {
+    for (const page of browser.contexts().flatMap((c) => c.pages())) {
+      console.error(`at the end ${page.url()} showed: ${await page.innerText('main', { timeout: 1000 }).catch((x) => x.message)}`)
+    }
+    throw e
+  } finally { await browser.close() }
 }
 
 /** A page that fails the test on script errors and on what the policy blocks. */
