@@ -10,8 +10,11 @@ import (
 
 // Parse reads one JSON text strictly. It fails with [ErrSyntax],
 // [ErrDuplicate] or [ErrTooLarge].
-func Parse(data []byte) (Value, error) {
-	if len(data) > MaxSize {
+func Parse(data []byte) (Value, error) { return ParseUpTo(data, MaxSize) }
+
+// ParseUpTo is [Parse] of a text of at most size bytes.
+func ParseUpTo(data []byte, size int) (Value, error) {
+	if len(data) > size {
 		return Value{}, ErrTooLarge
 	}
 	p := parser{text: string(data)}

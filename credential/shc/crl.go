@@ -12,8 +12,11 @@ import (
 	"github.com/opendivoc/divoc/credential/jcs"
 )
 
-// maxRids bounds a revocation list.
-const maxRids = 1 << 20
+// Bounds of a revocation list.
+const (
+	maxRids = 1 << 20
+	maxCRL  = 32 << 20 // bytes
+)
 
 // CRL is a card revocation list: what an issuer revoked of the cards that one of
 // its keys signed.
@@ -26,7 +29,7 @@ type CRL struct {
 // ParseCRL reads a card revocation list. Errors are [ErrMalformed] and
 // [ErrTooLarge].
 func ParseCRL(data []byte) (*CRL, error) {
-	v, err := jcs.Parse(data)
+	v, err := jcs.ParseUpTo(data, maxCRL)
 	if errors.Is(err, jcs.ErrTooLarge) {
 		return nil, ErrTooLarge
 	}
