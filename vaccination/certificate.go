@@ -10,6 +10,8 @@ const (
 	SystemCVX       = "http://hl7.org/fhir/sid/cvx"
 	SystemISO3166   = "urn:iso:std:iso:3166"
 	SystemEUBrand   = "https://ec.europa.eu/health/documents/community-register/html/"
+	SystemLOINC     = "http://loinc.org"
+	SystemEUDevice  = "https://covid-19-diagnostics.jrc.ec.europa.eu/devices" // rapid antigen tests
 	SystemEUOrg     = "https://spor.ema.europa.eu/v1/organisations"
 	SystemCatalogue = "https://opendivoc.github.io/catalogue"
 )
@@ -126,8 +128,8 @@ type CertificateInfo struct {
 	Period  Period `json:"period,omitzero"`   // Start is when it was issued
 }
 
-// Certificate is what a credential says: the WHO DDCC core data set, one dose of
-// one person, or, as read from others, a test or a recovery in its place. Its
+// Certificate is what a credential says: the WHO DDCC core data set, one dose or
+// one test of one person, or, as read from others, a recovery in its place. Its
 // JSON is the "content" of a verification statement.
 type Certificate struct {
 	Person

@@ -3,6 +3,7 @@ package vaccination
 import (
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -24,16 +25,19 @@ func (e Event) MapText(f func(string) string) Event {
 }
 
 // Normalise returns e with white space trimmed and collapsed, codes of
-// countries in upper case, the sex in lower case, and empty or repeated
-// contacts dropped; what is empty is nil. It guesses nothing, and applying it
-// twice changes nothing more. Unicode normalisation is the caller's, by
-// [Event.MapText].
+// countries in upper case, the sex in lower case, times in UTC to the second, and
+// empty or repeated contacts dropped; what is empty is nil. It guesses nothing,
+// and applying it twice changes nothing more. Unicode normalisation is the
+// caller's, by [Event.MapText].
 func (e Event) Normalise() Event {
 	e = e.MapText(collapse)
-	for _, c := range []*string{&e.Person.Nationality, &e.Address.Country, &e.Vaccination.CentreAddress.Country, &e.Vaccination.Country.Code} {
+	for _, c := range []*string{&e.Person.Nationality, &e.Address.Country, &e.Vaccination.CentreAddress.Country, &e.Vaccination.Country.Code, &e.Test.CentreAddress.Country, &e.Test.Country.Code} {
 		if isCountryCode(*c) {
 			*c = strings.ToUpper(*c)
 		}
+	}
+	for _, t := range e.times() {
+		*t.time = t.time.UTC().Truncate(time.Second)
 	}
 	e.Person.Sex = Sex(strings.ToLower(string(e.Person.Sex)))
 	var contacts []string
@@ -95,6 +99,15 @@ func Diff(a, b Event) []string {
 	}
 	if a.Vaccination.Total != b.Vaccination.Total {
 		out = append(out, "vaccination.totalDoses")
+	}
+	times := b.times()
+	for i, t := range a.times() {
+		if !t.time.Equal(*times[i].time) {
+			out = append(out, t.path)
+		}
+	}
+	if a.Test.Number != b.Test.Number {
+		out = append(out, "test.number")
 	}
 	if a.Vaccination.FromEvidence != b.Vaccination.FromEvidence {
 		out = append(out, "vaccination.fromEvidence")

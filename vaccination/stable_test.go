@@ -3,6 +3,7 @@ package vaccination
 import (
 	"encoding/json"
 	"testing"
+	"time"
 )
 
 // TestTheJSONOfAnEventStaysAsItIs holds the text that records are known by: its
@@ -12,11 +13,19 @@ func TestTheJSONOfAnEventStaysAsItIs(t *testing.T) {
 	c := Coding{"C", "S", "D"}
 	a := Address{"1", "2", "D", "R", "P", "JAM"}
 	d := Date{Year: 2021, Month: 11, Day: 30}
+	taken := time.Date(2021, 11, 30, 9, 5, 0, 0, time.UTC)
 	for name, row := range map[string]struct {
 		event Event
 		want  string
 	}{
-		"nothing known": {Event{}, `{"enrolmentCode":"","person":{"name":""},"vaccination":{}}`},
+		"nothing known": {Event{}, `{"enrolmentCode":"","person":{"name":""}}`},
+		"a test": {Event{
+			EnrolmentCode: "A-1", Person: Person{Name: "Ann"},
+			Test: Test{2, c, c, c, c, "T1", c, taken, taken, c, c, "Centre", a, "N. Brown"},
+		}, `{"enrolmentCode":"A-1","person":{"name":"Ann"},"test":{"number":2,"pathogen":{"code":"C","system":"S","display":"D"},"type":{"code":"C","system":"S","display":"D"},` +
+			`"brand":{"code":"C","system":"S","display":"D"},"manufacturer":{"code":"C","system":"S","display":"D"},"lot":"T1","origin":{"code":"C","system":"S","display":"D"},` +
+			`"date":"2021-11-30T09:05:00Z","resultDate":"2021-11-30T09:05:00Z","result":{"code":"C","system":"S","display":"D"},"country":{"code":"C","system":"S","display":"D"},` +
+			`"centre":"Centre","centreAddress":{"line1":"1","line2":"2","district":"D","region":"R","postCode":"P","country":"JAM"},"practitioner":"N. Brown"}}`},
 		"everything known": {Event{
 			Programme: "covid-19", EnrolmentCode: "A-1",
 			Person:   Person{"Ann <& \u2028> Ö", Date{Year: 1987, Month: 4, Estimated: true}, SexFemale, "JAM", Identifier{"passport", "1"}},

@@ -1,5 +1,7 @@
 package vaccination
 
+import "time"
+
 // text is one free-text field of an Event: where it is, how long it may be in
 // characters and whether a record means nothing without it. One table serves
 // Validate, Normalise, MapText and Diff, so that no field is forgotten by one
@@ -23,7 +25,7 @@ const (
 )
 
 // allTexts is how many texts an Event has, and a few more.
-const allTexts = 48
+const allTexts = 72
 
 // texts appends the texts of e to out.
 func (e *Event) texts(out []text) []text {
@@ -48,7 +50,22 @@ func (e *Event) texts(out []text) []text {
 	out = v.Country.texts(out, "vaccination.country.")
 	out = append(out, text{"", "vaccination.centre", &v.Centre, MaxText, false})
 	out = v.CentreAddress.texts(out, "vaccination.centreAddress.")
-	return append(out, text{"", "vaccination.practitioner", &v.Practitioner, MaxText, false})
+	out = append(out, text{"", "vaccination.practitioner", &v.Practitioner, MaxText, false})
+	return e.Test.texts(out)
+}
+
+func (t *Test) texts(out []text) []text {
+	out = t.Pathogen.texts(out, "test.pathogen.")
+	out = t.Type.texts(out, "test.type.")
+	out = t.Brand.texts(out, "test.brand.")
+	out = t.Manufacturer.texts(out, "test.manufacturer.")
+	out = append(out, text{"", "test.lot", &t.Lot, MaxCode, false})
+	out = t.Origin.texts(out, "test.origin.")
+	out = t.Result.texts(out, "test.result.")
+	out = t.Country.texts(out, "test.country.")
+	out = append(out, text{"", "test.centre", &t.Centre, MaxText, false})
+	out = t.CentreAddress.texts(out, "test.centreAddress.")
+	return append(out, text{"", "test.practitioner", &t.Practitioner, MaxText, false})
 }
 
 func (a *Address) texts(out []text, at string) []text {
@@ -88,4 +105,14 @@ func (e *Event) dates() [5]dated {
 		{"vaccination.validUntil", v.ValidUntil},
 		{"vaccination.nextDose", v.NextDose},
 	}
+}
+
+// timed is one time of an Event.
+type timed struct {
+	path string
+	time *time.Time
+}
+
+func (e *Event) times() [2]timed {
+	return [2]timed{{"test.date", &e.Test.Date}, {"test.resultDate", &e.Test.ResultDate}}
 }

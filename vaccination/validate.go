@@ -27,8 +27,9 @@ const (
 )
 
 const (
-	maxDose = 99  // dose number and total, DDCC positiveInt bounded
-	maxAge  = 130 // years; older birth dates are slips of the hand
+	maxDose  = 99   // dose number and total, DDCC positiveInt bounded
+	maxTests = 1000 // tests of one person in one programme
+	maxAge   = 130  // years; older birth dates are slips of the hand
 )
 
 // Validate reports everything that is wrong with e, ordered by path. today is
@@ -60,6 +61,55 @@ func (e Event) Validate(today Date) []Fault {
 	}
 	e.checkContacts(add)
 	e.checkDates(today, add)
+	if e.IsTest() {
+		e.checkTest(today, add)
+	} else {
+		e.checkDose(add)
+	}
+	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Path, b.Path) })
+	return faults
+}
+
+// checkTest reports what is wrong with a test. That its sample was not taken in
+// the future is known to the day here: who has a clock knows it better.
+func (e *Event) checkTest(today Date, add func(path, code, message string)) {
+	t := &e.Test
+	if e.Vaccination != (Dose{}) {
+		add("vaccination", FaultFormat, "a record is of a dose or of a test: send two records")
+	}
+	for _, c := range []struct {
+		path  string
+		value Coding
+	}{{"test.type", t.Type}, {"test.result", t.Result}} {
+		if c.value.Code == "" && c.value.Display == "" {
+			add(c.path, FaultRequired, "this is needed: a test means nothing without it")
+		}
+	}
+	if t.Number < 0 || t.Number > maxTests {
+		add("test.number", FaultRange, fmt.Sprintf("the number of a test is between 1 and %d, or left out", maxTests))
+	}
+	// A day's slack: a birth date has no zone.
+	switch {
+	case t.Date.IsZero():
+		add("test.date", FaultRequired, "say when the sample was taken: date and time with its zone")
+	case t.Date.Year() < 1 || t.Date.Year() > 9999:
+		add("test.date", FaultNotADate, "no such day in the calendar")
+	case today.Before(DateOf(t.Date.UTC().AddDate(0, 0, -1))):
+		add("test.date", FaultInFuture, "the sample was taken in the future")
+	case DateOf(t.Date.UTC().AddDate(0, 0, 1)).Before(e.Person.BirthDate):
+		add("test.date", FaultBeforeBirth, "the sample was taken before the person was born: check both dates")
+	}
+	switch {
+	case t.ResultDate.IsZero():
+	case today.Before(DateOf(t.ResultDate.UTC().AddDate(0, 0, -1))):
+		add("test.resultDate", FaultInFuture, "the result lies in the future")
+	case t.ResultDate.Before(t.Date):
+		add("test.resultDate", FaultOrder, "the result was there before the sample was taken: check both times")
+	}
+}
+
+// checkDose reports what is wrong with the numbers of a dose.
+func (e *Event) checkDose(add func(path, code, message string)) {
 	v := &e.Vaccination
 	switch {
 	case v.Number == 0:
@@ -70,8 +120,6 @@ func (e Event) Validate(today Date) []Fault {
 	if v.Total < 0 || v.Total > maxDose {
 		add("vaccination.totalDoses", FaultRange, fmt.Sprintf("the number of doses expected is between 1 and %d, or left out", maxDose))
 	}
-	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Path, b.Path) })
-	return faults
 }
 
 func checkText(t text, add func(path, code, message string)) {
@@ -150,6 +198,9 @@ func (e *Event) checkDates(today Date, add func(path, code, message string)) {
 		add("person.birthDate", FaultInFuture, "the birth date lies in the future")
 	} else if today.Year != 0 && birth.Before(Date{Year: max(today.Year-maxAge, 1)}) {
 		add("person.birthDate", FaultTooOld, fmt.Sprintf("the birth date is more than %d years ago: check the year", maxAge))
+	}
+	if e.IsTest() {
+		return
 	}
 	switch {
 	case v.Date.Precision() == PrecisionUnknown:

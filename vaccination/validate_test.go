@@ -145,6 +145,9 @@ func setTexts(v reflect.Value, mark func() string) {
 	case reflect.String:
 		v.SetString(mark())
 	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
 		for i := range v.NumField() {
 			setTexts(v.Field(i), mark)
 		}

@@ -47,6 +47,28 @@ func Jamaica() vaccination.Certificate {
 	}
 }
 
+// Tested returns the certificate of a test, with every element that one can have.
+func Tested() vaccination.Certificate {
+	c := Jamaica()
+	where := c.Vaccination
+	c.Vaccination = vaccination.Dose{}
+	c.Info.HCID, c.Programme = id(3).UVCI("JM"), "covid-19-test"
+	c.Info.Period.Start = time.Date(2026, 11, 22, 6, 40, 3, 0, time.UTC)
+	c.Info.Period.End = time.Date(2026, 11, 24, 14, 5, 0, 0, time.UTC)
+	c.Test = vaccination.Test{
+		Number:       1,
+		Pathogen:     vaccination.Coding{Code: "XN109", System: vaccination.SystemICD11, Display: "SARS-CoV-2"},
+		Type:         vaccination.Coding{Code: "2056159157", System: vaccination.SystemICD11, Display: "Rapid antigen test"},
+		Brand:        vaccination.Coding{Display: "Panbio COVID-19 Ag Rapid Test"},
+		Manufacturer: vaccination.Coding{Code: "1232", System: vaccination.SystemEUDevice, Display: "Abbott Rapid Diagnostics, Panbio COVID-19 Ag Rapid Test"},
+		Lot:          "T77", Origin: vaccination.Coding{Code: "JAM.AH.XF", System: vaccination.SystemICD11, Display: "Nasopharyngeal"},
+		Date: time.Date(2026, 11, 21, 14, 5, 0, 0, time.UTC), ResultDate: time.Date(2026, 11, 21, 14, 25, 0, 0, time.UTC),
+		Result:  vaccination.Coding{Code: "QA02", System: vaccination.SystemICD11, Display: "Not detected"},
+		Country: where.Country, Centre: where.Centre, CentreAddress: where.CentreAddress, Practitioner: where.Practitioner,
+	}
+	return c
+}
+
 // SriLanka returns a certificate with long names in Sinhala.
 func SriLanka() vaccination.Certificate {
 	c := Jamaica()
@@ -133,6 +155,23 @@ func Draw(t *rapid.T) vaccination.Certificate {
 			Line1: text.Draw(t, "line 1"), Line2: text.Draw(t, "line 2"), District: text.Draw(t, "district"),
 			Region: text.Draw(t, "region"), PostCode: text.Draw(t, "post code"), Country: text.Draw(t, "country"),
 		}
+	}
+	return c
+}
+
+// DrawTest is [Draw] with a test, of which anything may be missing but its date.
+func DrawTest(t *rapid.T) vaccination.Certificate {
+	c := Draw(t)
+	d := c.Vaccination
+	c.Vaccination = vaccination.Dose{}
+	c.Test = vaccination.Test{
+		Number: d.Number, Pathogen: d.Disease, Type: d.Vaccine, Brand: d.Brand, Manufacturer: d.Manufacturer, Lot: d.Lot, Origin: d.MAHolder,
+		Country: d.Country, Centre: d.Centre, CentreAddress: d.CentreAddress, Practitioner: d.Practitioner,
+		Date: time.Unix(rapid.Int64Range(1, 4102444800).Draw(t, "sample"), 0).UTC(),
+	}
+	if rapid.Bool().Draw(t, "a result") {
+		c.Test.Result = vaccination.Coding{Code: rapid.SampledFrom([]string{"RA01.0", "QA02", "void"}).Draw(t, "result"), System: vaccination.SystemICD11}
+		c.Test.ResultDate = time.Unix(rapid.Int64Range(1, 4102444800).Draw(t, "result date"), 0).UTC()
 	}
 	return c
 }

@@ -37,9 +37,8 @@ func (m *Message) Subject() Subject {
 // Code systems of EU DCC, by element (value sets 1.14).
 const (
 	snomed         = vaccination.SystemSNOMED
-	loinc          = "http://loinc.org"
-	testTypeSystem = snomed // of DDCC:TR
-	euDevice       = "https://covid-19-diagnostics.jrc.ec.europa.eu/devices"
+	loinc          = vaccination.SystemLOINC
+	testTypeSystem = vaccination.SystemICD11 // of DDCC:TR
 	maxText80      = 80
 	strictSince    = "1.3"
 )
@@ -74,7 +73,7 @@ func (m *Message) readDCC(top map[any]any) (vaccination.Certificate, error) {
 		t := &c.Test
 		t.Pathogen, t.Type, t.Result = entry.coding("tg", snomed), entry.coding("tt", loinc), entry.coding("tr", snomed)
 		t.Brand = vaccination.Coding{Display: entry.text("nm")}
-		t.Manufacturer = entry.coding("ma", euDevice)
+		t.Manufacturer = entry.coding("ma", vaccination.SystemEUDevice)
 		t.Centre, t.Country = entry.text("tc"), dccCountry(entry)
 		t.Date, _ = sampleTime(entry.text("sc"))
 	default:

@@ -86,9 +86,7 @@ func MissingEU(c vaccination.Certificate, products *catalogue.Catalogue) []strin
 	}
 	switch {
 	case !c.Test.IsZero():
-		t := c.Test
-		all = append(all, requirement{"test.type", t.Type.Code != ""}, requirement{"test.result", t.Result.Code != ""},
-			requirement{"test.date", !t.Date.IsZero()}, requirement{"test.country", alpha2(t.Country) != ""})
+		all = append(all, missingTest(c.Test)...)
 	case !c.Recovery.IsZero():
 		r := c.Recovery
 		all = append(all, requirement{"recovery.firstPositive", day(r.FirstPositive)}, requirement{"recovery.validFrom", day(r.ValidFrom)},
@@ -126,9 +124,12 @@ func EncodeEU(c vaccination.Certificate, products *catalogue.Catalogue, s Signer
 	case !c.Test.IsZero():
 		t := c.Test
 		p.T = []dccTest{{
-			Target: covid, Type: t.Type.Code, Name: t.Brand.Display, Device: t.Manufacturer.Code, Sample: t.Date.UTC().Format(time.RFC3339),
-			Result: t.Result.Code, Centre: atMost(t.Centre, maxText80), Country: alpha2(t.Country), Issuer: issuer, ID: c.Info.HCID,
+			Target: covid, Type: euTest(t.Type, "tt", catalogue.TestType), Device: device(t), Sample: t.Date.UTC().Format(time.RFC3339),
+			Result: euTest(t.Result, "tr", catalogue.TestResult), Centre: atMost(t.Centre, maxText80), Country: alpha2(t.Country), Issuer: issuer, ID: c.Info.HCID,
 		}}
+		if p.T[0].Device == "" { // the device's code says which test it was
+			p.T[0].Name = atMost(t.Brand.Display, maxText80)
+		}
 	case !c.Recovery.IsZero():
 		r := c.Recovery
 		p.R = []dccRecovery{{
@@ -151,6 +152,42 @@ func EncodeEU(c vaccination.Certificate, products *catalogue.Catalogue, s Signer
 		return nil, err
 	}
 	return sign(payload, s)
+}
+
+// missingTest is what the group "t" requires: of an amplification test its centre,
+// of a rapid antigen test the device, by its number in JRC's list (Regulation (EU)
+// 2021/953, annex, point 2).
+func missingTest(t vaccination.Test) []requirement {
+	kind := euTest(t.Type, "tt", catalogue.TestType)
+	return []requirement{
+		{"test.type", kind != ""},
+		{"test.manufacturer", kind != antigenTest || device(t) != ""},
+		{"test.result", euTest(t.Result, "tr", catalogue.TestResult) != ""},
+		{"test.date", !t.Date.IsZero()},
+		{"test.centre", kind == antigenTest || t.Centre != ""},
+		{"test.country", alpha2(t.Country) != ""},
+	}
+}
+
+// antigenTest is a rapid antigen test in the value set of kinds of test.
+const antigenTest = "LP217198-3"
+
+// euTest is a code of a test in one of the EU's value sets, "" where it has none.
+func euTest(c vaccination.Coding, set string, find func(string) (catalogue.TestTerm, bool)) string {
+	if catalogue.EUSet(c.Code) == set {
+		return c.Code
+	}
+	term, _ := find(c.Code)
+	return term.EU
+}
+
+// device is the number of a rapid antigen test in JRC's list, as far as that is
+// known here, "" for every other test.
+func device(t vaccination.Test) string {
+	if catalogue.EUSet(t.Manufacturer.Code) != "device" {
+		return ""
+	}
+	return t.Manufacturer.Code
 }
 
 func productOf(v vaccination.Dose, products *catalogue.Catalogue) catalogue.Product {

@@ -27,12 +27,13 @@ const (
 // 1.0.1 as keys. The fields after Vaccination are ours; readers of the data set
 // pass over them.
 type body struct {
-	Name        string      `cbor:"name,omitempty"`
-	BirthDate   string      `cbor:"birthDate,omitempty"`
-	Sex         string      `cbor:"sex,omitempty"`
-	Identifier  any         `cbor:"identifier,omitempty"` // text, or identifier when its kind is known
-	Certificate info        `cbor:"certificate"`
-	Vaccination vaccineDose `cbor:"vaccination"`
+	Name        string       `cbor:"name,omitempty"`
+	BirthDate   string       `cbor:"birthDate,omitempty"`
+	Sex         string       `cbor:"sex,omitempty"`
+	Identifier  any          `cbor:"identifier,omitempty"` // text, or identifier when its kind is known
+	Certificate info         `cbor:"certificate"`
+	Vaccination *vaccineDose `cbor:"vaccination,omitempty"`
+	Test        *labTest     `cbor:"test,omitempty"`
 
 	BirthDateEstimated bool `cbor:"birthDateEstimated,omitempty"`
 	Specimen           bool `cbor:"specimen,omitempty"`
@@ -74,6 +75,19 @@ type vaccineDose struct {
 	NextDose     string  `cbor:"nextDose,omitempty"`
 }
 
+// labTest is the element "test" of DDCC:TR.
+type labTest struct {
+	Pathogen     *coding `cbor:"pathogen,omitempty"`
+	Type         *coding `cbor:"type,omitempty"`
+	Brand        *coding `cbor:"brand,omitempty"`
+	Manufacturer *coding `cbor:"manufacturer,omitempty"`
+	Origin       *coding `cbor:"origin,omitempty"`
+	Date         string  `cbor:"date,omitempty"`
+	Result       *coding `cbor:"result,omitempty"`
+	Centre       string  `cbor:"centre,omitempty"`
+	Country      *coding `cbor:"country,omitempty"`
+}
+
 type coding struct {
 	Code    string `cbor:"code,omitempty"`
 	System  string `cbor:"system,omitempty"`
@@ -95,7 +109,7 @@ const (
 // elements that the core data set requires and those of the person, extra ones
 // where asked for. Elements that the certificate does not have are left out.
 //
-// p is [DDCC] or [Domestic], another is [ErrPayload]. When p requires an element
+// p is [DDCC], [DDCCTest] or [Domestic], another is [ErrPayload]. When p requires an element
 // that c does not have, the error is a [MissingError] that names all of them;
 // [Domestic] requires only name, issuer, its country, hcid and the time of issue.
 // A certificate marked Domestic is refused as DDCC.
@@ -104,9 +118,12 @@ func Encode(c vaccination.Certificate, p Payload, s Signer, extra ...Element) ([
 	switch {
 	case p == Domestic:
 		number = subDomestic
+	case p == DDCCTest:
+		number = subDDCCTest
 	case p != DDCC:
 		return nil, fmt.Errorf("%w: %s is not issued", ErrPayload, p.Name())
-	case c.Domestic:
+	}
+	if c.Domestic && p != Domestic {
 		return nil, fmt.Errorf("%w: a domestic certificate is no %s", ErrPayload, p.Name())
 	}
 	if missing := Missing(c, p); len(missing) > 0 {
@@ -123,7 +140,7 @@ func Encode(c vaccination.Certificate, p Payload, s Signer, extra ...Element) ([
 	claims := map[int]any{
 		claimIssuer:   country.Alpha2,
 		claimIssuedAt: c.Info.Period.Start.Unix(),
-		claimHCERT:    map[int]any{number: bodyOf(c, extra)},
+		claimHCERT:    map[int]any{number: bodyOf(c, p, extra)},
 	}
 	if !c.Info.Period.End.IsZero() {
 		claims[claimExpires] = c.Info.Period.End.Unix()
@@ -136,63 +153,55 @@ func Encode(c vaccination.Certificate, p Payload, s Signer, extra ...Element) ([
 }
 
 // Missing returns the paths of the elements that p requires and c does not have
-// (DDCC implementation guide 1.0.1, DDCCCoreDataSetVS and its invariant
-// who-ddcc-data-1). The date must be known to the day.
+// (DDCC implementation guide 1.0.1, DDCCCoreDataSetVS with its invariant
+// who-ddcc-data-1, and DDCCCoreDataSetTR). The date of a dose must be known to the
+// day.
 func Missing(c vaccination.Certificate, p Payload) []string {
-	v := c.Vaccination
-	required := []struct {
-		path     string
-		there    bool
-		domestic bool
-	}{
-		{"name", c.Name != "", true},
-		{"certificate.issuer", c.Info.Issuer.Name != "" || c.Info.Issuer.ID != "", true},
-		{"certificate.issuer.country", c.Info.Issuer.Country != "", true},
-		{"certificate.hcid", c.Info.HCID != "", true},
-		{"certificate.period.start", !c.Info.Period.Start.IsZero(), true},
-		{"certificate.version", c.Info.Version != "", false},
-		{"vaccination.vaccine", v.Vaccine.Code != "", false},
-		{"vaccination.brand", v.Brand.Code != "" || v.Brand.Display != "", false},
-		{"vaccination.manufacturer", named(v.Manufacturer) || named(v.MAHolder), false},
-		{"vaccination.lot", v.Lot != "", false},
-		{"vaccination.date", v.Date.Precision() == vaccination.PrecisionDay && !v.Date.Estimated, false},
-		{"vaccination.dose", v.Number > 0, false},
-		{"vaccination.country", v.Country.Code != "", false},
+	all := []requirement{
+		{"name", c.Name != ""},
+		{"certificate.issuer", c.Info.Issuer.Name != "" || c.Info.Issuer.ID != ""},
+		{"certificate.issuer.country", c.Info.Issuer.Country != ""},
+		{"certificate.hcid", c.Info.HCID != ""},
+		{"certificate.period.start", !c.Info.Period.Start.IsZero()},
 	}
-	var missing []string
-	for _, r := range required {
-		if !r.there && (p == DDCC || r.domestic) {
-			missing = append(missing, r.path)
-		}
+	switch v, t := c.Vaccination, c.Test; p {
+	case DDCC:
+		all = append(all, []requirement{
+			{"certificate.version", c.Info.Version != ""},
+			{"vaccination.vaccine", v.Vaccine.Code != ""},
+			{"vaccination.brand", v.Brand.Code != "" || v.Brand.Display != ""},
+			{"vaccination.manufacturer", named(v.Manufacturer) || named(v.MAHolder)},
+			{"vaccination.lot", v.Lot != ""},
+			{"vaccination.date", v.Date.Precision() == vaccination.PrecisionDay && !v.Date.Estimated},
+			{"vaccination.dose", v.Number > 0},
+			{"vaccination.country", v.Country.Code != ""},
+		}...)
+	case DDCCTest:
+		all = append(all, []requirement{
+			{"certificate.version", c.Info.Version != ""},
+			{"test.pathogen", t.Pathogen.Code != ""},
+			{"test.type", t.Type.Code != ""},
+			{"test.date", !t.Date.IsZero()},
+			{"test.country", t.Country.Code != ""},
+		}...)
 	}
-	return missing
+	return missingOf(all)
 }
 
 func named(c vaccination.Coding) bool { return c.Code != "" || c.Display != "" }
 
-func bodyOf(c vaccination.Certificate, extra []Element) body {
-	v := c.Vaccination
+func bodyOf(c vaccination.Certificate, p Payload, extra []Element) body {
 	asked := func(e Element) bool { return slices.Contains(extra, e) }
 	b := body{
-		Name:        c.Name,
-		BirthDate:   strings.TrimSuffix(c.BirthDate.String(), "~"),
-		Sex:         string(c.Sex),
-		Certificate: info{Issuer: c.Info.Issuer.Name, HCID: c.Info.HCID, Version: c.Info.Version, Period: &period{Start: timeText(c.Info.Period.Start), End: timeText(c.Info.Period.End)}},
-		Vaccination: vaccineDose{
-			Vaccine: codingOf(v.Vaccine, vaccineSystem), Brand: codingOf(v.Brand, brandSystem),
-			Manufacturer: codingOf(v.Manufacturer, makerSystem), Disease: codingOf(v.Disease, diseaseSystem),
-			Lot: v.Lot, Date: v.Date.String(), Dose: v.Number, TotalDoses: v.Total,
-			Country: codingOf(v.Country, countrySystem),
-		},
+		Name:               c.Name,
+		BirthDate:          strings.TrimSuffix(c.BirthDate.String(), "~"),
+		Sex:                string(c.Sex),
+		Certificate:        info{Issuer: c.Info.Issuer.Name, HCID: c.Info.HCID, Version: c.Info.Version, Period: &period{Start: timeText(c.Info.Period.Start), End: timeText(c.Info.Period.End)}},
 		BirthDateEstimated: c.BirthDate.Estimated,
 		Specimen:           c.Specimen,
-		FromEvidence:       v.FromEvidence,
 	}
 	if b.Certificate.Issuer == "" {
 		b.Certificate.Issuer = c.Info.Issuer.ID
-	}
-	if asked(MAHolder) || b.Vaccination.Manufacturer == nil {
-		b.Vaccination.MAHolder = codingOf(v.MAHolder, makerSystem)
 	}
 	if asked(Identifier) {
 		switch {
@@ -203,22 +212,50 @@ func bodyOf(c vaccination.Certificate, extra []Element) body {
 			b.Identifier = identifier{Type: c.Identifier.Kind, Value: c.Identifier.Value}
 		}
 	}
-	if asked(ValidFrom) {
-		b.Vaccination.ValidFrom = v.ValidFrom.String()
-	}
-	if asked(ValidUntil) {
-		b.Vaccination.ValidUntil = v.ValidUntil.String()
-	}
-	if asked(Centre) {
-		b.Vaccination.Centre = v.Centre
-	}
-	if asked(Practitioner) {
-		b.Vaccination.Practitioner = v.Practitioner
-	}
-	if asked(NextDose) {
-		b.Vaccination.NextDose = v.NextDose.String()
+	if p == DDCCTest {
+		b.Test = testOf(c.Test)
+	} else {
+		b.Vaccination, b.FromEvidence = doseOf(c.Vaccination, asked), c.Vaccination.FromEvidence
 	}
 	return b
+}
+
+func doseOf(v vaccination.Dose, asked func(Element) bool) *vaccineDose {
+	d := &vaccineDose{
+		Vaccine: codingOf(v.Vaccine, vaccineSystem), Brand: codingOf(v.Brand, brandSystem),
+		Manufacturer: codingOf(v.Manufacturer, makerSystem), Disease: codingOf(v.Disease, diseaseSystem),
+		Lot: v.Lot, Date: v.Date.String(), Dose: v.Number, TotalDoses: v.Total,
+		Country: codingOf(v.Country, countrySystem),
+	}
+	if asked(MAHolder) || d.Manufacturer == nil {
+		d.MAHolder = codingOf(v.MAHolder, makerSystem)
+	}
+	if asked(ValidFrom) {
+		d.ValidFrom = v.ValidFrom.String()
+	}
+	if asked(ValidUntil) {
+		d.ValidUntil = v.ValidUntil.String()
+	}
+	if asked(Centre) {
+		d.Centre = v.Centre
+	}
+	if asked(Practitioner) {
+		d.Practitioner = v.Practitioner
+	}
+	if asked(NextDose) {
+		d.NextDose = v.NextDose.String()
+	}
+	return d
+}
+
+// testOf is all of the core data set's element: what a test has beyond it stands
+// in the document.
+func testOf(t vaccination.Test) *labTest {
+	return &labTest{
+		Pathogen: codingOf(t.Pathogen, diseaseSystem), Type: codingOf(t.Type, testTypeSystem), Brand: codingOf(t.Brand, ""),
+		Manufacturer: codingOf(t.Manufacturer, ""), Origin: codingOf(t.Origin, diseaseSystem), Date: timeText(t.Date),
+		Result: codingOf(t.Result, diseaseSystem), Centre: t.Centre, Country: codingOf(t.Country, countrySystem),
+	}
 }
 
 // codingOf returns c without the system its element implies and without display,

@@ -29,8 +29,7 @@ var (
 // Payload is the kind of content in the claim -260 (HCERT 1.1.1, section 3.3).
 type Payload string
 
-// The kinds of payload. A health link is recognised and refused by name; DDCCTest
-// is read and not written.
+// The kinds of payload. A health link is recognised and refused by name.
 const (
 	DDCC       Payload = "ddcc"        // WHO DDCC:VS core data set, sub-claim 3
 	Domestic   Payload = "domestic"    // the same elements with some missing, private sub-claim -1000

@@ -12,7 +12,10 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-const contexts = `["` + ContextV2 + `","` + ContextURL + `"]`
+const (
+	contexts     = `["` + ContextV2 + `","` + ContextURL + `"]`
+	testContexts = `["` + ContextV2 + `","` + TestContextURL + `"]`
+)
 
 // writer writes members of fixed shapes in canonical order; a member without
 // value is left out. It is an order of magnitude faster than a tree of maps.
@@ -96,8 +99,12 @@ func Issue(c vaccination.Certificate, status []StatusEntry, s Signer, created ti
 	if c.Info.Issuer.ID == "" || c.Info.Period.Start.IsZero() {
 		return nil, errors.New("a credential needs an issuer with an id and a time of issue")
 	}
+	own, kind := contexts, Type
+	if c.IsTest() {
+		own, kind = testContexts, TestType
+	}
 	w := &writer{b: make([]byte, 0, 2048)}
-	w.b = append(w.b, `{"@context":`+contexts...)
+	w.b = append(append(w.b, `{"@context":`...), own...)
 	if len(status) > 0 {
 		w.status(status)
 	}
@@ -117,7 +124,7 @@ func Issue(c vaccination.Certificate, status []StatusEntry, s Signer, created ti
 	tail.b = append(tail.b, '[') // stands for the brace: no comma after it
 	tail.flag("specimen", c.Specimen)
 	tail.name("type")
-	tail.b = append(tail.b, `["VerifiableCredential","`+Type+`"]`...)
+	tail.b = append(append(append(tail.b, `["VerifiableCredential","`...), kind...), `"]`...)
 	tail.time("validFrom", c.Info.Period.Start)
 	tail.time("validUntil", c.Info.Period.End)
 	tail.text("version", c.Info.Version)
@@ -125,7 +132,7 @@ func Issue(c vaccination.Certificate, status []StatusEntry, s Signer, created ti
 	if tail.bad != "" {
 		return nil, fmt.Errorf("the certificate's %s cannot be written", tail.bad)
 	}
-	return secure(w.b, tail.b[1:], contexts, s, created)
+	return secure(w.b, tail.b[1:], own, s, created)
 }
 
 // idOf returns the id of the credential with this HCID: the same UVCI as a URN,
@@ -166,24 +173,51 @@ func (w *writer) subject(c vaccination.Certificate) {
 		w.text("name", c.Name)
 		w.text("nationality", c.Nationality)
 		w.text("sex", string(c.Sex))
+		if c.IsTest() {
+			w.object("test", func() { w.test(c.Test) })
+		}
 		w.text("type", "Person")
-		w.object("vaccination", func() { w.dose(c.Vaccination) })
+		if !c.IsTest() {
+			w.object("vaccination", func() { w.dose(c.Vaccination) })
+		}
+	})
+}
+
+func (w *writer) test(t vaccination.Test) {
+	w.coding("brand", t.Brand)
+	w.text("centre", t.Centre)
+	w.address("centreAddress", t.CentreAddress)
+	w.coding("country", t.Country)
+	w.time("date", t.Date)
+	w.text("lot", t.Lot)
+	w.coding("manufacturer", t.Manufacturer)
+	w.number("number", t.Number)
+	w.coding("origin", t.Origin)
+	w.coding("pathogen", t.Pathogen)
+	w.text("practitioner", t.Practitioner)
+	w.coding("result", t.Result)
+	w.time("resultDate", t.ResultDate)
+	w.coding("testType", t.Type)
+}
+
+func (w *writer) address(name string, a vaccination.Address) {
+	if a.IsZero() {
+		return
+	}
+	w.object(name, func() {
+		w.text("country", a.Country)
+		w.text("district", a.District)
+		w.text("line1", a.Line1)
+		w.text("line2", a.Line2)
+		w.text("postCode", a.PostCode)
+		w.text("region", a.Region)
 	})
 }
 
 func (w *writer) dose(d vaccination.Dose) {
 	w.coding("brand", d.Brand)
 	w.text("centre", d.Centre)
-	if a := d.CentreAddress; !a.IsZero() {
-		w.object("centreAddress", func() {
-			w.text("country", a.Country)
-			w.text("district", a.District)
-			w.text("line1", a.Line1)
-			w.text("line2", a.Line2)
-			w.text("postCode", a.PostCode)
-			w.text("region", a.Region)
-		})
-	}
+	w.address("centreAddress", d.CentreAddress)
 	w.coding("country", d.Country)
 	w.text("date", d.Date.String())
 	w.coding("disease", d.Disease)

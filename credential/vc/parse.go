@@ -42,13 +42,15 @@ func Parse(data []byte) (*Credential, error) {
 		return nil, err
 	}
 	r := &object{value: document}
-	if !r.texts("@context", ContextV2, ContextURL) || !r.texts("type", "VerifiableCredential", Type) {
+	dose := r.texts("@context", ContextV2, ContextURL) && r.texts("type", "VerifiableCredential", Type)
+	test := r.texts("@context", ContextV2, TestContextURL) && r.texts("type", "VerifiableCredential", TestType)
+	if !dose && !test {
 		return nil, ErrType
 	}
 	c := &Credential{document: document}
 	c.method, c.created = r.proof()
 	c.status = r.entries()
-	c.read(r)
+	c.read(r, test)
 	if c.method == "" {
 		return nil, ErrProof
 	}
@@ -97,9 +99,8 @@ func (c *Credential) Certificate() vaccination.Certificate { return c.certificat
 // Status returns the entries of credentialStatus.
 func (c *Credential) Status() []StatusEntry { return c.status }
 
-func (c *Credential) read(r *object) {
+func (c *Credential) read(r *object, test bool) {
 	s := r.object("credentialSubject")
-	v := s.object("vaccination")
 	issuer := r.object("issuer")
 	identifier := s.object("identifier")
 	if s.text("type") != "Person" {
@@ -118,10 +119,16 @@ func (c *Credential) read(r *object) {
 			Version: r.text("version"),
 			Period:  vaccination.Period{Start: r.time("validFrom"), End: r.time("validUntil")},
 		},
-		Vaccination: v.dose(),
-		Programme:   r.text("programme"),
-		Domestic:    r.flag("domestic"),
-		Specimen:    r.flag("specimen"),
+		Programme: r.text("programme"),
+		Domestic:  r.flag("domestic"),
+		Specimen:  r.flag("specimen"),
+	}
+	if test {
+		if c.certificate.Test = s.object("test").test(); c.certificate.Test.IsZero() {
+			s.fail("test")
+		}
+	} else {
+		c.certificate.Vaccination = s.object("vaccination").dose()
 	}
 	if _, ok := c.certificate.ID(); !ok {
 		r.fail("hcid")
@@ -134,18 +141,30 @@ func (c *Credential) read(r *object) {
 	}
 }
 
+func (r *object) test() vaccination.Test {
+	return vaccination.Test{
+		Number: r.number("number"), Pathogen: r.coding("pathogen"), Type: r.coding("testType"), Brand: r.coding("brand"),
+		Manufacturer: r.coding("manufacturer"), Lot: r.text("lot"), Origin: r.coding("origin"), Date: r.time("date"), ResultDate: r.time("resultDate"),
+		Result: r.coding("result"), Country: r.coding("country"), Centre: r.text("centre"), CentreAddress: r.address("centreAddress"),
+		Practitioner: r.text("practitioner"),
+	}
+}
+
+func (r *object) address(name string) vaccination.Address {
+	a := r.object(name)
+	return vaccination.Address{
+		Line1: a.text("line1"), Line2: a.text("line2"), District: a.text("district"),
+		Region: a.text("region"), PostCode: a.text("postCode"), Country: a.text("country"),
+	}
+}
+
 func (r *object) dose() vaccination.Dose {
-	a := r.object("centreAddress")
 	return vaccination.Dose{
 		Product: r.text("product"), Vaccine: r.coding("vaccine"), Brand: r.coding("brand"),
 		Manufacturer: r.coding("manufacturer"), MAHolder: r.coding("maholder"), Disease: r.coding("disease"),
 		Lot: r.text("lot"), Date: r.date("date"), ValidFrom: r.date("validFrom"), ValidUntil: r.date("validUntil"),
 		Number: r.number("dose"), Total: r.number("totalDoses"), Country: r.coding("country"), Centre: r.text("centre"),
-		CentreAddress: vaccination.Address{
-			Line1: a.text("line1"), Line2: a.text("line2"), District: a.text("district"),
-			Region: a.text("region"), PostCode: a.text("postCode"), Country: a.text("country"),
-		},
-		Practitioner: r.text("practitioner"), NextDose: r.date("nextDose"), FromEvidence: r.flag("fromEvidence"),
+		CentreAddress: r.address("centreAddress"), Practitioner: r.text("practitioner"), NextDose: r.date("nextDose"), FromEvidence: r.flag("fromEvidence"),
 	}
 }
 

@@ -12,8 +12,11 @@ import (
 
 // known are the contexts of documents that are read: ours and the common ones.
 func known(url string) ([]byte, bool) {
-	if url == ContextURL {
+	switch url {
+	case ContextURL:
 		return []byte(context), true
+	case TestContextURL:
+		return []byte(testContext), true
 	}
 	return jsonld.Known(url)
 }

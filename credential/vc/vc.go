@@ -15,18 +15,31 @@ import (
 // The contexts of our credentials, in their order in @context.
 const (
 	ContextV2 = "https://www.w3.org/ns/credentials/v2"
-	// ContextURL is our own context; its text is [Context].
+	// ContextURL is our own context of a dose; its text is [Context].
 	ContextURL = "https://opendivoc.github.io/contexts/vaccination/v1"
 )
 
-// Type is the type of our credentials beside VerifiableCredential.
+// Type is the type of our credentials of a dose beside VerifiableCredential.
 const Type = "VaccinationCertificate"
+
+// A credential of a test has a context and a type of its own in place of those of
+// a dose, which stay as they were.
+const (
+	TestContextURL = "https://opendivoc.github.io/contexts/test/v1"
+	TestType       = "TestCertificate"
+)
 
 //go:embed context-v1.jsonld
 var context string
 
+//go:embed context-test-v1.jsonld
+var testContext string
+
 // Context returns the text of the JSON-LD context at [ContextURL].
 func Context() string { return context }
+
+// TestContext returns the text of the JSON-LD context at [TestContextURL].
+func TestContext() string { return testContext }
 
 // Errors of reading and verifying. Each error of this package wraps one of
 // them, and none repeats a value of the credential.

@@ -133,7 +133,8 @@ func TestW3CVectorAtEveryStep(t *testing.T) {
 
 func TestWhatIsIssuedReadsBackTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		want := credentialtest.Draw(t)
+		draw := rapid.SampledFrom([]func(*rapid.T) vaccination.Certificate{credentialtest.Draw, credentialtest.DrawTest}).Draw(t, "kind")
+		want := draw(t)
 		data, err := Issue(want, status(), signer(1), created)
 		if err != nil {
 			t.Fatal(err)
@@ -247,6 +248,31 @@ func TestParseRefuses(t *testing.T) {
 			}
 		})
 	}
+	test := string(issue(t, credentialtest.Tested()))
+	for name, c := range map[string]struct {
+		old, new string
+		want     error
+	}{
+		"a test of the type of a dose":    {TestType, Type, ErrType},
+		"a test in the context of a dose": {TestContextURL, ContextURL, ErrType},
+		"a dose beside the test":          {`"test":{`, `"vaccination":{"dose":1},"test":{`, ErrMalformed},
+		"a dose in place of the test":     {`"test":{`, `"vaccination":{`, ErrMalformed},
+		"an unknown member of the test":   {`"lot":`, `"dose":1,"lot":`, ErrMalformed},
+		"a day where a time is":           {`"date":"2026-11-21T14:05:00Z"`, `"date":"2026-11-21"`, ErrMalformed},
+		"a time of another zone":          {`"date":"2026-11-21T14:05:00Z"`, `"date":"2026-11-21T14:05:00+01:00"`, ErrMalformed},
+		"a number of zero":                {`"number":1`, `"number":0`, ErrMalformed},
+		"a result that is a text":         {`"result":{`, `"result":"QA02","x":{`, ErrMalformed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bad := strings.Replace(test, c.old, c.new, 1)
+			if bad == test {
+				t.Fatal("the test changes nothing")
+			}
+			if _, err := Parse([]byte(bad)); !errors.Is(err, c.want) {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+		})
+	}
 	if _, err := Parse([]byte(good + strings.Repeat(" ", maxCredential))); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("too long: %v", err)
 	}
@@ -306,6 +332,7 @@ func TestDecodeKeyRefuses(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(issue(f, credentialtest.Jamaica()))
 	f.Add(issue(f, credentialtest.Tamil()))
+	f.Add(issue(f, credentialtest.Tested()))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := Parse(data)
 		if err != nil {
