@@ -11,7 +11,7 @@ import (
 )
 
 // usages are the extended key usages of the HCERT specification, under both
-// arcs that are in use.
+// arcs that are in use, and ICAO's.
 func usages() map[string]Usage {
 	return map[string]Usage{
 		"1.3.6.1.4.1.1847.2021.1.1":   Test,
@@ -20,6 +20,7 @@ func usages() map[string]Usage {
 		"1.3.6.1.4.1.0.1847.2021.1.1": Test,
 		"1.3.6.1.4.1.0.1847.2021.1.2": Vaccination,
 		"1.3.6.1.4.1.0.1847.2021.1.3": Recovery,
+		"2.23.136.1.1.14.2":           Seal, // ICAO Doc 9303 part 12, signers of barcodes
 	}
 }
 

@@ -133,6 +133,9 @@ func (i Issuer) DIDDocument() ([]byte, error) {
 	}
 	methods, ids := []map[string]any{}, []string{}
 	for _, k := range i.Keys {
+		if slices.Contains(k.Usage, Seal) { // known by its authority, and no signer of what a DID is for
+			continue
+		}
 		m := map[string]any{"controller": i.ID}
 		switch public := k.Public.(type) {
 		case ed25519.PublicKey:

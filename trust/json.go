@@ -10,10 +10,10 @@ import (
 
 const maxDepth = 32
 
-// checkJSON refuses a document that is nested too deeply, names a member twice
+// CheckJSON refuses a document that is nested too deeply, names a member twice
 // in one object or goes on after its end: readers would understand such a
 // document differently.
-func checkJSON(data []byte) error {
+func CheckJSON(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	if err := checkValue(dec, 0); err != nil {

@@ -3,6 +3,7 @@ package trust
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"sort"
 	"strings"
@@ -30,6 +31,47 @@ func HashOf(hcid string) Hash {
 func HashOfUVCI(body []byte) Hash {
 	sum := sha256.Sum256(body)
 	return Hash(sum[:HashSize])
+}
+
+// handleLength is how many characters of a [Handle] there are, 5 bits each.
+const (
+	handleLength = 12
+	handleDigits = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+)
+
+// Handle is a short name of a certificate, for forms that have no room for its
+// HCID: the first 60 bits of its [Hash] in Crockford's base 32, so that the same
+// snapshots tell its state.
+func Handle(hcid string) string {
+	h := HashOf(hcid)
+	acc := binary.BigEndian.Uint64(h[:])
+	out := make([]byte, handleLength)
+	for i := range out {
+		out[i] = handleDigits[acc>>59]
+		acc <<= 5
+	}
+	return string(out)
+}
+
+// parseHandle returns the bits of a handle, left-aligned.
+func parseHandle(s string) (bits uint64, ok bool) {
+	if len(s) != handleLength {
+		return 0, false
+	}
+	for i := range len(s) {
+		v := strings.IndexByte(handleDigits, s[i])
+		if v < 0 {
+			return 0, false
+		}
+		bits = bits<<5 | uint64(v)
+	}
+	return bits << 4, true
+}
+
+// hasHandle reports whether a hash of the set begins with these 60 bits.
+func (s Hashes) hasHandle(bits uint64) bool {
+	i := sort.Search(s.Len(), func(i int) bool { return binary.BigEndian.Uint64(s.at(i)) >= bits })
+	return i < s.Len() && binary.BigEndian.Uint64(s.at(i))&^15 == bits
 }
 
 // Hashes is a set of hashes: sorted, each once, one after the other.
@@ -136,16 +178,20 @@ type Snapshot struct {
 	Revoked    Hashes
 }
 
-// Status returns the state of the certificate hcid; a final state goes before
-// one that can be lifted.
+// Status returns the state of the certificate hcid, or of the one that a [Handle]
+// names; a final state goes before one that can be lifted.
 func (s *Snapshot) Status(hcid string) vaccination.Status {
 	h := HashOf(hcid)
+	has := func(set Hashes) bool { return set.Has(h) }
+	if bits, ok := parseHandle(hcid); ok {
+		has = func(set Hashes) bool { return set.hasHandle(bits) }
+	}
 	switch {
-	case s.Revoked.Has(h):
+	case has(s.Revoked):
 		return vaccination.StatusRevoked
-	case s.Superseded.Has(h):
+	case has(s.Superseded):
 		return vaccination.StatusSuperseded
-	case s.Suspended.Has(h):
+	case has(s.Suspended):
 		return vaccination.StatusSuspended
 	default:
 		return vaccination.StatusValid

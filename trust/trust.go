@@ -72,6 +72,10 @@ const (
 // format and nothing else.
 const DIVOC Usage = "divoc"
 
+// Seal is the usage of a signer of ICAO's seals (VDS-NC), by the extended key
+// usage of its certificate; it signs no other format.
+const Seal Usage = "vds-nc"
+
 // Allows reports whether k may sign certificates of kind u.
 func (k Key) Allows(u Usage) bool { return len(k.Usage) == 0 || slices.Contains(k.Usage, u) }
 

@@ -23,12 +23,15 @@ func (c *check) seal(s *vdsnc.Seal, err error) {
 	c.s.Issuer.Key = keyIDName(trust.CertificateKeyID(s.Signer))
 	by, err := c.find(c.o.Trust.ByCertificate(s.Signer),
 		func(k *trust.Key) error {
+			if k.Certificate == nil { // known by something else than its certificate
+				return vdsnc.ErrSigner
+			}
 			if k.Certificate.Equal(s.Signer) {
 				return s.VerifyBy(k.Certificate)
 			}
 			return s.Verify(k.Certificate)
 		},
-		func(*trust.Key) bool { return true })
+		func(k *trust.Key) bool { return k.Certificate != nil })
 	switch {
 	case errors.Is(err, errRefused):
 		return
@@ -42,7 +45,7 @@ func (c *check) seal(s *vdsnc.Seal, err error) {
 	all, err := s.Certificates()
 	// A seal does not say when it was made or how long it counts: its signer's
 	// certificate does.
-	cl := claim{country: s.Country, issued: s.Signer.NotBefore, until: s.Signer.NotAfter}
+	cl := claim{country: s.Country, issued: s.Signer.NotBefore, until: s.Signer.NotAfter, format: trust.Seal}
 	if s.Country == "UTO" {
 		cl.country = ""
 	}

@@ -1,11 +1,11 @@
-// Package vdsnc reads ICAO's Visible Digital Seal for non-constrained
+// Package vdsnc reads and writes ICAO's Visible Digital Seal for non-constrained
 // environments with a health proof (ICAO "VDS-NC" 1.x; types icao.vacc and
 // icao.test): JSON whose member data is signed in its canonical form of RFC 8785,
 // with the signer's certificate beside it.
 //
 // The certificate in a seal proves nothing: who verifies has to hold its
-// authority (CSCA). It is a pure codec; nothing is issued in this form, as that
-// needs a signer that a country's passport authority issued.
+// authority (CSCA). It is a pure codec; who writes brings a signer that a
+// country's passport authority issued.
 package vdsnc
 
 import (

@@ -35,6 +35,9 @@ func (r *Ring) Adopt(ctx context.Context, keys []trust.Key) error {
 				lost.kind = KindDIVOC
 			case !document:
 				lost.kind = KindQR
+				if slices.Contains(k.Usage, trust.Seal) {
+					lost.kind = KindSeal
+				}
 				lost.certs = append(lost.certs, k.Certificate)
 				lost.certs = append(lost.certs, k.Chain...)
 				lost.created = k.Certificate.NotBefore

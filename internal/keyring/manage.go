@@ -100,6 +100,8 @@ func (r *Ring) Retire(ctx context.Context, id string) error {
 				if err := r.newDocument(c); err != nil {
 					return err
 				}
+			case k.kind == KindSeal: // the next one is the passport authority's to give
+				k.retire(r.o.Now())
 			case k.kind == KindDIVOC:
 				if r.o.DIVOC == "" { // nobody asks for another
 					k.retire(r.o.Now())

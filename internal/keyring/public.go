@@ -10,12 +10,12 @@ import (
 
 // Issuer returns us as verifiers are to know us: the public halves of all keys
 // that sign or have signed: current before retired ones, those of codes before
-// those of documents and of DIVOC's format.
+// those of documents, of DIVOC's format and of seals.
 func (r *Ring) Issuer() trust.Issuer {
 	c := r.state()
 	iss := trust.Issuer{ID: r.o.Identity.DID, Name: r.organisation(), Country: r.o.Identity.Country, Specimen: c.demo}
 	for _, state := range []State{StateCurrent, StateRetired} {
-		for _, kind := range []Kind{KindQR, KindDocument, KindDIVOC} {
+		for _, kind := range []Kind{KindQR, KindDocument, KindDIVOC, KindSeal} {
 			for _, k := range c.keys {
 				if k.state == state && k.kind == kind {
 					iss.Keys = append(iss.Keys, r.publicKey(k))
@@ -51,7 +51,7 @@ func (r *Ring) ExportPublic() (certificates, didDocument []byte, err error) {
 	iss := r.Issuer()
 	seen := map[string]bool{}
 	for _, k := range iss.Keys {
-		if k.Certificate == nil {
+		if k.Certificate == nil || slices.Contains(k.Usage, trust.Seal) {
 			continue
 		}
 		for _, cert := range slices.Insert(slices.Clone(k.Chain), 0, k.Certificate) {

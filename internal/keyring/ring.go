@@ -51,6 +51,7 @@ type Ring struct {
 	qr      *QRKey // the current keys of loaded
 	doc     *DocumentKey
 	divoc   *DIVOCKey   // nil where the profile never asked for one
+	seal    *SealKey    // nil where none was imported
 	info    fs.FileInfo // of the file that loaded came from
 	checked time.Time   // when the file was last looked at
 	err     error       // why a newer file could not be loaded
@@ -122,6 +123,7 @@ func (r *Ring) reload() error {
 		r.qr = &QRKey{qr.private, qr.certs, trust.CertificateKeyID(qr.certs[0]), r.o.Now}
 		r.doc = r.documentKey(c.current(KindDocument))
 		r.divoc = r.divocKey(c.current(KindDIVOC))
+		r.seal = r.sealKey(c.current(KindSeal))
 	}
 	return err
 }

@@ -128,5 +128,8 @@ func (r *Ring) probe() error {
 	if !ed25519.Verify(doc.Public(), probe, sig) {
 		return errors.New("the key of documents signs wrongly")
 	}
+	if err := r.Seal().probe(probe); err != nil {
+		return err
+	}
 	return r.DIVOC().probe(probe)
 }

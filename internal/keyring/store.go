@@ -36,6 +36,7 @@ const (
 	KindQR        Kind = "qr"        // P-256, signs codes
 	KindDocument  Kind = "document"  // Ed25519, signs documents and trust bundles
 	KindDIVOC     Kind = "divoc"     // RSA-2048 or Ed25519, signs DIVOC's format where the profile asks
+	KindSeal      Kind = "seal"      // P-256 or P-384, signs ICAO's seals under a passport authority
 )
 
 // State is what a key may still do.
@@ -86,7 +87,7 @@ func (k *key) id() string {
 	switch {
 	case k.kind == KindDocument:
 		return trust.Multikey(k.public)
-	case k.kind == KindQR && len(k.certs) > 0:
+	case (k.kind == KindQR || k.kind == KindSeal) && len(k.certs) > 0:
 		return hex.EncodeToString(trust.CertificateKeyID(k.certs[0]))
 	default:
 		return trust.Fingerprint(k.public)[:16]

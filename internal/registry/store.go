@@ -122,12 +122,40 @@ func (s *Store) TxRaw(ctx context.Context, f func(pgx.Tx, *query.Queries) error)
 
 // Snapshot runs f on the database as it is at one moment. f reads only.
 func (s *Store) Snapshot(ctx context.Context, f func(*query.Queries) error) error {
+	return s.snapshot(ctx, func(tx pgx.Tx) error { return f(query.New(tx)) })
+}
+
+func (s *Store) snapshot(ctx context.Context, f func(pgx.Tx) error) error {
 	tx, err := s.pool.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	return f(query.New(tx))
+	return f(tx)
+}
+
+// View runs f on the database as it was at the moment of a snapshot, on a
+// connection of its own. It is safe for concurrent use.
+type View func(ctx context.Context, f func(*query.Queries) error) error
+
+// Shared is [Store.Snapshot] for several readers at once: each call of view sees
+// the moment that q sees. view works until f returns.
+func (s *Store) Shared(ctx context.Context, f func(q *query.Queries, view View) error) error {
+	return s.snapshot(ctx, func(tx pgx.Tx) error {
+		var moment string
+		if err := tx.QueryRow(ctx, "SELECT pg_export_snapshot()").Scan(&moment); err != nil {
+			return err
+		}
+		return f(query.New(tx), func(ctx context.Context, f func(*query.Queries) error) error {
+			return s.snapshot(ctx, func(tx pgx.Tx) error {
+				// A name of PostgreSQL's own: digits and hyphens. It takes no parameter.
+				if _, err := tx.Exec(ctx, "SET TRANSACTION SNAPSHOT '"+moment+"'"); err != nil {
+					return err
+				}
+				return f(query.New(tx))
+			})
+		})
+	})
 }
 
 // IsRace reports whether err says that another transaction was first: a unique
@@ -174,7 +202,15 @@ var ErrChanged = errors.New("registry: the record changed meanwhile")
 const (
 	ActSetting = "setting"
 	ActSource  = "source.set"
-	MarkUntil  = ", until "
+
+	// Whose signatures count beside ours: the object is the name of a trust source,
+	// the detail its settings, or the version and its hash.
+	ActTrustSource = "trust.source"
+	ActTrustApply  = "trust.apply"
+	ActTrustRevert = "trust.revert"
+	ActTrustRemove = "trust.remove"
+
+	MarkUntil = ", until "
 )
 
 // TokenScope is how the audit tells what a token is for: its role, and the source

@@ -1,0 +1,466 @@
+package trustlist
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/opendivoc/divoc/credential/shc"
+	"github.com/opendivoc/divoc/internal/trustlist/masterlist"
+	"github.com/opendivoc/divoc/trust"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// Kind is what the lists of a source are. It decides what is looked for in them
+// and what a key of them may sign.
+type Kind string
+
+// The kinds.
+const (
+	// Certificates are signer certificates of HCERT codes, with or without their
+	// authorities: PEM, DER, or the JSON of the EU's gateway and its relays.
+	Certificates Kind = "certificates"
+	// DID are did:web trust lists of WHO's GDHCN, version 2, or another DID document.
+	DID Kind = "did"
+	// Cards are the JWK set of an issuer of SMART Health Cards, or a directory of
+	// such issuers.
+	Cards Kind = "cards"
+	// MasterList are passport authorities, for ICAO's seals: a master list, or PEM.
+	MasterList Kind = "masterlist"
+	// Keys are public keys of DIVOC's format: PEM, base 58, Multikey.
+	Keys Kind = "keys"
+	// DIVOC is the trust bundle of another installation of this program.
+	DIVOC Kind = "divoc"
+)
+
+// Kinds are all kinds.
+func Kinds() []Kind { return []Kind{Certificates, DID, Cards, MasterList, Keys, DIVOC} }
+
+// MaxSize bounds a list, bytes; maxKeys what it may name. The verifier for
+// browsers reads all of it.
+const (
+	MaxSize = 16 << 20
+	maxKeys = 5000
+)
+
+// reading is what a list is read with.
+type reading struct {
+	Settings
+	anchors []*x509.Certificate
+	pins    []crypto.PublicKey
+	own     trust.Issuer
+	demo    bool
+	// last is what counts now, for a list that its own earlier version vouches for.
+	last *Content
+}
+
+func refuse(why string) error {
+	return vaccination.Errorf(vaccination.Invalid, "the trust list is refused: %s", why)
+}
+
+// read reads a list of a kind. What is wrong with the whole of it is an error
+// ([vaccination.Invalid], or [vaccination.Forbidden] for what may never count);
+// what is wrong with one entry leaves that out.
+func (r *reading) read(data []byte) (*Content, error) {
+	if len(data) > MaxSize {
+		return nil, refuse("it is larger than 16 MiB")
+	}
+	c := &Content{}
+	var err error
+	switch r.Kind {
+	case Certificates:
+		err = r.certificates(c, data)
+	case DID:
+		err = r.did(c, data)
+	case Cards:
+		err = r.cards(c, data)
+	case MasterList:
+		err = r.masterList(c, data)
+	case Keys:
+		err = r.keys(c, data)
+	case DIVOC:
+		err = r.divoc(c, data)
+	default:
+		err = errors.New("there is no such kind of list")
+	}
+	if err != nil {
+		if vaccination.ErrorCode(err) != "" {
+			return nil, err
+		}
+		return nil, refuse(err.Error())
+	}
+	if err := r.allowed(c); err != nil {
+		return nil, err
+	}
+	c.sort()
+	return c, nil
+}
+
+// allowed refuses what may never count, whoever says it: keys that anybody can
+// sign with, our own name, and more than can be carried.
+func (r *reading) allowed(c *Content) error {
+	if c.Keys() > maxKeys {
+		return vaccination.Errorf(vaccination.TooLarge, "the trust list names more than %d keys", maxKeys)
+	}
+	ours := map[string]bool{}
+	for _, k := range r.own.Keys {
+		ours[trust.Fingerprint(k.Public)] = true
+	}
+	for i := range c.Issuers {
+		iss := &c.Issuers[i]
+		if iss.ID != "" && iss.ID == r.own.ID {
+			return vaccination.Errorf(vaccination.Forbidden, "the trust list names keys as this system's own: only its keyring does")
+		}
+		kept := iss.Keys[:0]
+		for _, k := range iss.Keys {
+			if where, ok := trust.Published(k.Public); ok && !r.demo {
+				return vaccination.Errorf(vaccination.Forbidden, "the trust list holds a key that anybody can sign with, because its private half is published: %s", where)
+			}
+			if ours[trust.Fingerprint(k.Public)] {
+				c.leaveOut(iss.Name, errors.New("this key is this system's own"))
+				continue
+			}
+			kept = append(kept, k)
+		}
+		iss.Keys = kept
+	}
+	kept := c.Issuers[:0]
+	for _, iss := range c.Issuers {
+		if len(iss.Keys) > 0 {
+			kept = append(kept, iss)
+		}
+	}
+	c.Issuers = kept
+	if len(c.Issuers) == 0 {
+		why := "it names no key that can be used"
+		if len(c.LeftOut) > 0 {
+			why += " (" + c.LeftOut[0] + ")"
+		}
+		return refuse(why)
+	}
+	return nil
+}
+
+// published refuses an authority whose private half is published: what it issued
+// is anybody's.
+func (r *reading) published(certs ...*x509.Certificate) error {
+	for _, c := range certs {
+		if where, ok := trust.Published(c.PublicKey); ok && !r.demo {
+			return vaccination.Errorf(vaccination.Forbidden, "the trust list rests on an authority that anybody can sign with, because its private half is published: %s", where)
+		}
+	}
+	return nil
+}
+
+// parseAnchors reads who vouches for a source: certificates and public keys in
+// PEM, or a list of authorities as a DID document. It returns them as PEM.
+func parseAnchors(data []byte) (text string, certs []*x509.Certificate, pins []crypto.PublicKey, err error) {
+	wrong := func(why string) error {
+		return vaccination.Errorf(vaccination.Invalid, "the anchors are not usable: %s", why)
+	}
+	data = bytes.TrimSpace(data)
+	if len(data) == 0 {
+		return "", nil, nil, nil
+	}
+	if len(data) > 1<<20 {
+		return "", nil, nil, wrong("more than 1 MiB")
+	}
+	var out bytes.Buffer
+	keep := func(kind string, der []byte) error { return pem.Encode(&out, &pem.Block{Type: kind, Bytes: der}) }
+	if data[0] == '{' {
+		b, err := trust.ParseNamed(data)
+		if err != nil {
+			return "", nil, nil, err
+		}
+		for _, iss := range b.Issuers {
+			for _, k := range iss.Keys {
+				if k.Certificate != nil && k.Certificate.IsCA {
+					certs = append(certs, k.Certificate)
+					if err := keep("CERTIFICATE", k.Certificate.Raw); err != nil {
+						return "", nil, nil, err
+					}
+				}
+			}
+		}
+		if len(certs) == 0 {
+			return "", nil, nil, wrong("the document names no authority by its certificate")
+		}
+		return out.String(), certs, nil, nil
+	}
+	for len(bytes.TrimSpace(data)) > 0 {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			return "", nil, nil, wrong("they are certificates and public keys in PEM")
+		}
+		data = rest
+		switch block.Type {
+		case "CERTIFICATE":
+			c, err := x509.ParseCertificate(block.Bytes)
+			if err != nil {
+				return "", nil, nil, wrong("a certificate is not readable")
+			}
+			certs = append(certs, c)
+		case "PUBLIC KEY":
+			k, err := x509.ParsePKIXPublicKey(block.Bytes)
+			if err != nil || trust.Fingerprint(k) == "" {
+				return "", nil, nil, wrong("a public key is not readable")
+			}
+			pins = append(pins, k)
+		default:
+			return "", nil, nil, wrong("they are certificates and public keys in PEM, and nothing else")
+		}
+		if err := keep(block.Type, block.Bytes); err != nil {
+			return "", nil, nil, err
+		}
+	}
+	return out.String(), certs, pins, nil
+}
+
+// masterList reads passport authorities.
+func (r *reading) masterList(c *Content, data []byte) error {
+	var ders [][]byte
+	if bytes.Contains(data, []byte("-----BEGIN CERTIFICATE-----")) {
+		blocks, err := pemCertificates(data)
+		if err != nil {
+			return err
+		}
+		ders = blocks
+	} else {
+		list, err := masterlist.Parse(data)
+		if err != nil {
+			return err
+		}
+		switch err := list.Verify(r.anchors); {
+		case err == nil:
+			c.Signed = true
+		case errors.Is(err, masterlist.ErrSigner) && len(r.anchors) == 0: // who imports it vouches for it
+		default:
+			return err
+		}
+		ders, c.Issued = list.Authorities, list.Issued
+	}
+	for _, der := range ders {
+		iss, k, err := certificateOf(der)
+		if err != nil {
+			c.leaveOut("an authority", err)
+			continue
+		}
+		switch {
+		case !k.Certificate.IsCA:
+			c.leaveOut(iss.Name, errors.New("it is no authority's certificate"))
+			continue
+		case iss.Country == "":
+			c.leaveOut(iss.Name, errors.New("it names no country"))
+			continue
+		}
+		if err := r.published(k.Certificate); err != nil {
+			return err
+		}
+		c.add(iss, plain(k))
+	}
+	return nil
+}
+
+// pemCertificates are the certificates of a file that holds nothing else.
+func pemCertificates(data []byte) ([][]byte, error) {
+	var out [][]byte
+	for {
+		block, rest := pem.Decode(data)
+		if block == nil {
+			break
+		}
+		data = rest
+		if block.Type != "CERTIFICATE" {
+			return nil, errors.New("the file may hold certificates in PEM, and nothing else")
+		}
+		if out = append(out, block.Bytes); len(out) > maxKeys {
+			return nil, errors.New("the file holds too many certificates")
+		}
+	}
+	if bytes.Contains(data, []byte("-----BEGIN")) {
+		return nil, errors.New("a PEM block is not readable")
+	}
+	return out, nil
+}
+
+// keys reads public keys of DIVOC's format. They sign that, and nothing else.
+func (r *reading) keys(c *Content, data []byte) error {
+	if r.Issuer == "" {
+		return errors.New("say by which name certificates call the key, such as did:india (--issuer)")
+	}
+	b, err := trust.ParseNamed(data)
+	if err != nil {
+		return err
+	}
+	for _, from := range b.Issuers {
+		for _, k := range from.Keys {
+			if k.Certificate != nil {
+				return errors.New("it holds certificates: import them as kind certificates")
+			}
+			if _, ok := k.Public.(*ecdsa.PublicKey); ok {
+				return errors.New("keys of DIVOC's format are RSA or Ed25519")
+			}
+			c.add(named(trust.Issuer{Name: r.nameOr(r.Issuer)}), trust.Key{ID: r.Issuer, Public: k.Public, Usage: []trust.Usage{trust.DIVOC}})
+		}
+	}
+	return nil
+}
+
+// nameOr is the name that the administrator gave, or another.
+func (r *reading) nameOr(other string) string {
+	if r.IssuerName != "" {
+		return r.IssuerName
+	}
+	return other
+}
+
+// divoc reads the trust bundle of another installation: what it says of itself.
+// Whom it trusts is not our concern.
+func (r *reading) divoc(c *Content, data []byte) error {
+	b, err := trust.ParseNamed(data)
+	if err != nil {
+		return err
+	}
+	if len(b.Proofs) == 0 || len(b.Issuers) == 0 || b.Issuers[0].ID == "" {
+		return errors.New("it is no signed trust bundle of divoc")
+	}
+	publisher := b.Issuers[0]
+	if r.Issuer != "" && publisher.ID != r.Issuer {
+		return errors.New("it is the trust bundle of another issuer than this source is for")
+	}
+	if publisher.Specimen && !r.demo {
+		return vaccination.Errorf(vaccination.Forbidden, "the trust bundle is a demonstration's: its certificates certify nothing")
+	}
+	c.Issued, c.Serial = b.Issued, b.Version
+	for _, s := range b.Status {
+		if s.Issuer == publisher.ID {
+			c.Status = append(c.Status, s)
+		}
+	}
+	iss := named(trust.Issuer{ID: publisher.ID, Name: publisher.Name, Country: publisher.Country, Specimen: publisher.Specimen})
+	for _, k := range publisher.Keys {
+		c.add(iss, plain(k))
+	}
+	if r.last != nil && r.last.publisher() == publisher.ID {
+		old := &trust.Bundle{Version: r.last.Serial, Issued: r.last.Issued, Issuers: r.last.Issuers, Status: r.last.Status}
+		c.Signed = b.SignedBy(old) == nil
+	}
+	for _, pin := range r.pins {
+		c.Signed = c.Signed || b.SignedBy(&trust.Bundle{Issuers: []trust.Issuer{{ID: publisher.ID, Keys: []trust.Key{{ID: b.Proofs[0].Key, Public: pin}}}}}) == nil
+	}
+	return nil
+}
+
+func (c *Content) publisher() string {
+	if len(c.Issuers) != 1 {
+		return ""
+	}
+	return c.Issuers[0].ID
+}
+
+// cards reads a JWK set or a directory of issuers of SMART Health Cards. A list of
+// what was revoked counts only beside the key whose cards it is about.
+func (r *reading) cards(c *Content, data []byte) error {
+	if err := strictJSON(data); err != nil {
+		return err
+	}
+	var file struct {
+		Infos []json.RawMessage `json:"issuerInfo"`
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return errors.New("it is no JWK set and no directory of issuers")
+	}
+	if file.Infos == nil {
+		if !cardIssuer(r.Issuer) {
+			return errors.New("say whose keys these are: the https URL that its cards name as iss, without a slash at the end (--issuer)")
+		}
+		b, err := trust.ParseNamed(data)
+		if err != nil {
+			return err
+		}
+		for _, iss := range b.Issuers {
+			r.cardKeys(c, r.Issuer, r.nameOr(r.Issuer), iss.Keys, nil)
+		}
+		return nil
+	}
+	for _, raw := range file.Infos {
+		var info struct {
+			Issuer struct{ Iss, Name string } `json:"issuer"`
+			CRLs   []json.RawMessage          `json:"crls"`
+		}
+		if err := json.Unmarshal(raw, &info); err != nil || !cardIssuer(info.Issuer.Iss) {
+			c.leaveOut("an issuer", errors.New("it has no https URL"))
+			continue
+		}
+		one, err := json.Marshal(map[string][]json.RawMessage{"issuerInfo": {raw}})
+		if err != nil {
+			return err
+		}
+		b, err := trust.ParseNamed(one)
+		if err != nil || len(b.Issuers) == 0 {
+			c.leaveOut(info.Issuer.Iss, errors.New("its keys cannot be read"))
+			continue
+		}
+		name := info.Issuer.Name
+		if name == "" {
+			name = info.Issuer.Iss
+		}
+		r.cardKeys(c, info.Issuer.Iss, name, b.Issuers[0].Keys, info.CRLs)
+	}
+	return nil
+}
+
+// cardKeys adds the keys of one issuer of cards.
+func (r *reading) cardKeys(c *Content, iss, name string, keys []trust.Key, crls []json.RawMessage) {
+	newest := map[string]int64{}
+	for _, raw := range crls {
+		list, err := shc.ParseCRL(raw)
+		if err != nil {
+			c.leaveOut(iss, err)
+			continue
+		}
+		newest[list.KeyID] = max(newest[list.KeyID], list.Counter, 1)
+	}
+	own := map[string]bool{}
+	for _, k := range keys {
+		public, ok := k.Public.(*ecdsa.PublicKey)
+		if !ok || shc.Thumbprint(public) == "" || k.ID != shc.Thumbprint(public) {
+			c.leaveOut(iss, errors.New("a key is not of the curve P-256, or not called by its thumbprint"))
+			continue
+		}
+		own[k.ID] = true
+		// A verifier that has no list of this number cannot tell what was revoked.
+		c.add(named(trust.Issuer{ID: iss, Name: name}), trust.Key{ID: k.ID, Public: k.Public, CardList: max(k.CardList, newest[k.ID])})
+	}
+	for _, raw := range crls {
+		if list, err := shc.ParseCRL(raw); err == nil && own[list.KeyID] {
+			c.Cards = append(c.Cards, bytes.Clone(raw))
+		} else if err == nil {
+			c.leaveOut(iss, errors.New("a revocation list is of a key that is not this issuer's"))
+		}
+	}
+}
+
+// cardIssuer reports whether s can be the iss of cards.
+func cardIssuer(s string) bool {
+	return strings.HasPrefix(s, "https://") && len(s) < 300 && !strings.HasSuffix(s, "/") && len(s) > len("https://") && plainText(s)
+}
+
+// plainText reports whether s is printable ASCII without spaces, as identifiers are.
+func plainText(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// strictJSON refuses what readers would understand differently.
+func strictJSON(data []byte) error {
+	if !utf8.Valid(data) {
+		return errors.New("it is no JSON")
+	}
+	return trust.CheckJSON(data)
+}
