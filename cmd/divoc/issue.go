@@ -52,7 +52,7 @@ func (c *issueCmd) Run(s streams) error {
 	if len(events) == 0 {
 		return fmt.Errorf("%s holds no record", c.Records)
 	}
-	pages, err := printer.New(h.profile, h.publicURL)
+	pages, _, err := h.pages(s.ctx)
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/opendivoc/divoc/internal/web"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
+	"github.com/opendivoc/divoc/verify/rules"
 )
 
 type serveCmd struct {
@@ -35,6 +36,7 @@ type serveCmd struct {
 	TokenIssuers  string         `name:"token-issuers" type:"path" env:"DIVOC_TOKEN_ISSUERS" placeholder:"FILE" help:"Identity providers (Keycloak) whose tokens count beside ours; docs/divoc-api.md has the form."`
 	StaffProvider string         `name:"staff-provider" type:"path" env:"DIVOC_STAFF_PROVIDER" placeholder:"FILE" help:"Identity provider (OpenID Connect) where staff sign in; docs/access.md has the form."`
 	StaffShift    time.Duration  `name:"staff-shift" default:"10h" env:"DIVOC_STAFF_SHIFT" placeholder:"TIME" help:"After this long every member of staff signs in again."`
+	Rules         string         `type:"path" env:"DIVOC_RULES" placeholder:"FILE" help:"Acceptance rules of countries that the verifying page and the API can ask; docs/embed.md has the form."`
 	LogLevel      slog.Level     `name:"log-level" default:"info" env:"DIVOC_LOG_LEVEL" placeholder:"LEVEL" help:"debug, info, warn or error."`
 	DemoDHIS2     string         `name:"demo-dhis2" env:"DIVOC_DEMO_DHIS2" placeholder:"URL" help:"In a demonstration: where the replay of DHIS2 listens (make run PROFILE=sri-lanka starts one)."`
 	Check         bool           `help:"Check profile and flags, say what is wrong, start nothing."`
@@ -67,6 +69,10 @@ func (c *serveCmd) Run(s streams) error {
 			return err
 		}
 	}
+	accepted, err := readRules(c.Rules)
+	if err != nil {
+		return err
+	}
 	if c.Check {
 		return c.check(s)
 	}
@@ -83,7 +89,7 @@ func (c *serveCmd) Run(s streams) error {
 		return err
 	}
 	defer h.close()
-	return c.serve(s, h, listener, abroad)
+	return c.serve(s, h, listener, abroad, accepted)
 }
 
 // listen opens the address, for https where there is a certificate.
@@ -144,7 +150,7 @@ func (c *serveCmd) check(s streams) error {
 	return err
 }
 
-func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *staff.Provider) error {
+func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *staff.Provider, accepted *rules.Set) error {
 	traces, err := tracing.Start(s.ctx, tracing.Options{Getenv: os.Getenv, Version: version, Log: h.log})
 	if err != nil {
 		return err
@@ -166,14 +172,15 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *sta
 	watch := h.audit()
 	keeps := h.retention()
 	many, counts := h.bulk(), h.statistics()
-	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), messages.Work(), auditWork(watch), retentionWork(keeps), many.Work(), counts.Work())
+	queue, err := issuance.NewQueue(h.store, h.service, quiet(h.log), uploads.Work(), sources.intake.Work(), cases.Work(), messages.Work(), auditWork(watch), retentionWork(keeps), many.Work(), counts.Work(), trustWork(h.trust()), h.likeness().Work())
 	if err != nil {
 		return err
 	}
-	pages, err := printer.New(h.profile, h.publicURL)
+	pages, arranged, err := h.pages(s.ctx)
 	if err != nil {
 		return err
 	}
+	go arranged.Run(s.ctx)
 	tokens := h.tokens()
 	if c.TokenIssuers != "" {
 		others, err := issuers.Open(s.ctx, c.TokenIssuers, issuers.Options{Now: now, Client: issuers.Client(), Log: h.log})
@@ -193,10 +200,11 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *sta
 	go h.clearDesk(s.ctx, facilities)
 	handler, err := web.Handler(web.Options{
 		Desk: facilities,
-		Bulk: many, Statistics: counts,
+		Bulk: many, Statistics: counts, Trust: h.trust(),
 		Staff:    people,
 		Provider: abroad,
-		Service:  h.service, Tokens: tokens, Printer: pages, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, Subject: h.subject(), Retention: keeps, OnDemand: onDemand, Citizens: citizens, MailLink: h.mailLink(messages), Messages: messages, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Service:  h.service, Tokens: tokens, Printer: pages, Layouts: arranged, Uploads: uploads, Intake: sources.intake, Cases: cases, Audit: watch, Subject: h.subject(), Retention: keeps, OnDemand: onDemand, Citizens: citizens, MailLink: h.mailLink(messages), Messages: messages, Log: h.log, Version: version, Demo: h.demo, Now: now, Traces: traces, Backlog: queue.Backlog, TLSEnd: c.tlsEnd(),
+		Rules: accepted,
 		Ready: func(ctx context.Context) error { return errors.Join(h.store.Ping(ctx), h.ring.Check(ctx)) },
 	})
 	if err != nil {

@@ -21,6 +21,7 @@ type administration struct {
 	feeds    map[string]*feedTrail
 	settings map[string]string
 	uploads  map[int64]*uploadTrail
+	layouts  map[string]*layoutTrail
 }
 
 // feedTrail is what the audit says of a source that is read with a mapping.
@@ -43,7 +44,7 @@ type uploadTrail struct {
 }
 
 func newAdministration() *administration {
-	return &administration{tokens: map[int64]*tokenTrail{}, sources: map[string]string{}, feeds: map[string]*feedTrail{}, settings: map[string]string{}, uploads: map[int64]*uploadTrail{}}
+	return &administration{tokens: map[int64]*tokenTrail{}, sources: map[string]string{}, feeds: map[string]*feedTrail{}, settings: map[string]string{}, uploads: map[int64]*uploadTrail{}, layouts: map[string]*layoutTrail{}}
 }
 
 // follow adds an entry and says what is wrong with it. What it does not know is
@@ -68,6 +69,8 @@ func (a *administration) follow(e query.Audit) error {
 		return a.feed(e)
 	case registry.ActSetting:
 		a.settings[e.Object] = e.Detail
+	case "layout.draft", "layout.ask", "layout.approve":
+		a.layout(e)
 	case "upload", "upload.done", "upload.failed", "upload.cleared":
 		id, err := strconv.ParseInt(strings.TrimPrefix(e.Object, "upload "), 10, 64)
 		if err != nil {
@@ -131,7 +134,7 @@ func (c *checking) administration(ctx context.Context) error {
 	if err := c.chain(ctx, registry.AdminChain, a.follow); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context, *administration) error{c.tokens, c.sources, c.settings, c.uploads} {
+	for _, check := range []func(context.Context, *administration) error{c.tokens, c.sources, c.settings, c.uploads, c.layoutsPrinted} {
 		if err := check(ctx, a); err != nil {
 			return err
 		}

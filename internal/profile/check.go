@@ -66,6 +66,7 @@ func (p *Profile) take(doc *document, dir fs.FS, f *strictyaml.Document) {
 			f.At(at+".rule", "leave it out, or write nic-lk for Sri Lanka's National Identity Card")
 		}
 	}
+	p.takeCitizenIdentity(doc.Citizens, f)
 	if p.OtherFactor = doc.OtherFactor; p.OtherFactor == "" {
 		p.OtherFactor = FactorDoseDate
 	}
@@ -177,28 +178,21 @@ func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 				f.At(at+".products", "the catalogue has no product %q against %s", k, d.Disease)
 			}
 		}
-		if d.Doses < 0 || d.Doses > 99 {
-			f.At(at+".doses", "write how many doses the schedule expects, or 0 for an open one")
-		}
 		if !knownPayloads(d.Payloads) {
 			f.At(at+".payloads", "write [ddcc], or [ddcc, divoc] where verifiers of DIVOC's own format are in use")
 		}
 		old = old || slices.Contains(d.Payloads, PayloadDIVOC)
-		if d.Incomplete != "refuse" && d.Incomplete != "domestic" {
-			f.At(at+".incomplete", "write refuse or domestic")
-		}
-		if d.ValidYears < 1 || d.ValidYears > 20 {
-			f.At(at+".validYears", "write for how many years a certificate is valid, 1 to 20")
-		}
-		if d.ValidFromDays < 0 || d.ValidFromDays > 366 {
-			f.At(at+".validFromDays", "write after how many days the vaccine counts, 0 to 366")
+		if d.Kind == "test" {
+			takeTests(d, at, f)
+		} else {
+			takeDoses(d, at, f)
 		}
 		if _, ok := p.Layouts[d.Layout]; !ok {
 			f.At(at+".layout", "there is no file layouts/%s.yaml", d.Layout)
 		}
 		p.Programmes[key] = &Programme{
-			Key: key, Names: d.Names, Disease: d.Disease, Doses: d.Doses, Products: d.Products, Payloads: d.Payloads,
-			Incomplete: d.Incomplete, ValidYears: d.ValidYears, ValidFromDays: d.ValidFromDays, Layout: d.Layout,
+			Key: key, Tests: d.Kind == "test", Names: d.Names, Disease: d.Disease, Doses: d.Doses, Products: d.Products, Payloads: d.Payloads,
+			Incomplete: d.Incomplete, ValidYears: d.ValidYears, ValidFromDays: d.ValidFromDays, ValidHours: d.ValidHours, Layout: d.Layout,
 		}
 	}
 	if p.DIVOCKey = doc.DIVOCKey; old && p.DIVOCKey != "rsa" && p.DIVOCKey != "ed25519" {
@@ -215,6 +209,45 @@ func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 		if doc.Programmes[doc.Sources[source]] == nil {
 			f.At("sourceProgrammes."+source, "name one of the programmes")
 		}
+	}
+}
+
+// takeDoses checks what is said of doses.
+func takeDoses(d *programmeYAML, at string, f *strictyaml.Document) {
+	if d.Kind != "" {
+		f.At(at+".kind", "write test where results of tests are certified, or leave it out")
+	}
+	if d.Doses < 0 || d.Doses > 99 {
+		f.At(at+".doses", "write how many doses the schedule expects, or 0 for an open one")
+	}
+	if d.Incomplete != "refuse" && d.Incomplete != "domestic" {
+		f.At(at+".incomplete", "write refuse or domestic")
+	}
+	if d.ValidYears < 1 || d.ValidYears > 20 {
+		f.At(at+".validYears", "write for how many years a certificate is valid, 1 to 20")
+	}
+	if d.ValidFromDays < 0 || d.ValidFromDays > 366 {
+		f.At(at+".validFromDays", "write after how many days the vaccine counts, 0 to 366")
+	}
+	if d.ValidHours != 0 {
+		f.At(at+".validHours", "leave it out, or write kind: test")
+	}
+}
+
+// takeTests checks what is said of a programme that certifies results of tests.
+func takeTests(d *programmeYAML, at string, f *strictyaml.Document) {
+	if d.Disease != "covid-19" {
+		f.At(at+".disease", "write covid-19: the formats have codes for no other test")
+	}
+	if d.Doses != 0 || len(d.Products) > 0 || d.ValidYears != 0 || d.ValidFromDays != 0 || d.Incomplete != "" {
+		f.At(at+".kind", "a programme of tests has no doses, products, incomplete, validYears and validFromDays: leave them out")
+	}
+	if slices.Contains(d.Payloads, PayloadDIVOC) {
+		f.At(at+".payloads", "write [ddcc]: tests are not written in DIVOC's own format")
+	}
+	d.Incomplete = "refuse" // what a test needs, every record has to say
+	if d.ValidHours < 1 || d.ValidHours > 24*366 {
+		f.At(at+".validHours", "write for how many hours after the sample a certificate is valid, 1 to 8784")
 	}
 }
 
@@ -247,7 +280,7 @@ func (p *Profile) takeTheme(doc themeDocument, dir fs.FS, f *strictyaml.Document
 			f.At(at, "write a colour in quotes, such as \"#1d70b8\"")
 		}
 	}
-	if colour.MatchString(doc.Primary) && contrastWithWhite(doc.Primary) < 4.5 {
+	if colour.MatchString(doc.Primary) && ContrastWithWhite(doc.Primary) < 4.5 {
 		f.At("theme.primary", "choose a darker colour: white text on it cannot be read (WCAG 2.2, contrast 4.5:1)")
 	}
 	p.Theme = Theme{Primary: doc.Primary, Accent: doc.Accent}
@@ -266,9 +299,9 @@ func (p *Profile) takeTheme(doc themeDocument, dir fs.FS, f *strictyaml.Document
 	p.Theme.Emblem = b
 }
 
-// contrastWithWhite is the contrast ratio of a colour and white, 1 to 21, as
-// WCAG 2.2 defines it.
-func contrastWithWhite(hex string) float64 {
+// ContrastWithWhite is the contrast ratio of a colour, "#rrggbb", and white, 1 to
+// 21, as WCAG 2.2 defines it.
+func ContrastWithWhite(hex string) float64 {
 	luminance := 0.0
 	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
 		n, _ := strconv.ParseUint(hex[1+2*i:3+2*i], 16, 8) // the caller checked the form

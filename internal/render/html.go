@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"embed"
 	"fmt"
 	"html/template"
@@ -16,12 +17,26 @@ var pageFiles embed.FS
 // HTMLOptions says where the page finds what a strict content security policy
 // keeps out of it.
 type HTMLOptions struct {
-	Stylesheet string // address of the style sheet that PrintCSS returns
+	// Stylesheet is where PrintCSS is served; the page asks for it with the colour
+	// of its layout, "?accent=1f4e79".
+	Stylesheet string
 	QRImage    string // address of the QR image; empty puts an inline SVG
 }
 
-// PrintCSS is the style sheet of the page that HTML writes.
-func PrintCSS() ([]byte, error) { return pageFiles.ReadFile("print.css") }
+// PrintCSS is the style sheet of the page that HTML writes, in a layout's colour,
+// six hexadecimal digits; anything else gives the usual one.
+func PrintCSS(accent string) ([]byte, error) {
+	css, err := pageFiles.ReadFile("print.css")
+	usual := DefaultLayout().Accent
+	if err != nil || !accentForm.MatchString("#"+accent) || "#"+accent == usual {
+		return css, err
+	}
+	tint := "#"
+	for _, c := range colourOf("#" + accent) {
+		tint += fmt.Sprintf("%02x", tinted(c))
+	}
+	return bytes.Replace(css, []byte("--accent: "+usual+"; --quiet: #545454; --tint: #e8eef4;"), []byte("--accent: #"+accent+"; --quiet: #545454; --tint: "+tint+";"), 1), nil
+}
 
 func parsePage() (*template.Template, error) {
 	return template.New("page.html").ParseFS(pageFiles, "page.html")
@@ -43,6 +58,7 @@ func (r *Renderer) HTML(w io.Writer, d Document, o HTMLOptions) error {
 		Number  Text
 		Bars    template.HTML
 	}{View: v, Options: o, HasCode: d.QR != "", Number: r.texts.say([]string{v.Lang}, "hcid")}
+	data.Options.Stylesheet += "?accent=" + v.Accent[1:]
 	if d.QR != "" && o.QRImage == "" {
 		code, err := r.codes.Encode(d.QR, qr.M)
 		if err != nil {

@@ -8,9 +8,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/opendivoc/divoc/internal/render/shape"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -23,9 +25,17 @@ type Layout struct {
 	Margin float64 `yaml:"margin"`
 	// QR is the side of the QR code without its quiet zone in millimetres, 50 to 80.
 	QR float64 `yaml:"qr"`
+	// Languages that a page shows, and their order, where nobody chose others; empty
+	// means all of the profile's.
+	Languages []string `yaml:"languages,omitempty"`
+	// Note is a sentence of the country's own behind the other notes, by language.
+	Note map[string]string `yaml:"note,omitempty"`
 	// Blocks from top to bottom.
 	Blocks []Block `yaml:"blocks"`
 }
+
+// MaxNote bounds a layout's own note, in characters.
+const MaxNote = 160
 
 // Block is one part of the page.
 type Block struct {
@@ -113,6 +123,11 @@ func (l Layout) complete() (Layout, error) {
 	case l.QR < 50 || l.QR > 80:
 		return l, vaccination.Errorf(vaccination.Invalid, "layout: qr must be 50 to 80 (millimetres)")
 	}
+	for lang, note := range l.Note {
+		if utf8.RuneCountInString(note) > MaxNote || shape.Clean(note) != note {
+			return l, vaccination.Errorf(vaccination.Invalid, "layout: the note in %q is one line of at most %d characters", lang, MaxNote)
+		}
+	}
 	kinds := blockKinds()
 	seen := map[string]bool{}
 	for _, b := range l.Blocks {
@@ -154,4 +169,27 @@ func (l Layout) fields(kind string) []string {
 		}
 	}
 	return blockKinds()[kind].fields
+}
+
+// YAML is l as [ParseLayout] reads it.
+func (l Layout) YAML() ([]byte, error) { return yaml.Marshal(l) }
+
+// Shown are the fields that the block of a kind shows, in their order. l was read
+// by [ParseLayout].
+func (l Layout) Shown(kind string) []string { return slices.Clone(l.fields(kind)) }
+
+// BlockKinds are the parts of a page, in the usual order.
+func BlockKinds() []string {
+	var out []string
+	for _, b := range DefaultLayout().Blocks {
+		out = append(out, b.Kind)
+	}
+	return out
+}
+
+// Optional are the fields of a block that a layout may leave out, in the usual
+// order.
+func Optional(kind string) []string {
+	k := blockKinds()[kind]
+	return slices.DeleteFunc(k.fields, func(f string) bool { return slices.Contains(k.required, f) })
 }

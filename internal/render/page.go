@@ -51,13 +51,21 @@ func newSetter(r *Renderer, doc *pdf.Doc, v *View, layout Layout, code *qr.Code,
 	if len(v.Copy) > 0 {
 		s.bottom -= footerLine
 	}
-	rgb, _ := strconv.ParseUint(layout.Accent[1:], 16, 32) // complete checked it
-	s.accent = pdf.Color{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb)}
+	s.accent = colourOf(layout.Accent)
 	for i, c := range s.accent {
-		s.tint[i] = 255 - (255-c)/11
+		s.tint[i] = tinted(c)
 	}
 	return s
 }
+
+// colourOf reads "#rrggbb", which complete checked.
+func colourOf(hex string) pdf.Color {
+	rgb, _ := strconv.ParseUint(hex[1:], 16, 32)
+	return pdf.Color{uint8(rgb >> 16), uint8(rgb >> 8), uint8(rgb)}
+}
+
+// tinted is a part of a colour, nearly white.
+func tinted(c uint8) uint8 { return 255 - (255-c)/11 }
 
 // set sets all blocks, then what needs the number of pages.
 func (s *setter) set() error {

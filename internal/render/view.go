@@ -32,7 +32,10 @@ type View struct {
 	CodeAlt     Text
 	BarcodeAlt  Text
 	Notes       []Text
-	Copy        Text `json:",omitempty"` // which print it is; on paper alone
+	Accent      string `json:"-"`          // of the layout, "#rrggbb"
+	Copy        Text   `json:",omitempty"` // which print it is; on paper alone
+	// Short is what a card says beside the name, where that is not the usual.
+	Short []Field `json:",omitempty"`
 }
 
 // Field is a label with its value.
@@ -51,7 +54,8 @@ type Column struct {
 
 // Row is one dose: a cell for each column.
 type Row struct {
-	Current bool // its certificate is the one in the code
+	Current bool    // its certificate is the one in the code
+	Room    float32 `json:",omitempty"` // its least height on paper, points
 	Cells   []Cell
 }
 
@@ -89,9 +93,12 @@ func (r *Renderer) View(d Document) (*View, error) {
 		return nil, err
 	}
 	c := d.Doses[d.Latest]
+	if c.IsTest() { // alone: who shows one result need not show the others
+		d.Doses, d.Latest = d.Doses[d.Latest:d.Latest+1], 0
+	}
 	hcid := shape.Clean(c.Info.HCID)
 	out := &View{
-		Lang: v.langs[0], Title: v.title(), Country: d.Profile.Country, HCID: hcid,
+		Lang: v.langs[0], Title: v.title(c.IsTest()), Country: d.Profile.Country, HCID: hcid, Accent: layout.Accent,
 		Issuer:      named(v.langs, d.Profile.Issuer),
 		PersonTitle: v.say("person"), DosesTitle: v.say("doses"), AboutTitle: v.say("certificate"),
 		Person: v.fields(layout.fields("person"), c),
@@ -113,7 +120,11 @@ func (r *Renderer) View(d Document) (*View, error) {
 	if out.Domestic {
 		out.Warnings = append(out.Warnings, v.pair("domestic", "domesticNote"))
 	}
-	v.doses(out, d, layout.fields("doses"))
+	if c.IsTest() {
+		v.test(out, c)
+	} else {
+		v.doses(out, d, layout.fields("doses"))
+	}
 	out.Copy = v.copyLine(d.Copy)
 	out.CodeAlt = v.say("codeAlt", "{hcid}", hcid)
 	out.BarcodeAlt = v.say("barcodeAlt", "{hcid}", hcid)
@@ -132,6 +143,9 @@ func (r *Renderer) View(d Document) (*View, error) {
 		case note != "verify" && note != "scanDose":
 			out.Notes = append(out.Notes, v.say(note))
 		}
+	}
+	if note := named(v.langs, layout.Note); len(note) > 0 {
+		out.Notes = append(out.Notes, note)
 	}
 	return out, nil
 }
@@ -152,13 +166,17 @@ func (v *viewer) pair(head, note string) Text {
 	return out
 }
 
-func (v *viewer) title() Text {
+func (v *viewer) title(test bool) Text {
+	title := "title"
+	if test {
+		title = "testTitle"
+	}
 	if len(v.profile.Programme) == 0 {
-		return v.say("title")
+		return v.say(title)
 	}
 	var out Text
 	for _, lang := range v.langs {
-		w, in := v.texts.word(lang, "titleOf")
+		w, in := v.texts.word(lang, title+"Of")
 		name := v.profile.Programme[lang]
 		if name == "" {
 			name = v.profile.Programme["en"]
@@ -215,7 +233,10 @@ func (v *viewer) fill(f *Field, c vaccination.Certificate) (optional bool) {
 	case "issued":
 		f.Value, _ = v.date(v.day(c.Info.Period.Start))
 	case "validUntil":
-		if f.Value, _ = v.date(v.day(c.Info.Period.End)); len(f.Value) == 0 {
+		if f.Value, _ = v.date(v.day(c.Info.Period.End)); c.IsTest() { // it counts for hours
+			f.Value = plain(v.moment(c.Info.Period.End))
+		}
+		if len(f.Value) == 0 {
 			f.Value = v.say("noEnd")
 		}
 	case "version":

@@ -192,13 +192,18 @@ func TestHTMLFitsAStrictPolicyAndNamesItsLanguages(t *testing.T) {
 	if err := r.HTML(&b, sriLanka(), HTMLOptions{Stylesheet: "/a.css", QRImage: "/qr.svg"}); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{`<html lang="si">`, `lang="ta"`, `lang="en"`, `href="/a.css"`, `<img src="/qr.svg" alt="`, `<th scope="col">`, "<h1>"} {
+	for _, want := range []string{`<html lang="si">`, `lang="ta"`, `lang="en"`, `href="/a.css?accent=`, `<img src="/qr.svg" alt="`, `<th scope="col">`, "<h1>"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %s in the page", want)
 		}
 	}
-	css, err := PrintCSS()
+	css, err := PrintCSS("")
 	if err != nil || bytes.Contains(css, []byte("http")) || bytes.Contains(css, []byte("@import")) {
 		t.Errorf("the style sheet loads something: %v", err)
+	}
+	for accent, want := range map[string]string{"7a1f3d": "--accent: #7a1f3d; --quiet: #545454; --tint: #f3ebee;", "red;}": "--accent: #1f4e79;", "": "--tint: #e8eef4;"} {
+		if css, err := PrintCSS(accent); err != nil || !bytes.Contains(css, []byte(want)) || bytes.Contains(css, []byte("red")) {
+			t.Errorf("the style sheet in %q: %v\n%.200s", accent, err, css)
+		}
 	}
 }

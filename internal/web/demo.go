@@ -129,9 +129,9 @@ func (s *server) demo(mux door.Mux) {
 	}))
 }
 
-// printStyle answers with the style of pages to print.
-func (s *server) printStyle(w http.ResponseWriter, _ *http.Request) {
-	style, err := render.PrintCSS()
+// printStyle answers with the style of pages to print, in the colour of a layout.
+func (s *server) printStyle(w http.ResponseWriter, r *http.Request) {
+	style, err := render.PrintCSS(r.URL.Query().Get("accent"))
 	if err != nil {
 		door.WriteProblem(w, s.Log, err)
 		return

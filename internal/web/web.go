@@ -5,10 +5,8 @@ package web
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/docs"
 	"github.com/opendivoc/divoc/internal/access"
 	who "github.com/opendivoc/divoc/internal/access/citizen"
@@ -31,6 +28,7 @@ import (
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/layouts"
 	"github.com/opendivoc/divoc/internal/places"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/render/printer"
@@ -60,6 +58,7 @@ import (
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify"
+	"github.com/opendivoc/divoc/verify/rules"
 	"github.com/opendivoc/divoc/verify/scan"
 )
 
@@ -68,6 +67,7 @@ type Options struct {
 	Service *issuance.Service
 	Tokens  access.Tokens
 	Printer *printer.Printer
+	Layouts *layouts.Service // with what Printer prints
 	Uploads *upload.Service
 	Intake  *intake.Service
 	// Messages are those to people, and what carries them.
@@ -76,6 +76,8 @@ type Options struct {
 	Desk     *desk.Service
 	Audit    *audit.Service
 	Subject  *subject.Service
+	// Rules are the acceptance rules of countries; nil for none.
+	Rules *rules.Set
 	// Retention says what is kept for how long; nil says nothing.
 	Retention *retention.Service
 	// Bulk withdraws many certificates, Statistics counts what happens.
@@ -141,6 +143,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 
 	s.machines(mux, measured)
 	s.published(mux)
+	s.rules(mux)
 	asking := &door.Limiter{Every: askEvery, Burst: askBurst, Now: o.Now}
 	described, err := api.Register(mux, api.Options{
 		OnDemand: o.OnDemand, Limit: asking,
@@ -159,7 +162,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	people.Register(mux, frame, foreign.Handler)
 	deskdoor.Register(mux, deskdoor.Options{
 		Frame: frame, Desk: o.Desk, Profile: p, Log: o.Log, Casework: o.Cases, Caller: people.Caller, SignIn: people.SignIn, Protect: foreign.Handler,
-		Reopen: o.reopen(),
+		Reopen: o.reopen(), Speech: o.Service,
 	})
 	auditor.Publish(mux, o.Audit, o.Service.PublicURL, o.Log)
 	auditor.Register(mux, auditor.Options{Frame: frame, Audit: o.Audit, Caller: people.Caller, SignIn: people.SignIn, Zone: p.TimeZone, Log: o.Log, Kept: s.kept})
@@ -167,7 +170,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	admin.Register(mux, admin.Options{
 		Frame: frame, Caller: people.Caller, SignIn: people.SignIn, Fresh: people.Fresh, Again: people.Again, Protect: foreign.Handler,
 		Service: o.Service, Statistics: o.Statistics, Bulk: o.Bulk, Intake: o.Intake, Uploads: o.Uploads, Cases: o.Cases,
-		Places: places.Service{Store: o.Service.Store, Now: o.Now}, Printer: o.Printer, Staff: o.Staff, Messages: o.Messages, Now: o.Now, Log: o.Log,
+		Places: places.Service{Store: o.Service.Store, Now: o.Now}, Layouts: o.Layouts, Print: printStyle, Staff: o.Staff, Messages: o.Messages, Now: o.Now, Log: o.Log,
 	})
 	options := home.Options{Frame: frame}
 	mux.HandleFunc("GET "+printStyle, s.printStyle)
@@ -186,7 +189,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	onDemand := foreign.Handler(get.Handler(get.Options{Frame: frame, OnDemand: o.OnDemand, Profile: p, Limit: asking.Take, Enter: citizen.NewDoor(mine).Enter}))
 	mux.Handle(get.Path, onDemand)
 	mux.Handle(get.Path+"/", onDemand)
-	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage, MaxStatusAge: p.MaxStatusAge})))
+	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage, MaxStatusAge: p.MaxStatusAge, Countries: o.Rules.Countries()})))
 	mux.HandleFunc("GET "+verifier.ManifestPath, verifier.Manifest(frame))
 	guide := reference.Options{Frame: frame, API: described, PublicURL: o.Service.PublicURL, Documents: docs.Files}
 	mux.Handle("GET "+reference.Path, reference.Page(guide))
@@ -242,85 +245,6 @@ func (s *server) onHold() float64 {
 	return 0
 }
 
-// published adds what the world needs to verify: keys, states, the vocabulary.
-func (s *server) published(mux door.Mux) {
-	// The keys of SMART Health Cards, and what was withdrawn of them, where every
-	// verifier of cards looks: also pages of other sites.
-	mux.HandleFunc("GET /.well-known/jwks.json", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		keys, err := s.Service.CardKeys(r.Context())
-		s.publish(w, "application/json", time.Minute, keys, err)
-	})
-	mux.HandleFunc("GET /.well-known/crl/{file}", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Access-Control-Allow-Origin", "*")
-		list, err := s.Service.CardList(r.Context(), strings.TrimSuffix(r.PathValue("file"), ".json"))
-		s.publish(w, "application/json", time.Minute, list, err)
-	})
-	mux.HandleFunc("GET /.well-known/did.json", func(w http.ResponseWriter, r *http.Request) {
-		document, err := s.Service.Keys.Issuer().DIDDocument()
-		s.publish(w, "application/did+json", 5*time.Minute, document, err)
-	})
-	mux.HandleFunc("GET /trust/bundle.json", func(w http.ResponseWriter, r *http.Request) {
-		bundle, err := s.Service.PackedTrustBundle(r.Context())
-		if err != nil {
-			door.WriteProblem(w, s.Log, err)
-			return
-		}
-		publishBundle(w, r, bundle)
-	})
-	mux.HandleFunc("GET /contexts/vaccination/v1", func(w http.ResponseWriter, r *http.Request) {
-		s.publish(w, "application/ld+json", 24*time.Hour, []byte(vc.Context()), nil)
-	})
-	mux.HandleFunc("GET /status/{purpose}/{list}", func(w http.ResponseWriter, r *http.Request) {
-		list, err := strconv.ParseInt(r.PathValue("list"), 10, 32)
-		if err != nil {
-			door.WriteProblem(w, s.Log, vaccination.Errorf(vaccination.NotFound, "there is no such status list"))
-			return
-		}
-		credential, _, err := s.Service.StatusList(r.Context(), r.PathValue("purpose"), int32(list))
-		s.publish(w, "application/vc", time.Minute, credential, err)
-	})
-}
-
-// publish answers with what anybody may have and keep for a while.
-func (s *server) publish(w http.ResponseWriter, contentType string, keep time.Duration, data []byte, err error) {
-	if err != nil {
-		door.WriteProblem(w, s.Log, err)
-		return
-	}
-	public(w.Header(), contentType, keep)
-	_, _ = w.Write(data) // the client went away
-}
-
-func public(h http.Header, contentType string, keep time.Duration) {
-	h.Set("Content-Type", contentType)
-	h.Set("Cache-Control", "public, max-age="+strconv.Itoa(int(keep.Seconds())))
-	h.Set("Access-Control-Allow-Origin", "*")
-}
-
-// publishBundle answers with a trust bundle, packed where the client takes that,
-// and with nothing where it has this one: it may be of many megabytes.
-func publishBundle(w http.ResponseWriter, r *http.Request, bundle *issuance.PackedBundle) {
-	h := w.Header()
-	public(h, "application/json", time.Minute)
-	h.Set("Vary", "Accept-Encoding")
-	tag := `W/"` + strconv.FormatInt(bundle.Version, 10) + `"` // of both encodings
-	h.Set("ETag", tag)
-	if slices.Contains(strings.Split(strings.ReplaceAll(r.Header.Get("If-None-Match"), " ", ""), ","), tag) {
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	if door.Accepts(r, "gzip") {
-		h.Set("Content-Encoding", "gzip")
-		h.Set("Content-Length", strconv.Itoa(len(bundle.Gzip)))
-		_, _ = w.Write(bundle.Gzip)
-		return
-	}
-	if plain, err := bundle.JSON(); err == nil {
-		_, _ = io.Copy(w, plain)
-	}
-}
-
 // verifyOptions are how this server verifies: with its own keys, and its own
 // registry for the state of what it issued.
 func (s *server) verifyOptions(lang string) verify.Options {
@@ -359,20 +283,28 @@ func (s *server) busy(ctx context.Context) (release func(), err error) {
 
 // verifyFile verifies what the API was sent. What cannot be read is a statement
 // that says so.
-func (s *server) verifyFile(ctx context.Context, data []byte, lang string) (verify.Statements, error) {
+func (s *server) verifyFile(ctx context.Context, data []byte, lang, asked string) (verify.Statements, error) {
+	options, err := s.asking(lang, asked)
+	if err != nil {
+		return nil, err
+	}
 	release, err := s.busy(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	found := scan.File(ctx, data, s.verifyOptions(lang))
+	found := scan.File(ctx, data, options)
 	s.Statistics.Count(registry.CountVerified, int64(len(found)))
 	return found, nil
 }
 
 // verifyPage verifies what the page's form was sent. What cannot be read is an
 // error for the form.
-func (s *server) verifyPage(ctx context.Context, data []byte, lang string) ([]verify.Statement, error) {
+func (s *server) verifyPage(ctx context.Context, data []byte, lang, asked string) ([]verify.Statement, error) {
+	options, err := s.asking(lang, asked)
+	if err != nil {
+		return nil, err
+	}
 	release, err := s.busy(ctx)
 	if err != nil {
 		return nil, err
@@ -386,7 +318,7 @@ func (s *server) verifyPage(ctx context.Context, data []byte, lang string) ([]ve
 		return nil, err
 	}
 	s.Statistics.Count(registry.CountVerified, int64(len(codes)))
-	return scan.Statements(ctx, codes, s.verifyOptions(lang)), nil
+	return scan.Statements(ctx, codes, options), nil
 }
 
 // printStyle is where a printed page finds its style.

@@ -65,20 +65,23 @@ type AuditStatement struct {
 }
 
 type Campaign struct {
-	ID         int64
-	Name       string
-	Template   string
-	Texts      []byte
-	Filter     []byte
-	State      string
-	MadeBy     string
-	MadeAt     time.Time
-	ApprovedBy string
-	People     int64
-	Parts      int64
-	Queued     int64
-	AtBucket   int16
-	AtPerson   int64
+	ID          int64
+	Name        string
+	Template    string
+	Texts       []byte
+	Filter      []byte
+	State       string
+	MadeBy      string
+	MadeAt      time.Time
+	ApprovedBy  string
+	People      int64
+	Parts       int64
+	Queued      int64
+	AtBucket    int16
+	AtPerson    int64
+	Counted     bool
+	CountBucket int16
+	CountPerson int64
 }
 
 type CaseFile struct {
@@ -209,6 +212,26 @@ type Item struct {
 	Note        string
 }
 
+type LayoutVersion struct {
+	Name      string
+	Number    int32
+	Origin    int32
+	Body      string
+	Why       string
+	State     string
+	MadeBy    string
+	MadeAt    time.Time
+	AskedBy   string
+	AskedAt   *time.Time
+	DecidedBy string
+	DecidedAt *time.Time
+}
+
+type LikenessSeen struct {
+	Chain int16
+	Seq   int64
+}
+
 type MessageReceipt struct {
 	Gateway    string
 	ProviderID string
@@ -268,6 +291,13 @@ type Print struct {
 	Actor       string
 	Size        string
 	Languages   string
+}
+
+type PublishedList struct {
+	Name      string
+	Version   int64
+	Digest    []byte
+	ChangedAt time.Time
 }
 
 type RetentionRun struct {
@@ -352,6 +382,45 @@ type Told struct {
 	Programme string
 	AsOf      time.Time
 	Content   []byte
+}
+
+type TrustSource struct {
+	Name       string
+	Kind       string
+	Url        string
+	Issuer     string
+	IssuerName string
+	Anchors    string
+	EveryHours int32
+	MaxLoss    int16
+	Version    *int64
+	SeenAt     *time.Time
+	AskedAt    *time.Time
+	Fault      string
+	ChangedAt  time.Time
+	ChangedBy  string
+}
+
+type TrustVersion struct {
+	ID        int64
+	Source    string
+	Kind      string
+	State     string
+	Base      int64
+	Digest    []byte
+	Issued    *time.Time
+	Serial    int64
+	Signed    bool
+	Keys      int32
+	Added     int32
+	Removed   int32
+	Changed   int32
+	LeftOut   string
+	List      []byte
+	MadeAt    time.Time
+	MadeBy    string
+	DecidedAt *time.Time
+	DecidedBy string
 }
 
 type Upload struct {

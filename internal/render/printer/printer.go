@@ -12,6 +12,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/opendivoc/divoc/catalogue"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -26,7 +27,8 @@ type Printer struct {
 	renderer  *render.Renderer
 	profile   *profile.Profile
 	publicURL string
-	layouts   map[string]render.Layout
+	files     map[string]render.Layout                 // of the profile
+	inForce   atomic.Pointer[map[string]render.Layout] // instead of them
 	cache     cache
 }
 
@@ -43,14 +45,34 @@ func New(p *profile.Profile, publicURL string) (*Printer, error) {
 			return nil, fmt.Errorf("layouts/%s.yaml: %w", name, err)
 		}
 	}
-	return &Printer{renderer: r, profile: p, publicURL: publicURL, layouts: layouts, cache: cache{pages: map[[32]byte]*list.Element{}}}, nil
+	return &Printer{renderer: r, profile: p, publicURL: publicURL, files: layouts, cache: cache{pages: map[[32]byte]*list.Element{}}}, nil
+}
+
+// Arrange has everything from now on printed with these layouts, by name, instead
+// of the profile's; those that are not named stay as the profile has them.
+func (p *Printer) Arrange(layouts map[string]render.Layout) { p.inForce.Store(&layouts) }
+
+// File is the profile's layout of a name.
+func (p *Printer) File(name string) (render.Layout, bool) {
+	l, ok := p.files[name]
+	return l, ok
+}
+
+// layout is what holds for a name now.
+func (p *Printer) layout(name string) render.Layout {
+	if now := p.inForce.Load(); now != nil {
+		if l, ok := (*now)[name]; ok {
+			return l
+		}
+	}
+	return p.files[name]
 }
 
 // PDF returns the page of doses as PDF, with the code of doses[index].
 // languages chooses and orders the page's languages among the profile's; none
 // means all of them.
 func (p *Printer) PDF(doses []*issuance.Record, index int, languages []string) ([]byte, error) {
-	d := p.document(doses, index, languages)
+	d := p.document(doses, index, languages, nil)
 	key, err := keyOf(d)
 	if err != nil {
 		return nil, err
@@ -68,7 +90,17 @@ func (p *Printer) PDF(doses []*issuance.Record, index int, languages []string) (
 
 // HTML writes the page of doses as a page to print.
 func (p *Printer) HTML(w io.Writer, doses []*issuance.Record, index int, languages []string, o render.HTMLOptions) error {
-	return p.renderer.HTML(w, p.document(doses, index, languages), o)
+	return p.renderer.HTML(w, p.document(doses, index, languages, nil), o)
+}
+
+// TryPDF is [Printer.PDF] with a layout that is not in force. Nothing of it is kept.
+func (p *Printer) TryPDF(w io.Writer, l render.Layout, doses []*issuance.Record, index int, languages []string) error {
+	return p.renderer.PDF(w, p.document(doses, index, languages, &l))
+}
+
+// TryHTML is [Printer.HTML] with a layout that is not in force.
+func (p *Printer) TryHTML(w io.Writer, l render.Layout, doses []*issuance.Record, index int, languages []string, o render.HTMLOptions) error {
+	return p.renderer.HTML(w, p.document(doses, index, languages, &l), o)
 }
 
 // PNG returns the QR code of a certificate as an image.
@@ -112,7 +144,7 @@ type Paper struct {
 func (p *Printer) Prints(papers []Paper) ([]byte, error) {
 	documents := make([]render.Document, len(papers))
 	for i, x := range papers {
-		documents[i] = p.document(x.Doses, x.Index, x.Languages)
+		documents[i] = p.document(x.Doses, x.Index, x.Languages, nil)
 		documents[i].Size, documents[i].Copy = x.Size, x.Copy
 		if x.NoCode {
 			documents[i].QR = ""
@@ -125,27 +157,35 @@ func (p *Printer) Prints(papers []Paper) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-func (p *Printer) document(doses []*issuance.Record, index int, languages []string) render.Document {
+// document is what is printed: with the layout given, else with that in force.
+func (p *Printer) document(doses []*issuance.Record, index int, languages []string, l *render.Layout) render.Document {
 	chosen := doses[index]
-	d := render.Document{Latest: index, QR: chosen.Code, Languages: p.languages(languages), Profile: p.country(chosen.Programme)}
+	d := render.Document{Latest: index, QR: chosen.Code, Profile: p.country(chosen.Programme)}
+	if l != nil {
+		d.Profile.Layout = *l
+	}
+	d.Languages = p.languages(languages, d.Profile.Layout.Languages)
 	for _, r := range doses {
 		d.Doses = append(d.Doses, r.Certificate)
 	}
 	return d
 }
 
-// languages keeps those of the profile, in the order asked for.
-func (p *Printer) languages(asked []string) []string {
-	var out []string
-	for _, l := range asked {
-		if slices.Contains(p.profile.Languages, l) && !slices.Contains(out, l) {
-			out = append(out, l)
+// languages keeps those of the profile, in the order asked for, else in that of
+// the layout.
+func (p *Printer) languages(asked, usual []string) []string {
+	for _, list := range [][]string{asked, usual} {
+		var out []string
+		for _, l := range list {
+			if slices.Contains(p.profile.Languages, l) && !slices.Contains(out, l) {
+				out = append(out, l)
+			}
+		}
+		if len(out) > 0 {
+			return out
 		}
 	}
-	if len(out) == 0 {
-		return p.profile.Languages
-	}
-	return out
+	return p.profile.Languages
 }
 
 func (p *Printer) country(programme string) render.Profile {
@@ -160,7 +200,7 @@ func (p *Printer) country(programme string) render.Profile {
 		Languages: p.profile.Languages,
 		TimeZone:  p.profile.TimeZone,
 		PublicURL: p.publicURL,
-		Layout:    p.layouts[pr.Layout],
+		Layout:    p.layout(pr.Layout),
 		ProductName: func(key, lang string) string {
 			if product, ok := p.profile.Catalogue.Product(key); ok {
 				return product.Name(lang)
@@ -189,7 +229,8 @@ func keyOf(d render.Document) ([32]byte, error) {
 		Latest    int
 		QR        string
 		Languages []string
-	}{d.Doses, d.Latest, d.QR, d.Languages})
+		Layout    render.Layout
+	}{d.Doses, d.Latest, d.QR, d.Languages, d.Profile.Layout})
 	return sha256.Sum256(b), err
 }
 
