@@ -24,8 +24,8 @@ import (
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/layouts"
 	"github.com/opendivoc/divoc/internal/places"
-	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/statistics"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/internal/web/page"
@@ -59,9 +59,10 @@ type Options struct {
 	Uploads    *upload.Service
 	Cases      *casework.Service
 	Places     places.Service
-	Printer    *printer.Printer
+	Layouts    *layouts.Service
 	Staff      *staff.Service
 	Messages   *deliver.Service
+	Print      string // where the style of pages to print is
 	Now        func() time.Time
 	Log        *slog.Logger
 }
@@ -124,6 +125,7 @@ func Register(mux door.Mux, o Options) {
 	h.cases(mux)
 	h.sources(mux)
 	h.holds(mux)
+	h.likenesses(mux)
 	h.uploads(mux)
 	h.places(mux)
 	h.programmes(mux)

@@ -96,13 +96,16 @@ type formBlock struct {
 // field is one field of a form.
 type field struct {
 	page.Input
-	Kind    string // text, area, select, radios, check, date, file
+	Kind    string // text, area, select, radios, checks, date, file
 	Options []option
 	Date    page.DateParts
 	Rows    int
 }
 
-type option struct{ Value, Text, Hint string }
+type option struct {
+	Value, Text, Hint string
+	Checked           bool // of checks
+}
 
 func text(t string) cell { return cell{Text: t} }
 
@@ -121,9 +124,9 @@ func (a *asked) when(t time.Time) string {
 // tag is a word with a colour; the word alone says everything.
 func (a *asked) tag(prefix, value string) cell {
 	colour := map[string]string{
-		"valid": "green", "active": "green", "done": "green", "issued": "green", "current": "green", "changed": "green", "delivered": "green",
-		"revoked": "red", "failed": "red", "stopped": "red", "skipped": "red", "wrong": "red", "rejected": "red", "expired": "red",
-		"suspended": "yellow", "paused": "yellow", "held": "yellow", "ready": "yellow", "waiting": "yellow", "pending": "yellow", "invited": "yellow", "unknown": "yellow", "draft": "yellow",
+		"valid": "green", "active": "green", "done": "green", "issued": "green", "current": "green", "changed": "green", "delivered": "green", "in-force": "green",
+		"revoked": "red", "refused": "red", "failed": "red", "stopped": "red", "skipped": "red", "wrong": "red", "rejected": "red", "expired": "red",
+		"suspended": "yellow", "paused": "yellow", "held": "yellow", "ready": "yellow", "waiting": "yellow", "pending": "yellow", "invited": "yellow", "unknown": "yellow", "draft": "yellow", "asked": "yellow",
 		"looking": "blue", "approved": "blue", "processing": "blue", "accepted": "blue", "running": "blue",
 	}[value]
 	if colour == "" {

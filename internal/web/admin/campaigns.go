@@ -20,7 +20,7 @@ func (h *handler) listCampaigns(a *asked) (*body, error) {
 	t := &table{Caption: a.v.T("admin.campaigns"), Empty: a.v.T("admin.campaigns.none"), CSV: a.fileURL(), Numbers: 4,
 		Head: []string{a.v.T("admin.campaign"), a.v.T("admin.state"), a.v.T("admin.made"), a.v.T("admin.people"), a.v.T("admin.parts"), a.v.T("admin.cost"), a.v.T("admin.campaign.queued")}}
 	for _, c := range list {
-		t.Rows = append(t.Rows, []cell{to(c.Name, campaignPath(c.ID)), a.tag("admin.campaignstate.", c.State), text(a.when(c.MadeAt)), number(int64(c.People)), number(int64(c.Parts)), text(money(c.Cost, c.Currency)), number(int64(c.Queued))})
+		t.Rows = append(t.Rows, []cell{to(c.Name, campaignPath(c.ID)), a.tag("admin.campaignstate.", campaignState(c)), text(a.when(c.MadeAt)), number(int64(c.People)), number(int64(c.Parts)), text(money(c.Cost, c.Currency)), number(int64(c.Queued))})
 	}
 	if a.wantsFile() {
 		return a.file("campaigns", t)
@@ -28,6 +28,14 @@ func (h *handler) listCampaigns(a *asked) (*body, error) {
 	return &body{Title: a.v.T("admin.campaigns"), Lead: a.v.T("admin.campaigns.lead"), Back: a.toMessages(), Blocks: []block{
 		{Links: []link{{a.v.T("admin.campaign.new"), Path + "/messages/campaigns/new"}}}, {Table: t},
 	}}, nil
+}
+
+// campaignState is a campaign's state as pages say it.
+func campaignState(c deliver.Campaign) string {
+	if c.Counting {
+		return "counting"
+	}
+	return c.State
 }
 
 func campaignPath(id int64) string { return Path + "/messages/campaigns/" + strconv.FormatInt(id, 10) }
@@ -62,7 +70,7 @@ func (h *handler) campaignPage(a *asked, faults []page.Fault) *body {
 	return b
 }
 
-// makeCampaign writes a draft down and counts; nothing is sent.
+// makeCampaign writes a draft down, which is counted beside; nothing is sent.
 func (h *handler) makeCampaign(a *asked) (*body, error) {
 	get := func(id string) string { return strings.TrimSpace(a.PostForm.Get(id)) }
 	n := deliver.NewCampaign{Name: get("name"), Template: get("template"), Filter: deliver.Filter{Programme: get("programme"), Source: get("source")}}
@@ -132,7 +140,7 @@ func (h *handler) showCampaign(a *asked, faults []page.Fault) (*body, error) {
 		programme = h.Service.Profile.ProgrammeName(c.Filter.Programme, h.lang(a))
 	}
 	b := &body{Title: c.Name, Caption: a.v.T("admin.campaign"), Back: &link{a.v.T("admin.campaigns"), Path + "/messages/campaigns"}, Done: a.done(), Faults: faults, Blocks: []block{{Lines: []line{
-		{a.v.T("admin.state"), a.tag("admin.campaignstate.", c.State)}, {a.v.T("admin.people"), number(int64(c.People))}, {a.v.T("admin.parts"), number(int64(c.Parts))}, {a.v.T("admin.cost"), text(cost)},
+		{a.v.T("admin.state"), a.tag("admin.campaignstate.", campaignState(c))}, {a.v.T("admin.people"), number(int64(c.People))}, {a.v.T("admin.parts"), number(int64(c.Parts))}, {a.v.T("admin.cost"), text(cost)},
 		{a.v.T("admin.campaign.queued"), number(int64(c.Queued))}, {a.v.T("admin.template"), text(a.template(c.Template))}, {a.v.T("admin.programme"), text(programme)}, {a.v.T("admin.source"), text(c.Filter.Source)},
 		{a.v.T("admin.campaign.from"), text(a.when(c.Filter.From))}, {a.v.T("admin.campaign.to"), text(a.when(c.Filter.To))}, {a.v.T("admin.asker"), text(c.MadeBy)}, {a.v.T("admin.approver"), text(c.Approved)},
 	}}}}
@@ -156,6 +164,8 @@ func (h *handler) campaignActs(a *asked, c deliver.Campaign) []block {
 		return block{Text: a.v.T("admin.campaign." + act + ".text"), Form: &formBlock{Action: campaignPath(c.ID), Submit: a.v.T("admin.campaign." + act), Danger: danger, Hidden: [][2]string{{"act", act}}}}
 	}
 	switch {
+	case c.Counting:
+		return []block{{Text: a.v.T("admin.campaign.counting"), Inset: true}, form("stop", true)}
 	case c.State == "draft" && c.MadeBy == a.by.Actor:
 		return []block{{Text: a.v.T("admin.campaign.other"), Inset: true}, form("stop", true)}
 	case c.State == "draft":

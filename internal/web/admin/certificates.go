@@ -121,16 +121,11 @@ func (h *handler) showCertificate(a *asked) (*body, error) {
 	}
 	b := &body{Title: r.Certificate.Name, Caption: id.String(), Back: &link{a.v.T("admin.menu.certificates"), Path + "/certificates"}, Done: a.done()}
 	b.Blocks = append(b.Blocks, block{Lines: h.facts(a, r)}, block{Links: h.acts(a, r)}, block{Heading: a.v.T("admin.versions"), Table: h.versionsTable(a, versions)})
-	if t, err := h.deliveries(a, id); err != nil {
-		return nil, err
-	} else if t != nil {
-		b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.deliveries"), Table: t})
-	}
-	timeline, err := h.timeline(a, r)
+	parts, err := h.history(a, r)
 	if err != nil {
 		return nil, err
 	}
-	b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.timeline"), Text: a.v.T("admin.timeline.text"), Table: timeline})
+	b.Blocks = append(b.Blocks, parts...)
 	return b, nil
 }
 
@@ -208,25 +203,6 @@ func (h *handler) versionsTable(a *asked, versions []*issuance.Record) *table {
 		t.Rows = append(t.Rows, []cell{number(int64(v.Version)), certificate(v.ID), a.tag("status.", string(v.Status)), text(a.when(v.IssuedAt)), text(v.Reason)})
 	}
 	return t
-}
-
-// deliveries are what a source sent for the certificate, nil where none did.
-func (h *handler) deliveries(a *asked, id vaccination.CertificateID) (*table, error) {
-	if mayNot := a.by.Can(access.DecideHolds); mayNot != nil || h.Intake == nil {
-		return nil, nil //nolint:nilerr // it is not shown to them
-	}
-	items, err := h.Intake.Trace(a.Context(), a.by, id)
-	if vaccination.ErrorCode(err) == vaccination.NotFound {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	t := &table{Caption: a.v.T("admin.deliveries"), Head: []string{a.v.T("admin.reference"), a.v.T("admin.source"), a.v.T("admin.received"), a.v.T("admin.state"), a.v.T("admin.decider")}}
-	for _, i := range items {
-		t.Rows = append(t.Rows, []cell{text(i.Reference), to(i.Source, Path+"/sources/"+i.Source), text(a.when(i.Received)), a.tag("admin.item.", string(i.State)), text(i.By)})
-	}
-	return t, nil
 }
 
 // timelineRows bounds what is shown of what happened to a certificate.

@@ -54,7 +54,7 @@ func (h *handler) listHolds(a *asked, faults []page.Fault) (*body, error) {
 		return a.file("held", t)
 	}
 	b := &body{Title: a.v.T("admin.menu.holds"), Lead: a.v.T("admin.holds.lead"), Done: a.done(), Faults: faults, Blocks: []block{
-		{Links: []link{{a.v.T("admin.ageing"), Path + "/holds/report"}}}, {Form: h.holdFilter(a)},
+		{Links: []link{{a.v.T("admin.ageing"), Path + "/holds/report"}, {a.v.T("admin.likenesses"), Path + "/likenesses"}}}, {Form: h.holdFilter(a)},
 	}}
 	if len(faults) > 0 {
 		b.Status = http.StatusUnprocessableEntity
@@ -181,12 +181,14 @@ func (h *handler) showHold(a *asked, faults []page.Fault) (*body, error) {
 		{a.v.T("admin.state"), a.tag("admin.item.", string(s.Item.State))}, {a.v.T("admin.source"), text(s.Item.Source)}, {a.v.T("admin.reference"), text(s.Item.Reference)},
 		{a.v.T("admin.received"), text(a.when(s.Item.Received))}, {a.v.T("admin.helps"), text(problems(s.Item.Problems))}, {a.v.T("admin.certificate"), certificate(s.Item.Certificate)},
 	}})
-	if s.Item.State != intake.Held {
-		return b, nil
-	}
 	b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.event"), Table: h.eventTable(a, s)})
 	if s.Raw != "" {
 		b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.raw"), Pre: cut(s.Raw, 20_000)})
+	}
+	if s.Item.State != intake.Held {
+		b.Title = a.v.T("admin.item", "n", number)
+		b.Caption = ""
+		return b, nil
 	}
 	path := Path + "/holds/" + number
 	if len(s.Codes) > 0 {

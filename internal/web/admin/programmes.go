@@ -1,7 +1,6 @@
 package admin
 
 import (
-	"slices"
 	"strconv"
 	"strings"
 
@@ -31,7 +30,7 @@ func (h *handler) listProgrammes(a *asked) (*body, error) {
 		if pr.Doses > 0 {
 			doses = strconv.Itoa(pr.Doses)
 		}
-		t.Rows = append(t.Rows, []cell{text(p.ProgrammeName(key, lang)), text(key), text(doses), text(strings.Join(pr.Payloads, ", ")), text(a.v.T("admin.incomplete." + pr.Incomplete)), text(strconv.Itoa(pr.ValidYears)), to(pr.Layout, Path+"/layouts")})
+		t.Rows = append(t.Rows, []cell{text(p.ProgrammeName(key, lang)), text(key), text(doses), text(strings.Join(pr.Payloads, ", ")), text(a.v.T("admin.incomplete." + pr.Incomplete)), text(strconv.Itoa(pr.ValidYears)), to(pr.Layout, Path+"/layouts/"+pathOf(pr.Layout))})
 		for _, x := range p.Catalogue.Products(pr.Disease) {
 			if pr.Accepts(x) {
 				maker := x.Manufacturer.Display
@@ -49,61 +48,6 @@ func (h *handler) listProgrammes(a *asked) (*body, error) {
 		return a.file("programmes", t)
 	}
 	return &body{Title: a.v.T("admin.menu.programmes"), Lead: a.v.T("admin.programmes.lead"), Blocks: []block{{Table: t}, {Heading: a.v.T("admin.products"), Table: products}}}, nil
-}
-
-// layouts adds previews of what is printed.
-func (h *handler) layouts(mux door.Mux) {
-	h.page(mux, "GET /layouts", access.ManageProgrammes, h.listLayouts)
-	h.page(mux, "GET /layouts/{programme}/{sample}", access.ManageProgrammes, h.previewLayout)
-}
-
-func (h *handler) listLayouts(a *asked) (*body, error) {
-	p, lang := h.Service.Profile, h.lang(a)
-	b := &body{Title: a.v.T("admin.menu.layouts"), Lead: a.v.T("admin.layouts.lead")}
-	for _, key := range p.ProgrammeKeys() {
-		t := &table{Caption: a.v.T("admin.samples") + ": " + p.ProgrammeName(key, lang), Empty: a.v.T("admin.samples.none"), Head: []string{a.v.T("admin.name"), a.v.T("admin.dose"), a.v.T("admin.pages")}}
-		for i, e := range p.Samples {
-			if pr, ok := p.Programme(e.Programme, ""); !ok || pr.Key != key {
-				continue
-			}
-			for _, l := range append([]string{""}, p.Languages...) {
-				name := a.v.T("admin.layouts.all")
-				if l != "" {
-					name = l
-				}
-				t.Rows = append(t.Rows, []cell{text(e.Person.Name), text(strconv.Itoa(e.Vaccination.Number)), to(a.v.T("admin.layouts.preview", "language", name), Path+"/layouts/"+key+"/"+strconv.Itoa(i)+"?language="+l)})
-			}
-		}
-		b.Blocks = append(b.Blocks, block{Heading: p.ProgrammeName(key, lang) + " – " + p.Programmes[key].Layout, Table: t})
-	}
-	return b, nil
-}
-
-// previewLayout prints an invented person as their certificate would be. Its code
-// is none: nothing is signed.
-func (h *handler) previewLayout(a *asked) (*body, error) {
-	none := vaccination.Errorf(vaccination.NotFound, "there is no such sample")
-	p := h.Service.Profile
-	i, err := strconv.Atoi(a.PathValue("sample"))
-	pr, ok := p.Programmes[a.PathValue("programme")]
-	if err != nil || i < 0 || i >= len(p.Samples) || !ok {
-		return nil, none
-	}
-	r := h.sample(pr, p.Samples[i])
-	var languages []string
-	if l := a.URL.Query().Get("language"); slices.Contains(p.Languages, l) {
-		languages = []string{l}
-	}
-	pdf, err := h.Printer.PDF([]*issuance.Record{r}, 0, languages)
-	if err != nil {
-		return nil, err
-	}
-	head := a.w.Header()
-	head.Set("Content-Type", "application/pdf")
-	head.Set("Content-Disposition", `inline; filename="preview.pdf"`)
-	head.Set("Cache-Control", "no-store")
-	_, _ = a.w.Write(pdf) // the client went away
-	return nil, nil
 }
 
 // sample is an invented person's certificate as it is shown.

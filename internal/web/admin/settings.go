@@ -47,7 +47,7 @@ func (h *handler) showSettings(a *asked) (*body, error) {
 	for _, r := range rows {
 		decided.Rows = append(decided.Rows, []cell{text(r.Name), text(r.Value)})
 	}
-	acts, err := q.LatestActs(a.Context(), query.LatestActsParams{Acts: []string{registry.ActSetting, registry.ActSource, "source.settings", "source.mapping", "source.create", "keys.rotate", "keys.retire", "keys.import", "place"}, MaxRows: changesShown})
+	acts, err := q.LatestActs(a.Context(), query.LatestActsParams{Acts: []string{registry.ActSetting, registry.ActSource, "source.settings", "source.mapping", "source.create", "keys.rotate", "keys.retire", "keys.import", "place", "layout.ask", "layout.approve", "layout.refuse"}, MaxRows: changesShown})
 	if err != nil {
 		return nil, err
 	}
