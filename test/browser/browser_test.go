@@ -30,19 +30,20 @@ import (
 
 // setup is what a script is told, as JSON in its first argument.
 type setup struct {
-	Base      string   `json:"base"`
-	Insecure  string   `json:"insecure"` // the same server under a name that is not localhost
-	Languages []string `json:"languages"`
-	Chromium  string   `json:"chromium"`
-	Out       string   `json:"out"` // folder for screenshots
-	PNG       string   `json:"png"` // files of one valid certificate
-	PDF       string   `json:"pdf"`
-	Print     string   `json:"print"`  // URL of its print page
-	Camera    string   `json:"camera"` // its code as a camera sees it
-	Empty     string   `json:"empty"`  // a picture without a code
-	Text      string   `json:"text"`   // its code
-	Forged    string   `json:"forged"` // its code with another signature
-	Name      string   `json:"name"`   // as the list writes it
+	Base        string   `json:"base"`
+	Insecure    string   `json:"insecure"` // the same server under a name that is not localhost
+	Languages   []string `json:"languages"`
+	Chromium    string   `json:"chromium"`
+	Out         string   `json:"out"` // folder for screenshots
+	PNG         string   `json:"png"` // files of one valid certificate
+	PDF         string   `json:"pdf"`
+	Print       string   `json:"print"`       // URL of its print page
+	Camera      string   `json:"camera"`      // its code as a camera sees it
+	Empty       string   `json:"empty"`       // a picture without a code
+	Text        string   `json:"text"`        // its code
+	Forged      string   `json:"forged"`      // its code with another signature
+	Name        string   `json:"name"`        // as the list writes it
+	Certificate string   `json:"certificate"` // its number
 
 	Citizen  citizen            `json:"citizen"`
 	Citizens map[string]citizen `json:"citizens"` // by the part of a story

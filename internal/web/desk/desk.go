@@ -38,8 +38,14 @@ type Casework interface {
 	AddEvidence(ctx context.Context, by access.Caller, t casework.Ticket, data []byte) (int, error)
 }
 
-// Options are what the desk needs; all are required except Casework and
-// Reopen.
+// Speech is in which language people are written to: [issuance.Service].
+type Speech interface {
+	LanguageAt(ctx context.Context, by access.Caller, id vaccination.CertificateID) (string, error)
+	ChooseLanguage(ctx context.Context, by access.Caller, id vaccination.CertificateID, language string) error
+}
+
+// Options are what the desk needs; all are required except Casework, Reopen and
+// Speech.
 type Options struct {
 	Frame   *page.Frame
 	Desk    *desk.Service
@@ -50,6 +56,8 @@ type Options struct {
 	// Reopen lets whom a certificate is about open their record as a citizen again,
 	// by who saw an identity document of a kind; nil offers it to nobody.
 	Reopen func(ctx context.Context, by access.Caller, id vaccination.CertificateID, seen string) error
+	// Speech is in which language people are written to; nil where nobody asks.
+	Speech Speech
 	// Caller says who is signed in, [vaccination.Unauthorized] where nobody is;
 	// SignIn sends the browser to sign in and back.
 	Caller func(*http.Request) (access.Caller, error)
@@ -78,9 +86,11 @@ func Register(mux door.Mux, o Options) {
 	post("/found/{name}/open", access.Print, h.open)
 	get("/record/{name}", access.Print, h.record)
 	get("/record/{name}/preview", access.Print, h.preview)
+	get("/record/{name}/icvp", access.Print, h.icvp)
 	post("/record/{name}/print", access.Print, h.print)
 	post("/record/{name}/close", access.Print, h.close)
 	post("/record/{name}/reopen", access.Print, h.reopen)
+	post("/record/{name}/language", access.Print, h.language)
 	get("/record/{name}/correction", access.OpenCase, h.askCorrection)
 	mux.Handle("POST "+Path+"/record/{name}/correction", o.Protect(h.known(access.OpenCase, h.correct)))
 	get("/print/{act}", access.Print, h.printed)

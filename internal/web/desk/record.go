@@ -29,6 +29,11 @@ type opened struct {
 	// record opened again, key and name; none where that is offered to nobody.
 	Seen     [][2]string
 	Reopened bool
+	// Spoken are the languages that the person can be written to in, tag and name,
+	// none where there is but one; Speaks is what they chose.
+	Spoken  [][2]string
+	Speaks  string
+	Changed bool
 }
 
 // choice is how to print.
@@ -46,6 +51,7 @@ type dose struct {
 	Centre, Lot            string
 	Status                 vaccination.Status
 	Prints                 int
+	ICVP                   bool // it can be printed in the international form
 }
 
 func (h *handler) record(w http.ResponseWriter, r *http.Request, by access.Caller) {
@@ -71,6 +77,16 @@ func (h *handler) writeRecord(w http.ResponseWriter, r *http.Request, by access.
 		}
 		o.Reopened = r.URL.Query().Has("reopened")
 	}
+	if h.Speech != nil && len(h.Profile.Languages) > 1 && len(holder.Records) > 0 {
+		if o.Speaks, err = h.Speech.LanguageAt(r.Context(), by, holder.Records[0].ID); err != nil {
+			h.fail(w, r, err)
+			return
+		}
+		for _, tag := range h.Profile.Languages {
+			o.Spoken = append(o.Spoken, [2]string{tag, h.Frame.LanguageName(tag)})
+		}
+		o.Changed = r.URL.Query().Has("language")
+	}
 	var ids []vaccination.CertificateID
 	for _, x := range holder.Records {
 		ids = append(ids, x.ID)
@@ -80,6 +96,14 @@ func (h *handler) writeRecord(w http.ResponseWriter, r *http.Request, by access.
 			d.Product = p.Name(l.Tag)
 		}
 		o.Doses = append(o.Doses, d)
+	}
+	international, err := h.Desk.ICVPs(r.Context(), holder.Records)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	for i, can := range international {
+		o.Doses[i].ICVP = can
 	}
 	prints, err := h.Desk.PrintsOf(r.Context(), ids)
 	if err != nil {
@@ -252,4 +276,21 @@ func (h *handler) again(w http.ResponseWriter, r *http.Request, by access.Caller
 		return
 	}
 	see(w, r, "/print/"+act)
+}
+
+// language says in which language the person of an opened record is written to.
+func (h *handler) language(w http.ResponseWriter, r *http.Request, by access.Caller) {
+	name := r.PathValue("name")
+	_, holder, err := h.Desk.Record(r.Context(), by, name)
+	if err == nil && (h.Speech == nil || len(holder.Records) == 0) {
+		err = vaccination.Errorf(vaccination.NotFound, "there is nobody to write to")
+	}
+	if err == nil {
+		err = h.Speech.ChooseLanguage(r.Context(), by, holder.Records[0].ID, r.PostForm.Get("language"))
+	}
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	see(w, r, "/record/"+name+"?language")
 }

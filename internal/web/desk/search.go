@@ -32,7 +32,35 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request, by access.Caller, 
 		return
 	}
 	ways := ways{OnDemand: h.Desk.OnDemand != nil, Dose: by.At(access.RegisterDose, by.Facility), Later: later}
-	h.write(w, r, status, "desk.title", faults, func(v page.View) templ.Component { return searchPage(v, in, ways, faults) })
+	h.Frame.Write(w, r, page.Page{
+		Status: status, Title: h.Frame.Locale(r).T("desk.title"), Faulty: len(faults) > 0, Personal: true, Script: "desk.js", Camera: true,
+		Body: func(v page.View) templ.Component { return searchPage(v, in, ways, cameraOf(v), faults) },
+	})
+}
+
+// camera is what the script needs to read a code with the camera: where its parts
+// are, and its texts. Formats are those of certificates (QR, Code 128) and those
+// that enrolment codes are printed in.
+type camera struct {
+	Scan       string            `json:"scan"`
+	Reader     string            `json:"reader"`
+	ReaderWasm string            `json:"readerWasm"`
+	Formats    []string          `json:"formats"`
+	Texts      map[string]string `json:"texts"`
+}
+
+func cameraOf(v page.View) camera {
+	c := camera{
+		Scan: v.Asset("scan.js"), Reader: v.Asset("reader.js"), ReaderWasm: v.Asset("reader.wasm"),
+		Formats: []string{"QRCode", "Code128", "Code39", "ITF", "EAN13", "DataMatrix"}, Texts: map[string]string{},
+	}
+	for _, key := range []string{
+		"desk.camera.looking", "desk.camera.found", "desk.camera.denied", "desk.camera.none", "desk.camera.strange", "desk.camera.tips",
+		"verify.camera.starting", "verify.camera.busy", "verify.camera.light.on", "verify.camera.light.off", "verify.camera.lens.n",
+	} {
+		c.Texts[key] = v.T(key)
+	}
+	return c
 }
 
 // ways are what can be done beside searching.

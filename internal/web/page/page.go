@@ -70,7 +70,7 @@ func New(o Options) (*Frame, error) {
 		return nil, err
 	}
 	f := &Frame{o: o, locales: locales}
-	for _, tag := range o.Languages {
+	for _, tag := range slices.Concat(o.Languages, locale.Pseudo()) {
 		if locales.Has(tag) {
 			f.languages = append(f.languages, tag)
 			if locales.Complete(tag) {
@@ -109,6 +109,8 @@ type Page struct {
 	// Verifier allows what only the verifying page needs: WebAssembly and the
 	// camera.
 	Verifier bool
+	// Camera allows a page of a form to read a code with the camera.
+	Camera   bool
 	Manifest string // path of the manifest that lets the page be installed
 	// Personal keeps the page out of every cache.
 	Personal bool
@@ -196,6 +198,9 @@ func (f *Frame) Error(w http.ResponseWriter, r *http.Request, status int) {
 
 func (f *Frame) headers(h http.Header, p Page) {
 	script, camera := "script-src 'self'", "camera=()"
+	if p.Camera {
+		script, camera = "script-src 'self' 'wasm-unsafe-eval'", "camera=(self)"
+	}
 	if p.Verifier {
 		script, camera = "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; manifest-src 'self'", "camera=(self)"
 	}

@@ -38,13 +38,19 @@ type Options struct {
 	// verifies each; sentences are in lang. No code at all is an empty result.
 	// A *vaccination.Error of kind Invalid says that the file cannot be read,
 	// one of kind TooMany that the server is busy. Nothing of data is kept.
-	Verify func(ctx context.Context, data []byte, lang string) ([]verify.Statement, error)
+	// rules names the acceptance rules to ask beside, "" for none.
+	Verify func(ctx context.Context, data []byte, lang, rules string) ([]verify.Statement, error)
+	// Countries are those whose acceptance rules can be asked, as alpha-2 codes.
+	Countries []string
 	// TrustURL is where the page's scripts get the trust bundle; default
 	// "/trust/bundle.json".
 	TrustURL string
 	// MaxStatusAge is how old a state may be for a certificate to be called valid.
 	MaxStatusAge time.Duration
 }
+
+// RulesPath is where the acceptance rules of countries are, for the page's scripts.
+const RulesPath = Path + "/rules.json"
 
 // ManifestPath is where the manifest is that lets the page be installed.
 const ManifestPath = Path + "/manifest.webmanifest"
@@ -94,7 +100,7 @@ type handler struct{ Options }
 func (h *handler) ask(w http.ResponseWriter, r *http.Request, status int, faults []page.Fault) {
 	l := h.Frame.Locale(r)
 	h.Frame.Write(w, r, page.Page{Status: status, Title: l.T("verify.title"), Faulty: len(faults) > 0, Script: "verify.js", Verifier: true, Manifest: ManifestPath,
-		Body: func(v page.View) templ.Component { return askPage(v, h.config(v), faults) }})
+		Body: func(v page.View) templ.Component { return askPage(v, h.config(v), h.choices(l), faults) }})
 }
 
 // verify answers a form that was sent without scripts.
@@ -104,7 +110,7 @@ func (h *handler) verify(w http.ResponseWriter, r *http.Request) {
 		h.ask(w, r, status, []page.Fault{{Field: field, Message: l.T(key)}})
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	data, err := sent(r)
+	data, asked, err := sent(r)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge) || len(data) > MaxFile:
@@ -117,7 +123,7 @@ func (h *handler) verify(w http.ResponseWriter, r *http.Request) {
 		refuse(http.StatusUnprocessableEntity, "file", "verify.empty")
 		return
 	}
-	statements, err := h.Verify(r.Context(), data, l.Tag)
+	statements, err := h.Verify(r.Context(), data, l.Tag, asked)
 	switch code := vaccination.ErrorCode(err); {
 	case code == vaccination.Invalid:
 		refuse(http.StatusUnprocessableEntity, "file", "verify.unreadable")
@@ -147,12 +153,12 @@ func (h *handler) verify(w http.ResponseWriter, r *http.Request) {
 		Body: func(v page.View) templ.Component { return resultPage(v, views) }})
 }
 
-// sent returns the file that was chosen, else the text that was pasted. It
-// reads the parts itself: nothing sent may reach the disk.
-func sent(r *http.Request) ([]byte, error) {
+// sent returns the file that was chosen, else the text that was pasted, and which
+// rules are asked. It reads the parts itself: nothing sent may reach the disk.
+func sent(r *http.Request) (content []byte, rules string, err error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	var file, text []byte
 	for {
@@ -161,21 +167,23 @@ func sent(r *http.Request) ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		data, err := io.ReadAll(p)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		switch p.FormName() {
 		case "file":
 			file = data
 		case "text":
 			text = data
+		case "rules":
+			rules = string(data)
 		}
 	}
 	if len(file) > 0 {
-		return file, nil
+		return file, rules, nil
 	}
-	return text, nil
+	return text, rules, nil
 }

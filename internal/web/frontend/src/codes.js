@@ -21,7 +21,7 @@ export class Codes {
 
   /** Loads what scanning needs, so that it works without a network later. */
   async prepare() {
-    this.#own ??= await ownDetector()
+    this.#own ??= await ownDetector(this.#config.formats)
     await this.#load()
   }
 
@@ -108,15 +108,19 @@ export class Codes {
     context.fillStyle = '#fff' // a picture may be transparent
     context.fillRect(0, 0, canvas.width, canvas.height)
     context.drawImage(source, 0, 0, canvas.width, canvas.height)
-    const found = await reader.read(context.getImageData(0, 0, canvas.width, canvas.height), quick)
+    const found = await reader.read(context.getImageData(0, 0, canvas.width, canvas.height), quick, this.#config.formats)
     return found.map((f) => (isPlain(f.text) ? f.text : f.bytes))
   }
 }
 
-async function ownDetector() {
+// What browsers call the formats that the page may ask for.
+const native = { QRCode: 'qr_code', Code128: 'code_128', Code39: 'code_39', ITF: 'itf', EAN13: 'ean_13', DataMatrix: 'data_matrix' }
+
+async function ownDetector(wanted = ['QRCode']) {
   try {
-    if (!(await globalThis.BarcodeDetector?.getSupportedFormats())?.includes('qr_code')) return undefined
-    return new globalThis.BarcodeDetector({ formats: ['qr_code'] })
+    const known = await globalThis.BarcodeDetector?.getSupportedFormats() ?? []
+    const formats = wanted.map((f) => native[f])
+    return formats.every((f) => known.includes(f)) ? new globalThis.BarcodeDetector({ formats }) : undefined
   } catch { return undefined }
 }
 

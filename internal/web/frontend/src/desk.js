@@ -15,6 +15,10 @@ for (const form of document.querySelectorAll('form[action="/sign-out"]')) {
   form.addEventListener('submit', () => sessionStorage.removeItem(key))
 }
 
+// The camera is offered where there is one.
+const camera = document.getElementById('camera')
+if (camera) import(JSON.parse(camera.dataset.config).scan).then((m) => m.offer(camera)).catch(() => {})
+
 const form = document.getElementById('slip-form')
 if (form) slips()
 

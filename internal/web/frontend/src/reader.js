@@ -1,5 +1,5 @@
-// Reads QR codes with zxing-wasm: in browsers that cannot themselves, in files,
-// and where the exact bytes count. Loaded when first needed.
+// Reads codes with zxing-wasm: in browsers that cannot themselves, in files, and
+// where the exact bytes count. Loaded when first needed.
 import { prepareZXingModule, readBarcodes } from 'zxing-wasm/reader'
 
 /** Says where the WebAssembly is, and loads it. */
@@ -8,13 +8,13 @@ export function prepare(wasm) {
 }
 
 /**
- * Finds QR codes in pixels. Quick is for one of many camera frames; otherwise
- * the search is thorough and finds several.
+ * Finds codes of some formats in pixels. Quick is for one of many camera frames;
+ * otherwise the search is thorough and finds several.
  * @returns {Promise<Array<{text: string, bytes: Uint8Array}>>}
  */
-export async function read(image, quick) {
+export async function read(image, quick, formats = ['QRCode']) {
   const found = await readBarcodes(image, {
-    formats: ['QRCode'], tryHarder: true, tryRotate: !quick, tryInvert: !quick, tryDownscale: true, maxNumberOfSymbols: quick ? 1 : 8,
+    formats, tryHarder: true, tryRotate: !quick || formats.length > 1, tryInvert: !quick, tryDownscale: true, maxNumberOfSymbols: quick ? 1 : 8,
   })
   return found.filter((f) => f.isValid).map((f) => ({ text: f.text, bytes: f.bytes }))
 }

@@ -6,10 +6,16 @@ export function text(texts, key, values = {}) {
   return (texts[key] ?? key).replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place)
 }
 
+// A certificate that is valid and not accepted must not look like one that is both.
+function verdictOf(s) {
+  if (s.verdict === 'valid' && s.accepted) return { passed: 'valid', failed: 'not-accepted' }[s.accepted] ?? 'undecided'
+  return ['valid', 'cannot-tell'].includes(s.verdict) ? s.verdict : 'not-valid'
+}
+
 /** The element of one statement. level is that of its heading. */
 export function statement(config, s, level) {
   const { texts } = config
-  const verdict = ['valid', 'cannot-tell'].includes(s.verdict) ? s.verdict : 'not-valid'
+  const verdict = verdictOf(s)
   const template = document.querySelector(`template[data-verdict="${verdict}"]`)
   const el = template.content.cloneNode(true).querySelector('[data-part=statement]')
   const part = (name) => el.querySelector(`[data-part=${name}]`)
@@ -19,8 +25,15 @@ export function statement(config, s, level) {
     for (const note of s[name] ?? []) list.append(make('li', note.text))
     if (list.children.length === 0) part(name).remove()
   }
+  const rules = part('rules').querySelector('ul')
+  for (const r of s.rules ?? []) {
+    const item = make('li', '')
+    item.append(make('strong', text(texts, `rule.${r.outcome}`)), `: ${r.text}`)
+    rules.append(item)
+  }
+  if (rules.children.length === 0) part('rules').remove()
   for (const row of config.rows) {
-    if ((row.group === 'content' && !s.content) || (row.known && !s.issuer?.id)) continue
+    if ((row.group === 'content' && !s.content) || (row.known && !s.issuer?.id) || (row.of && row.of !== certified(s))) continue
     let value = write(texts, row.kind, find(s, row.path))
     if (!value && !row.must) continue
     value ||= text(texts, 'result.missing')
@@ -46,6 +59,11 @@ function lower(h) {
   h.replaceWith(el)
 }
 
+/** What a statement's content is about. */
+function certified(s) {
+  return ['test', 'recovery'].find((of) => s.content?.[of]) ?? 'vaccination'
+}
+
 function find(root, paths) {
   for (const path of paths.split('|')) {
     let v = root
@@ -59,7 +77,7 @@ function write(texts, kind, v) {
   const string = typeof v === 'string' ? v : ''
   const object = v !== null && typeof v === 'object' ? v : {}
   switch (kind) {
-    case 'coding': return object.display || object.code || ''
+    case 'coding': return (object.code && texts[`term.${object.code}`]) || object.display || object.code || ''
     case 'date': return date(texts, string)
     case 'time': return time(texts, string)
     case 'dose': {

@@ -11,6 +11,7 @@ export class Verifier {
   #said = {} // what it says of itself
   #refused // a newer list that may not take its place by itself
   #hash // of the program, hex
+  #rules // JSON text of the acceptance rules of countries
   onChange = () => {}
 
   constructor(config) { this.#config = config }
@@ -27,6 +28,7 @@ export class Verifier {
     const news = await fetched
     if (news) await this.#take(news).catch((e) => { if (!this.#trust) throw e })
     if (!this.#trust) throw new Error('no trust bundle')
+    this.#takeRules()
     setInterval(() => this.refresh(), refreshEvery)
     addEventListener('online', () => this.refresh())
   }
@@ -49,6 +51,20 @@ export class Verifier {
 
   async #keptTrust() {
     try { return await (await (await caches.open(store)).match(this.#config.trust))?.text() } catch { return undefined }
+  }
+
+  // The rules of countries, where the service has any: of now, else as kept.
+  async #takeRules() {
+    const { rules } = this.#config
+    if (!rules) return
+    try {
+      const answer = await fetch(rules, { credentials: 'omit', cache: 'no-cache' })
+      if (!answer.ok) throw new Error(`rules: ${answer.status}`)
+      this.#rules = await answer.clone().text()
+      await (await caches.open(store)).put(rules, answer)
+    } catch {
+      try { this.#rules ??= await (await (await caches.open(store)).match(rules))?.text() } catch { /* there are none */ }
+    }
   }
 
   // A list takes the place of the one in use only when that one's keys vouch for
@@ -80,6 +96,7 @@ export class Verifier {
   async refresh() {
     if (document.hidden) return
     try { await this.#take(await this.#fetchTrust()) } catch { /* its age is shown */ }
+    this.#takeRules()
     this.onChange()
   }
 
@@ -110,10 +127,13 @@ export class Verifier {
   /**
    * Verifies one code.
    * @param {string|Uint8Array} data
+   * @param {string} [asked] which acceptance rules to ask beside: yellow-fever, or a country
    * @returns {object[]} the statements of this code
    */
-  verify(data) {
-    const said = JSON.parse(globalThis.divoc.verify(data, this.#trust, Date.now(), this.#config.lang, this.#config.maxStatusAge))
+  verify(data, asked = '') {
+    const rules = asked === 'yellow-fever' ? asked : this.#rules
+    if (asked && !rules) throw new Error('there are no rules')
+    const said = JSON.parse(globalThis.divoc.verify(data, this.#trust, Date.now(), this.#config.lang, this.#config.maxStatusAge, asked ? rules : null, asked))
     if (said.error) throw new Error(said.error)
     return [said]
   }

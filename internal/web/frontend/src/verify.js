@@ -111,7 +111,7 @@ async function judge(found) {
   await loaded
   if (!local) return send(found[0])
   let statements
-  try { statements = found.flatMap((code) => verifier.verify(code)) } catch { return fault('verify.failed') }
+  try { statements = found.flatMap((code) => verifier.verify(code, $('rules').value)) } catch { return fault('verify.failed') }
   say('')
   history.add(statements)
   const several = statements.length > 1
@@ -135,7 +135,7 @@ async function judge(found) {
   scrollTo(0, 0)
   h1.focus()
   // A hand that holds a phone feels the verdict: once good, thrice not.
-  navigator.vibrate?.(statements.every((s) => s.verdict === 'valid') ? 80 : [80, 80, 80, 80, 80])
+  navigator.vibrate?.(statements.every((s) => s.verdict === 'valid' && (s.accepted ?? 'passed') === 'passed') ? 80 : [80, 80, 80, 80, 80])
 }
 
 function askAgain() {
@@ -160,7 +160,7 @@ function online(code) {
   button.addEventListener('click', async () => {
     button.disabled = true
     try {
-      const answer = await fetch('/api/v1/verify', {
+      const answer = await fetch(`/api/v1/verify?rules=${encodeURIComponent($('rules').value)}`, {
         method: 'POST', credentials: 'omit', headers: { 'Content-Type': 'application/json', 'Accept-Language': config.lang }, body: JSON.stringify({ data: code }),
       })
       if (!answer.ok) throw new Error(String(answer.status))
