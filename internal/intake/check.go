@@ -63,8 +63,12 @@ func (c *Check) Entries(ctx context.Context, q *query.Queries, entries []query.A
 		if err != nil {
 			return err
 		}
+		known := make(map[string]bool, len(there))
+		for _, id := range there {
+			known[string(id)] = true
+		}
 		for _, id := range issued {
-			if !slices.ContainsFunc(there, func(b []byte) bool { return bytes.Equal(b, id) }) {
+			if !known[string(id)] {
 				problem("certificate %s: it was issued for a source, and no delivery says so", vaccination.CertificateID(id))
 			}
 		}

@@ -93,3 +93,34 @@ func (w *world) postgresTime(b *testing.B) time.Duration {
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond
 }
+
+// BenchmarkTable_Fsck checks a database of 20,000 certificates: all that fsck does
+// but the tables of rooms beside. One op is the whole check.
+func BenchmarkTable_Fsck(b *testing.B) {
+	const certificates, batch = 20_000, 1000
+	w := newWorld(b, "jamaica")
+	for first := 0; first < certificates; first += batch {
+		var events []vaccination.Event
+		for i := range batch {
+			events = append(events, event(fmt.Sprintf("FSCK-%09d", first+i), 1))
+		}
+		if _, err := w.issue(issuance.Certify, events...); err != nil {
+			b.Fatal(err)
+		}
+	}
+	w.exec("VACUUM ANALYZE")
+	b.ResetTimer()
+	mine, postgres := processTime(b), w.postgresTime(b)
+	for range b.N {
+		report, err := w.Check(w.ctx)
+		if err != nil || len(report.Problems) > 0 || report.Certificates != certificates {
+			b.Fatalf("%v, %v", report, err)
+		}
+	}
+	b.StopTimer()
+	mine, postgres = processTime(b)-mine, w.postgresTime(b)-postgres
+	n := float64(b.N * certificates)
+	b.ReportMetric(float64(mine.Microseconds())/n, "µs-divoc")
+	b.ReportMetric(float64(postgres.Microseconds())/n, "µs-PostgreSQL")
+	b.ReportMetric(n/b.Elapsed().Seconds(), "checked/s")
+}

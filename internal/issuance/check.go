@@ -9,6 +9,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -35,15 +36,20 @@ func (r *Report) problem(format string, args ...any) {
 	}
 }
 
-// checkPage is how many rows are held in memory at once.
-const checkPage = 1000
+// checkPage is how many rows a reader holds in memory at once; checkReaders
+// bounds how many read: each has a connection, and keeps what the audit says of a
+// sixteenth of all certificates.
+const (
+	checkPage    = 1000
+	checkReaders = 4
+)
 
 // Beside checks tables of other packages while [Service.Check] reads everything
 // else, in the same view of the database. What it finds it tells problem, by id,
-// never by content.
+// never by content. It is called by one goroutine at a time.
 type Beside interface {
 	// Entries is given the audit's entries about people, some at a time, each
-	// chain in its order.
+	// chain in its order; several chains may take turns.
 	Entries(ctx context.Context, q *query.Queries, entries []query.Audit, problem func(format string, args ...any)) error
 	// Certificates is given all certificates with their events, some at a time.
 	Certificates(ctx context.Context, q *query.Queries, page []Certified, problem func(format string, args ...any)) error
@@ -71,27 +77,90 @@ type Certified struct {
 // It answers for the database alone. Somebody who can write every table can make
 // a chain anew; the heads of chains kept elsewhere would show it.
 func (s *Service) Check(ctx context.Context, beside ...Beside) (*Report, error) {
-	r := &Report{ByStatus: map[string]int{}}
-	err := s.Store.Snapshot(ctx, func(q *query.Queries) error {
-		c := &checking{Service: s, Report: r, q: q, beside: beside, keys: trust.New(&trust.Bundle{Issuers: []trust.Issuer{s.Keys.Issuer()}})}
-		return c.all(ctx)
+	c := &checking{Service: s, Report: newReport(), beside: beside, turn: &sync.Mutex{}, keys: trust.New(&trust.Bundle{Issuers: []trust.Issuer{s.Keys.Issuer()}})}
+	err := s.Store.Shared(ctx, func(q *query.Queries, view registry.View) error {
+		c.q = q
+		return c.all(ctx, view)
 	})
 	if err != nil {
 		return nil, err
 	}
-	return r, nil
+	return c.Report, nil
 }
 
-// checking is one run of [Service.Check].
+func newReport() *Report { return &Report{ByStatus: map[string]int{}} }
+
+// add adds what a part of a check found.
+func (r *Report) add(o *Report) {
+	r.Certificates += o.Certificates
+	r.AuditEntries += o.AuditEntries
+	for status, n := range o.ByStatus {
+		r.ByStatus[status] += n
+	}
+	r.Problems = append(r.Problems, o.Problems[:min(len(o.Problems), maxProblems-len(r.Problems))]...)
+}
+
+// checking is one run of [Service.Check], or a part of one.
 type checking struct {
 	*Service
 	*Report
 	q      *query.Queries
 	keys   *trust.List
 	beside []Beside
+	turn   *sync.Mutex // of beside
 }
 
-func (c *checking) all(ctx context.Context) error {
+// parts are what is checked at once: nothing that one of them reads matters to
+// another.
+func (c *checking) parts() []func(*checking, context.Context) error {
+	out := []func(*checking, context.Context) error{(*checking).strays, (*checking).lists}
+	for group := range int16(registry.AdminChain) {
+		out = append(out, func(c *checking, ctx context.Context) error { return c.whole(ctx, group) })
+	}
+	return append(out, (*checking).administration)
+}
+
+// all runs every part, some at once, and tells what they found in their order.
+func (c *checking) all(ctx context.Context, view registry.View) error {
+	parts := c.parts()
+	reports := make([]*Report, len(parts))
+	work, within := errgroup.WithContext(ctx)
+	// One more than there are processors: while one waits for the database, the
+	// others verify.
+	work.SetLimit(min(runtime.GOMAXPROCS(0)+1, checkReaders))
+	for i, part := range parts {
+		reports[i] = newReport()
+		work.Go(func() error {
+			return view(within, func(q *query.Queries) error {
+				p := *c
+				p.Report, p.q = reports[i], q
+				return part(&p, within)
+			})
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return err
+	}
+	for _, r := range reports {
+		c.add(r)
+	}
+	return c.others(func(b Beside) error { return b.End(ctx, c.q, c.problem) })
+}
+
+// others calls each of beside when nobody else does.
+func (c *checking) others(call func(Beside) error) error {
+	c.turn.Lock()
+	defer c.turn.Unlock()
+	for _, b := range c.beside {
+		if err := call(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// strays checks what belongs to nothing, and what belongs to two.
+func (c *checking) strays(ctx context.Context) error {
 	positions, err := c.q.DoubleStatusPositions(ctx)
 	if err != nil {
 		return err
@@ -108,31 +177,26 @@ func (c *checking) all(ctx context.Context) error {
 			c.problem("there are %d %s", n, what)
 		}
 	}
-	for group := range int16(registry.AdminChain) {
-		trails, links := trails{}, linkTrails{}
-		err := c.chain(ctx, group, func(e query.Audit) error { return errors.Join(links.follow(e), trails.follow(e)) })
-		if err != nil {
-			return err
-		}
-		if err := c.group(ctx, group, trails); err != nil {
-			return err
-		}
-		if err := c.links(ctx, group, links); err != nil {
-			return err
-		}
-		for _, id := range slices.SortedFunc(maps.Keys(trails), func(a, b vaccination.CertificateID) int { return bytes.Compare(a[:], b[:]) }) {
-			c.problem("certificate %s: the audit says it was issued, and it is missing", id)
-		}
-	}
-	if err := c.administration(ctx); err != nil {
+	return nil
+}
+
+// whole checks a group of buckets and the audit chain about it.
+func (c *checking) whole(ctx context.Context, group int16) error {
+	trails, links := trails{}, linkTrails{}
+	err := c.chain(ctx, group, func(e query.Audit) error { return errors.Join(links.follow(e), trails.follow(e)) })
+	if err != nil {
 		return err
 	}
-	for _, b := range c.beside {
-		if err := b.End(ctx, c.q, c.problem); err != nil {
-			return err
-		}
+	if err := c.group(ctx, group, trails); err != nil {
+		return err
 	}
-	return c.lists(ctx)
+	if err := c.links(ctx, group, links); err != nil {
+		return err
+	}
+	for _, id := range slices.SortedFunc(maps.Keys(trails), func(a, b vaccination.CertificateID) int { return bytes.Compare(a[:], b[:]) }) {
+		c.problem("certificate %s: the audit says it was issued, and it is missing", id)
+	}
+	return nil
 }
 
 // group checks the certificates and people of one group of buckets and takes
@@ -256,25 +320,21 @@ func (c *checking) page(ctx context.Context, rows []query.CertificatesAfterRow) 
 		indexes[k] = append(indexes[k], i.Value)
 	}
 	faults, events := make([][]error, len(rows)), make([]vaccination.Event, len(rows))
-	var work errgroup.Group
-	work.SetLimit(runtime.GOMAXPROCS(0))
-	for i, row := range rows {
-		work.Go(func() error {
-			p := &person{row: row.Person}
-			if p.erased() {
-				faults[i] = []error{erasedWhole(row, len(indexes[key{row.Person.Bucket, row.Person.ID}]))}
-				faults[i] = slices.DeleteFunc(faults[i], func(err error) bool { return err == nil })
-				return nil
-			}
+	err = inParallel(len(rows), func(i int) error {
+		row := rows[i]
+		p := &person{row: row.Person}
+		if p.erased() {
+			faults[i] = append(faults[i], erasedWhole(row, len(indexes[key{row.Person.Bucket, row.Person.ID}])))
+		} else {
 			faults[i] = append(faults[i], c.certificate(p, row.Certificate, &events[i]))
 			if i == 0 || rows[i-1].Person.ID != row.Person.ID {
 				faults[i] = append(faults[i], c.person(p, indexes[key{row.Person.Bucket, row.Person.ID}]))
 			}
-			faults[i] = slices.DeleteFunc(faults[i], func(err error) bool { return err == nil })
-			return nil
-		})
-	}
-	if err := work.Wait(); err != nil {
+		}
+		faults[i] = slices.DeleteFunc(faults[i], func(err error) bool { return err == nil })
+		return nil
+	})
+	if err != nil {
 		return nil, err
 	}
 	var page []Certified
@@ -283,10 +343,5 @@ func (c *checking) page(ctx context.Context, rows []query.CertificatesAfterRow) 
 			page = append(page, Certified{vaccination.CertificateID(row.Certificate.ID), row.Certificate.Programme, events[i]})
 		}
 	}
-	for _, b := range c.beside {
-		if err := b.Certificates(ctx, c.q, page, c.problem); err != nil {
-			return nil, err
-		}
-	}
-	return faults, nil
+	return faults, c.others(func(b Beside) error { return b.Certificates(ctx, c.q, page, c.problem) })
 }

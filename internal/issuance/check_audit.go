@@ -139,10 +139,8 @@ func (c *checking) chain(ctx context.Context, chain int16, follow func(query.Aud
 			}
 		}
 		if chain != registry.AdminChain {
-			for _, b := range c.beside {
-				if err := b.Entries(ctx, c.q, entries, c.problem); err != nil {
-					return err
-				}
+			if err := c.others(func(b Beside) error { return b.Entries(ctx, c.q, entries, c.problem) }); err != nil {
+				return err
 			}
 		}
 		if len(entries) < checkPage {

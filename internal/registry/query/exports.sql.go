@@ -10,9 +10,32 @@ import (
 	"time"
 )
 
+const exportByHandle = `-- name: ExportByHandle :one
+SELECT bucket, certificate FROM certificate_export WHERE format = $1 AND handle = $2 LIMIT 1
+`
+
+type ExportByHandleParams struct {
+	Format string
+	Handle string
+}
+
+type ExportByHandleRow struct {
+	Bucket      int16
+	Certificate []byte
+}
+
+// The certificate behind the short name of an export.
+func (q *Queries) ExportByHandle(ctx context.Context, arg ExportByHandleParams) (ExportByHandleRow, error) {
+	row := q.db.QueryRow(ctx, exportByHandle, arg.Format, arg.Handle)
+	var i ExportByHandleRow
+	err := row.Scan(&i.Bucket, &i.Certificate)
+	return i, err
+}
+
 const exportsBetween = `-- name: ExportsBetween :many
-SELECT e.bucket, e.certificate, e.format, e.key_id, e.handle, e.made_at, e.sealed, c.person_id FROM certificate_export e
+SELECT e.bucket, e.certificate, e.format, e.key_id, e.handle, e.made_at, e.sealed, p.bucket, p.id, p.code_index, p.key, p.sealed, p.updated_at, p.source FROM certificate_export e
 JOIN certificate c ON c.bucket = e.bucket AND c.id = e.certificate
+JOIN person p ON p.bucket = c.bucket AND p.id = c.person_id
 WHERE e.bucket BETWEEN $1::smallint AND $2::smallint
 ORDER BY e.bucket, e.certificate, e.format
 `
@@ -30,10 +53,10 @@ type ExportsBetweenRow struct {
 	Handle      string
 	MadeAt      time.Time
 	Sealed      []byte
-	PersonID    int64
+	Person      Person
 }
 
-// The exports of some buckets, for the check.
+// The exports of some buckets with their people, for the check.
 func (q *Queries) ExportsBetween(ctx context.Context, arg ExportsBetweenParams) ([]ExportsBetweenRow, error) {
 	rows, err := q.db.Query(ctx, exportsBetween, arg.First, arg.Last)
 	if err != nil {
@@ -51,7 +74,13 @@ func (q *Queries) ExportsBetween(ctx context.Context, arg ExportsBetweenParams) 
 			&i.Handle,
 			&i.MadeAt,
 			&i.Sealed,
-			&i.PersonID,
+			&i.Person.Bucket,
+			&i.Person.ID,
+			&i.Person.CodeIndex,
+			&i.Person.Key,
+			&i.Person.Sealed,
+			&i.Person.UpdatedAt,
+			&i.Person.Source,
 		); err != nil {
 			return nil, err
 		}
@@ -123,30 +152,6 @@ func (q *Queries) GetExport(ctx context.Context, arg GetExportParams) (Certifica
 	return i, err
 }
 
-const lastExportChange = `-- name: LastExportChange :one
-SELECT coalesce(max((extract(epoch FROM greatest(c.status_at, CASE WHEN s.until <= $1::timestamptz THEN s.until END)) * 1000000)::bigint), 0)::bigint AS last
-FROM certificate_export e
-JOIN certificate c ON c.bucket = e.bucket AND c.id = e.certificate AND c.status_at > c.issued_at
-LEFT JOIN suspension s ON s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at
-WHERE e.format = $2 AND e.key_id = $3
-`
-
-type LastExportChangeParams struct {
-	Now    time.Time
-	Format string
-	KeyID  string
-}
-
-// When the state of an exported certificate of a key changed last, in
-// microseconds since 1970; 0 where none ever did. A suspension that is over
-// changed it when it ended.
-func (q *Queries) LastExportChange(ctx context.Context, arg LastExportChangeParams) (int64, error) {
-	row := q.db.QueryRow(ctx, lastExportChange, arg.Now, arg.Format, arg.KeyID)
-	var last int64
-	err := row.Scan(&last)
-	return last, err
-}
-
 const putExport = `-- name: PutExport :one
 INSERT INTO certificate_export (bucket, certificate, format, key_id, handle, made_at, sealed)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -186,46 +191,4 @@ func (q *Queries) PutExport(ctx context.Context, arg PutExportParams) (Certifica
 		&i.Sealed,
 	)
 	return i, err
-}
-
-const withdrawnExports = `-- name: WithdrawnExports :many
-SELECT e.handle, c.status, c.status_at FROM certificate_export e
-JOIN certificate c ON c.bucket = e.bucket AND c.id = e.certificate
-LEFT JOIN suspension s ON s.bucket = c.bucket AND s.id = c.id AND s.since = c.status_at
-WHERE e.format = $1 AND e.key_id = $2 AND c.status > 0
-  AND NOT (c.status = 1 AND s.until IS NOT NULL AND s.until <= $3::timestamptz)
-ORDER BY e.handle
-`
-
-type WithdrawnExportsParams struct {
-	Format string
-	KeyID  string
-	Now    time.Time
-}
-
-type WithdrawnExportsRow struct {
-	Handle   string
-	Status   int16
-	StatusAt time.Time
-}
-
-// Exports signed by a key whose certificate is withdrawn or suspended now.
-func (q *Queries) WithdrawnExports(ctx context.Context, arg WithdrawnExportsParams) ([]WithdrawnExportsRow, error) {
-	rows, err := q.db.Query(ctx, withdrawnExports, arg.Format, arg.KeyID, arg.Now)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []WithdrawnExportsRow
-	for rows.Next() {
-		var i WithdrawnExportsRow
-		if err := rows.Scan(&i.Handle, &i.Status, &i.StatusAt); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
