@@ -218,16 +218,16 @@ func (s *Server) settings() []string {
 		sync = "off"
 	}
 	var args []string
-	for _, set := range []string{
+	for _, set := range append(memorySettings(memory(os.DirFS("/"))), []string{
 		"listen_addresses=", "unix_socket_directories=" + s.socket, "unix_socket_permissions=0700", "port=5432",
 		"password_encryption=scram-sha-256", "max_connections=100",
 		"fsync=" + sync, "full_page_writes=" + sync, "synchronous_commit=" + sync,
-		"shared_buffers=128MB", "wal_buffers=16MB", "max_wal_size=1GB", "random_page_cost=1.1",
+		"wal_buffers=16MB", "max_wal_size=1GB", "random_page_cost=1.1",
 		"jit=off", "max_parallel_workers_per_gather=0", "autovacuum_max_workers=2",
 		"timezone=UTC", "log_timezone=UTC", "log_destination=stderr", "logging_collector=off", "log_line_prefix=",
 		"log_min_messages=log", "log_min_error_statement=panic", "log_error_verbosity=terse", "log_statement=none",
 		"log_checkpoints=off", "log_connections=off", "log_min_duration_statement=-1", "log_lock_waits=off",
-	} {
+	}...) {
 		args = append(args, "-c", set)
 	}
 	return args
