@@ -39,6 +39,9 @@ type Options struct {
 	// Send gives a statement of heads to the auditor; nil keeps it here. What it
 	// returns is durable; an error has it tried again.
 	Send Send
+	// SearchTime bounds how long the database looks for one page of a search; zero
+	// is five seconds.
+	SearchTime time.Duration
 }
 
 // New returns a Service. It reads nothing yet.

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,4 +128,29 @@ func FuzzParseCursor(f *testing.F) {
 			t.Errorf("%q is read as %q", text, c)
 		}
 	})
+}
+
+func TestASearchThatTakesTooLongIsEndedAndSaysSo(t *testing.T) {
+	w := newWorld(t, audit.Rules{})
+	w.issue("A")
+	o := w.audit.Options
+	o.SearchTime = 50 * time.Millisecond
+	impatient := audit.New(o)
+	if _, _, err := impatient.Search(t.Context(), auditor(), audit.Filter{}, audit.Cursor{}, 10); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody has the table, as a slow search would have the processor.
+	tx, err := w.Store.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE certificate IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	_, _, err = impatient.Search(t.Context(), auditor(), audit.Filter{Object: w.ids[0].String()}, audit.Cursor{}, 10)
+	if vaccination.ErrorCode(err) != vaccination.Unavailable || !strings.Contains(err.Error(), "shorter time") {
+		t.Errorf("after %v: %v", time.Since(began), err)
+	}
 }

@@ -11,9 +11,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/issuance/issuancetest"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -71,7 +70,7 @@ func newFilled(t *testing.T, n int) *filled {
 	t.Helper()
 	f := &filled{world: newWorld(t, "jamaica"), n: n}
 	began := time.Now()
-	f.fill()
+	issuancetest.Fill(t, f.store.Pool(), f.by.Source, n)
 	for i := range realOnes {
 		f.ids = append(f.ids, f.must(issuance.Certify, event(fmt.Sprintf("REAL-%d", i), 1)).ID)
 	}
@@ -82,74 +81,7 @@ func newFilled(t *testing.T, n int) *filled {
 	return f
 }
 
-// fill makes the rows without indexes and constraints, and then those as they
-// were: made at once they cost minutes, kept up row by row hours.
-func (f *filled) fill() {
-	conn, err := f.store.Pool().Acquire(f.ctx)
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	defer conn.Release()
-	exec := func(sql string, args ...any) {
-		if _, err := conn.Exec(f.ctx, sql, args...); err != nil {
-			f.t.Fatalf("%.100s: %v", sql, err)
-		}
-	}
-	texts := func(sql string) []string {
-		rows, err := conn.Query(f.ctx, sql)
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		out, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		return out
-	}
-	const tables = "('person'::regclass, 'person_index'::regclass, 'certificate'::regclass)"
-	constraints := " FROM pg_constraint WHERE contype IN ('p', 'u', 'f') AND (conrelid IN " + tables + " OR confrelid IN " + tables + ") ORDER BY "
-	indexes := " FROM pg_index WHERE indrelid IN " + tables + " AND NOT EXISTS (SELECT 1 FROM pg_constraint WHERE conindid = indexrelid)"
-	restore := slices.Concat(
-		texts("SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid))"+constraints+"contype = 'f'"),
-		texts("SELECT pg_get_indexdef(indexrelid)"+indexes))
-	drop := slices.Concat(
-		texts("SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)"+constraints+"contype <> 'f'"),
-		texts("SELECT format('DROP INDEX %s', indexrelid::regclass)"+indexes))
-	for _, sql := range drop {
-		exec(sql)
-	}
-	for first := 1; first <= f.n; first += 1_000_000 {
-		last := min(first+999_999, f.n)
-		for _, sql := range fillers() {
-			exec(sql, first, last, f.by.Source)
-		}
-	}
-	exec("UPDATE bucket_group SET status_next = $1 WHERE id < 16", f.n/16+1)
-	exec("SET maintenance_work_mem = '1GB'")
-	for _, sql := range restore {
-		exec(sql)
-	}
-	exec("VACUUM ANALYZE person, person_index, certificate")
-}
-
-// fillers make the rows $1 to $2 of source $3: a hundredth revoked, as many
-// suspended as a country has in a bad week.
-func fillers() []string {
-	const rows = `(SELECT i, id, (get_byte(id, 0) << 2) | (get_byte(id, 1) >> 6) AS bucket
-		FROM (SELECT i, decode(md5('id' || i), 'hex') AS id FROM generate_series($1::int, $2::int) AS i OFFSET 0) AS d) AS k`
-	return []string{
-		`INSERT INTO person (bucket, id, code_index, key, sealed, updated_at, source)
-		SELECT bucket, i, decode(md5('code' || i), 'hex'), substring(decode(repeat(md5(i::text), 5), 'hex') FOR 65), decode(repeat(md5(i::text), 3), 'hex'), now(), $3::text FROM ` + rows,
-		`INSERT INTO person_index (value, bucket, person_id)
-		SELECT decode(md5(v.kind || CASE v.kind WHEN 'birth' THEN i % 25000 ELSE i END), 'hex'), bucket, i
-		FROM ` + rows + `, (VALUES ('mobile'), ('birth'), ('national')) AS v(kind) WHERE $3::text <> ''`,
-		`INSERT INTO certificate (bucket, dose, version, status, status_list, status_index, person_id, issued_at, status_at, id, content, programme, source, sealed)
-		SELECT bucket, 1, 1, CASE WHEN i % 100 = 0 THEN 3 WHEN i % 5000 = 1 THEN 1 ELSE 0 END, ((bucket >> 6) << 16) | (i / 16 / 131072), i / 16 % 131072, i,
-			'2026-01-01'::timestamptz + i * interval '1 second', now(), substring(id FOR 15), decode(md5('content' || i), 'hex'), 'covid-19', $3::text, decode(repeat(md5(i::text), 4), 'hex') FROM ` + rows,
-	}
-}
-
-// digest is md5(kind || i) as the fillers have it.
+// digest is md5(kind || i) as package issuancetest fills it in.
 func digest(kind string, i int) []byte {
 	sum := md5.Sum([]byte(kind + strconv.Itoa(i))) //nolint:gosec // as above
 	return sum[:]

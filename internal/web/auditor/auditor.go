@@ -183,6 +183,10 @@ func (h *handler) entries(w http.ResponseWriter, r *http.Request, by access.Call
 		show(http.StatusUnprocessableEntity, e, []page.Fault{{Field: "object", Message: l.T("audit.fault.text")}})
 		return
 	}
+	if vaccination.ErrorCode(err) == vaccination.Unavailable && r.Context().Err() == nil { // it was ended: too much to look through
+		show(http.StatusServiceUnavailable, e, []page.Fault{{Field: "from", Message: l.T("audit.fault.long")}})
+		return
+	}
 	if err != nil {
 		h.failed(w, r, err)
 		return
