@@ -52,7 +52,9 @@ func (c *checking) certificate(p *person, row query.Certificate, event *vaccinat
 		return errors.New("its id belongs to another bucket")
 	case said.Info.HCID != id.UVCI(c.Profile.Country.Alpha2) || inCode.Info.HCID != said.Info.HCID:
 		return errors.New("what was signed names another certificate")
-	case said.Vaccination.Number != int(row.Dose) || inCode.Vaccination.Number != int(row.Dose) || said.Programme != row.Programme:
+	case said.IsTest() != inCode.IsTest() || said.IsTest() != event.IsTest():
+		return errors.New("what was signed is of another kind")
+	case said.Number() != int(row.Dose) || !said.IsTest() && inCode.Number() != int(row.Dose) || said.Programme != row.Programme:
 		return errors.New("what was signed is of another dose or programme")
 	case !said.Info.Period.Start.Equal(row.IssuedAt):
 		return errors.New("what was signed was issued at another time")
@@ -88,7 +90,8 @@ func (c *checking) person(p *person, indexes [][]byte) error {
 	slices.SortFunc(want, bytes.Compare)
 	want = slices.CompactFunc(want, bytes.Equal)
 	// Who was written by an earlier divoc has no index of name and birth date.
-	name := func(v []byte) bool { return bytes.Equal(v, c.nameIndex(known.Person)) }
+	byName := c.nameIndex(known.Person)
+	name := func(v []byte) bool { return bytes.Equal(v, byName) }
 	if !slices.ContainsFunc(indexes, name) {
 		want = slices.DeleteFunc(want, name)
 	}

@@ -80,7 +80,7 @@ func (s *Service) results(signed []*Signed) []Result {
 
 func (s *Service) result(g *Signed) Result {
 	d := g.draft
-	r := Result{Outcome: d.outcome, Programme: d.programme.Key, Dose: d.event.Vaccination.Number}
+	r := Result{Outcome: d.outcome, Programme: d.programme.Key, Dose: d.event.Number()}
 	if d.outcome == Unchanged || d.outcome == Updated {
 		v := d.previous
 		r.ID, r.HCID, r.Version, r.Status = v.id(), v.id().UVCI(s.Profile.Country.Alpha2), v.number(), v.status()
@@ -108,7 +108,8 @@ type writes struct {
 	updates query.UpdateContactsParams
 	told    []*Draft // whose records' sources told a newer state
 	links   []link
-	seen    []*Seen // of people who are new
+	seen    []*Seen  // of people who are new
+	alone   []*Draft // that one person may correct as far as was read
 	news    []tiding
 	audit   []registry.Entry
 	counts  []registry.Counted
@@ -170,17 +171,29 @@ func (w *writes) add(g *Signed) error {
 		if err := w.move(d.previous.row, vaccination.ActSupersede, reasonCorrected); err != nil {
 			return err
 		}
+		if d.alone {
+			w.alone = append(w.alone, d)
+		}
 	}
 	w.rows = append(w.rows, g.row())
 	w.counts = append(w.counts, registry.Counted{
 		Kind: map[bool]string{false: registry.CountIssued, true: registry.CountCorrected}[d.outcome == Corrected], Programme: d.programme.Key,
-		Product: d.event.Vaccination.Product, Facility: d.event.Vaccination.Centre, Source: d.source, N: 1,
+		Product: whatWasDone(d.said), Facility: d.event.Centre(), Source: d.source, N: 1,
 	})
 	w.record(d.person.row.Bucket, string(d.outcome), g.id, issueDetail(g.row()))
 	if d.reason != "" {
 		w.record(d.person.row.Bucket, actReissue, d.previous.id(), d.reason)
 	}
 	return nil
+}
+
+// whatWasDone is what a certificate is counted under: the key of a product, or of
+// a kind of test. What a test found is counted nowhere.
+func whatWasDone(said vaccination.Event) string {
+	if said.IsTest() {
+		return said.Test.Type.Code
+	}
+	return said.Vaccination.Product
 }
 
 // reasonCorrected is why a certificate is superseded.
@@ -265,6 +278,7 @@ func (w *writes) run(ctx context.Context) func(pgx.Tx, *query.Queries) error {
 		steps := []func() error{
 			func() error { return w.lockPeople(ctx, q) },
 			func() error { return w.meet(ctx, q) },
+			func() error { return w.stillAlone(ctx, q) },
 			func() error { return w.writePeople(ctx, q) },
 			func() error { return w.writeLinks(ctx, q) },
 			func() error { return w.writeFlags(ctx, q) },
@@ -333,6 +347,33 @@ func (w *writes) lockPeople(ctx context.Context, q *query.Queries) error {
 	return q.LockPeople(ctx, p)
 }
 
+// stillAlone gives up where something was certified for a person since it was
+// decided that one may correct who they are alone: another record of theirs may
+// have been corrected in the other half. The people are locked.
+func (w *writes) stillAlone(ctx context.Context, q *query.Queries) error {
+	if len(w.alone) == 0 {
+		return nil
+	}
+	var p query.CountVersionsParams
+	read := map[personKey]int{}
+	for _, d := range w.alone {
+		if k := d.person.ref(); read[k] == 0 {
+			read[k] = len(d.person.versions)
+			p.Buckets, p.Ids = append(p.Buckets, k.bucket), append(p.Ids, k.id)
+		}
+	}
+	rows, err := q.CountVersions(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if int(r.N) != read[personKey{r.Bucket, r.PersonID}] {
+			return registry.ErrChanged
+		}
+	}
+	return nil
+}
+
 func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
 	if len(w.order) == 0 {
 		return nil
@@ -347,7 +388,8 @@ func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
 			insert.Keys, insert.Sealeds = append(insert.Keys, p.row.Key), append(insert.Sealeds, p.row.Sealed)
 			insert.Sources = append(insert.Sources, p.row.Source)
 		} else {
-			update.Buckets, update.Ids, update.Sealeds = append(update.Buckets, p.row.Bucket), append(update.Ids, p.row.ID), append(update.Sealeds, p.row.Sealed)
+			update.Buckets, update.Ids = append(update.Buckets, p.row.Bucket), append(update.Ids, p.row.ID)
+			update.Befores, update.Sealeds = append(update.Befores, p.read), append(update.Sealeds, p.row.Sealed)
 		}
 		for _, v := range w.s.indexes(e) {
 			index.Vals, index.Buckets, index.Ids = append(index.Vals, v), append(index.Buckets, p.row.Bucket), append(index.Ids, p.row.ID)
@@ -363,7 +405,11 @@ func (w *writes) writePeople(ctx context.Context, q *query.Queries) error {
 		}
 	}
 	if len(update.Ids) > 0 {
-		if err := q.UpdatePeople(ctx, update); err != nil {
+		n, err := q.UpdatePeople(ctx, update)
+		if err == nil && n != int64(len(update.Ids)) {
+			err = registry.ErrChanged // how somebody is reached was changed since they were read
+		}
+		if err != nil {
 			return err
 		}
 		if err := q.DeletePersonIndexes(ctx, query.DeletePersonIndexesParams{Buckets: update.Buckets, Ids: update.Ids}); err != nil {

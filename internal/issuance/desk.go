@@ -212,7 +212,7 @@ func (s *Service) vaccinatedAt(ctx context.Context, doses []query.StandingOfPeop
 		if err != nil {
 			return false, err
 		}
-		if begins(e.Vaccination.Centre, centre) {
+		if begins(e.Centre(), centre) {
 			return true, nil
 		}
 	}
@@ -271,7 +271,7 @@ func (s *Service) HolderOf(ctx context.Context, by access.Caller, id vaccination
 		return current(slices.DeleteFunc(all, func(v *version) bool { return !by.Owns(access.Print, v.row.Source) })), err
 	})
 	slices.SortStableFunc(h.Records, func(a, b *Record) int {
-		return cmp.Or(cmp.Compare(a.Programme, b.Programme), a.Dose-b.Dose, cmp.Compare(a.Certificate.Vaccination.Date.String(), b.Certificate.Vaccination.Date.String()))
+		return cmp.Or(cmp.Compare(a.Programme, b.Programme), a.Dose-b.Dose, cmp.Compare(a.Certificate.Day(s.Profile.TimeZone).String(), b.Certificate.Day(s.Profile.TimeZone).String()))
 	})
 	return h, err
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/opendivoc/divoc/credential/divocqr"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/shc"
+	"github.com/opendivoc/divoc/credential/vdsnc"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -160,6 +161,10 @@ func (s *Service) formats() []exportFormat {
 			format: FormatEU, code: true, network: profile.NetworkGDHCN, mediaType: "text/plain; charset=utf-8", fileName: "eu-dcc.txt",
 			refused: func(r *Record) string {
 				switch {
+				case r.Certificate.IsTest():
+					if s.mayTest() != nil {
+						return NoSigner
+					}
 				case r.Certificate.Vaccination.Disease.Code != s.Profile.Catalogue.Disease("covid-19").Code:
 					return OtherKind
 				case r.Certificate.Domestic:
@@ -177,7 +182,7 @@ func (s *Service) formats() []exportFormat {
 		{
 			format: FormatICVP, code: true, network: profile.NetworkGDHCN, mediaType: "text/plain; charset=utf-8", fileName: "icvp.txt",
 			refused: func(r *Record) string {
-				if r.Certificate.Vaccination.Disease.Code == s.Profile.Catalogue.Disease("covid-19").Code {
+				if r.Certificate.IsTest() || r.Certificate.Vaccination.Disease.Code == s.Profile.Catalogue.Disease("covid-19").Code {
 					return OtherKind // WHO's list of products has none against it
 				}
 				return ""
@@ -194,8 +199,11 @@ func (s *Service) formats() []exportFormat {
 		},
 		{
 			format: FormatSHC, code: true, network: profile.NetworkSHC, mediaType: "application/smart-health-card", fileName: "certificate.smart-health-card",
-			refused: func(*Record) string {
-				if !strings.HasPrefix(s.PublicURL, "https://") {
+			refused: func(r *Record) string {
+				switch {
+				case r.Certificate.IsTest():
+					return OtherKind // we write none of cards' results
+				case !strings.HasPrefix(s.PublicURL, "https://"):
 					return NoSigner // a card's issuer is an https URL
 				}
 				return ""
@@ -204,10 +212,10 @@ func (s *Service) formats() []exportFormat {
 			sign:    s.signCard,
 		},
 		{
-			// ICAO's seal wants a signer that the country's passport authority (CSCA)
-			// issued. None is ever made here, and importing one is not built yet.
 			format: FormatVDS, code: true, network: profile.NetworkICAO, mediaType: "application/json", fileName: "certificate.vds.json",
-			refused: func(*Record) string { return NoSigner },
+			refused: s.noSeal,
+			missing: func(r *Record) []string { return vdsnc.Missing(r.Certificate) },
+			sign:    s.signSeal,
 		},
 		{
 			format: FormatDIVOC, code: true, mediaType: "application/ld+json", fileName: "certificate.json",

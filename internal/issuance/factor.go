@@ -36,6 +36,14 @@ func (s *Service) Factor(birth vaccination.Date, doses []vaccination.Dose) (name
 	return name, slices.Compact(right)
 }
 
+// known is a dose by what its person knows of it: of a test the day of the sample.
+func (s *Service) known(c vaccination.Certificate) vaccination.Dose {
+	if c.IsTest() {
+		return vaccination.Dose{Date: c.Day(s.Profile.TimeZone)}
+	}
+	return c.Vaccination
+}
+
 // Knows compares what was given for a factor with what is right, in the same time
 // whatever it is. Dates are written as YYYY-MM-DD.
 func (s *Service) Knows(factor string, right []string, given string) bool {

@@ -45,10 +45,10 @@ func (s *Service) TryFile(ctx context.Context, by access.Caller, received time.T
 	if err != nil {
 		return nil, err
 	}
-	keys, find := make([][]byte, len(drafts)), query.TriedRecordsParams{UploadID: upload}
+	keys, contents, find := make([][]byte, len(drafts)), make([][]byte, len(drafts)), query.TriedRecordsParams{UploadID: upload}
 	for i, d := range drafts {
 		if d != nil {
-			keys[i] = s.triedKey(d)
+			keys[i], contents[i] = s.tried(d)
 			find.Records = append(find.Records, keys[i])
 		}
 	}
@@ -69,16 +69,16 @@ func (s *Service) TryFile(ctx context.Context, by access.Caller, received time.T
 		}
 		content, tried := before[string(keys[i])]
 		switch {
-		case tried && string(content) != string(d.content):
+		case tried && string(content) != string(contents[i]):
 			out[i].Err = vaccination.Errorf(vaccination.Conflict, "a row of this file before says something else of the same dose of the same person")
 		case tried, errs[i] == nil && d.same != nil:
-			out[i].Result = Result{Outcome: Unchanged, Programme: d.programme.Key, Dose: d.event.Vaccination.Number}
+			out[i].Result = Result{Outcome: Unchanged, Programme: d.programme.Key, Dose: d.event.Number()}
 		case errs[i] != nil:
 			out[i].Err = errs[i]
 		default:
 			out[i].Result = s.result(&Signed{draft: d})
 			if d.stays() {
-				keep.Records, keep.Contents = append(keep.Records, keys[i]), append(keep.Contents, d.content)
+				keep.Records, keep.Contents = append(keep.Records, keys[i]), append(keep.Contents, contents[i])
 			}
 		}
 	}
@@ -94,7 +94,14 @@ func (d *Draft) stays() bool {
 	return d.outcome != Unchanged || d.authoritative && d.tell != nil
 }
 
-// triedKey is the keyed hash of the record that a draft is about.
-func (s *Service) triedKey(d *Draft) []byte {
-	return s.Box.Index(seal.Content, fmt.Sprintf("tried %s %x %d", d.programme.Key, d.person.row.CodeIndex, d.event.Vaccination.Number))
+// tried are the keyed hashes of the record that a draft is about and of what it
+// says. A test is known by its sample here: nothing is stored, so that the number
+// it would be given is not known.
+func (s *Service) tried(d *Draft) (record, content []byte) {
+	if e := d.said; e.IsTest() {
+		e.Test.Number = 0
+		t := e.Test
+		return s.Box.Index(seal.Content, fmt.Sprintf("tried %s %x test %s %d", d.programme.Key, d.person.row.CodeIndex, t.Type.Code, t.Date.Unix())), s.contentHash(written(e))
+	}
+	return s.Box.Index(seal.Content, fmt.Sprintf("tried %s %x %d", d.programme.Key, d.person.row.CodeIndex, d.event.Number())), d.content
 }

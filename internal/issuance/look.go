@@ -136,13 +136,18 @@ func (s *Service) Look(ctx context.Context, source string, asks []Ask) ([]Look, 
 // said is an event as it would be stored, as far as it can be understood.
 func (s *Service) said(e vaccination.Event, programme string) vaccination.Event {
 	e = normal(e)
-	e.Programme = cmp.Or(e.Programme, programme)
-	p, ok := s.Profile.Programme(e.Programme, "")
+	p, ok := s.programmeOf(e, programme)
 	if ok {
 		e.Programme = p.Key
+	} else {
+		e.Programme = cmp.Or(e.Programme, programme)
 	}
 	ignore := func(_, _, _ string) {}
-	s.resolveDose(&e, p, ignore)
+	if e.IsTest() {
+		s.resolveTest(&e, ignore)
+	} else {
+		s.resolveDose(&e, p, ignore)
+	}
 	s.resolvePerson(&e, ignore)
 	return e
 }
@@ -320,7 +325,7 @@ func (s *Service) Standing(ctx context.Context, people []*Known, own []bool, eve
 				continue // issuing knows: a correction, or a conflict
 			}
 			in.Buckets, in.People = append(in.Buckets, ref.bucket), append(in.People, ref.id)
-			in.Programmes, in.Doses = append(in.Programmes, events[i].Programme), append(in.Doses, int16(events[i].Vaccination.Number))
+			in.Programmes, in.Doses = append(in.Programmes, events[i].Programme), append(in.Doses, int16(events[i].Number()))
 		}
 	}
 	out := make([][]Standing, len(people))
@@ -349,7 +354,7 @@ func (s *Service) Standing(ctx context.Context, people []*Known, own []bool, eve
 		}
 		for j, r := range rows {
 			ref := personKey{r.Bucket, r.PersonID}
-			if r.Programme == events[i].Programme && int(r.Dose) == events[i].Vaccination.Number && slices.Contains(k.group, ref) && !(own[i] && ref == k.ref) {
+			if r.Programme == events[i].Programme && int(r.Dose) == events[i].Number() && slices.Contains(k.group, ref) && !(own[i] && ref == k.ref) {
 				out[i] = append(out[i], Standing{vaccination.CertificateID(r.ID), r.Source, said[j].Vaccination})
 			}
 		}

@@ -231,8 +231,7 @@ func (s *Service) saying(ctx context.Context, rows []query.Certificate, c Common
 		if err != nil {
 			return err
 		}
-		d := e.Vaccination
-		said[i] = is(d.Lot, c.Lot) && is(d.Centre, c.Facility)
+		said[i] = is(e.Lot(), c.Lot) && is(e.Centre(), c.Facility)
 		return nil
 	})
 	if err != nil {

@@ -32,6 +32,7 @@ type Draft struct {
 	byHand    bool   // a correction that somebody asked for
 	reason    string // why it is issued again
 	second    bool   // two people approved it
+	alone     bool   // one person corrects who somebody is
 	oneWith   One
 	one       *person // that oneWith names, nil for nobody
 	seen      *Seen
@@ -118,6 +119,7 @@ func (s *Service) decideEach(ctx context.Context, r request, drafts []*Draft, er
 	if err != nil {
 		return err
 	}
+	s.number(people, drafts, errs)
 	if err := s.findTold(ctx, people, drafts); err != nil {
 		return err
 	}
@@ -131,7 +133,7 @@ func (s *Service) decideEach(ctx context.Context, r request, drafts []*Draft, er
 		if d.oneWith.EnrolmentCode != "" {
 			d.one = people[string(s.codeIndex(d.oneWith.EnrolmentCode))]
 		}
-		key := recordKey{d.person, d.programme.Key, d.event.Vaccination.Number}
+		key := recordKey{d.person, d.programme.Key, d.event.Number()}
 		if first := seen[key]; first != nil {
 			if string(first.content) != string(d.content) {
 				errs[i] = conflict("the same record stands in this request before, with other content in", first.said, d.said)
@@ -140,6 +142,9 @@ func (s *Service) decideEach(ctx context.Context, r request, drafts []*Draft, er
 			continue
 		}
 		if errs[i] = s.decide(r.by, r.action, d); errs[i] == nil {
+			errs[i] = d.inTime(s.Now())
+		}
+		if errs[i] == nil {
 			d.note(r.by, r.action)
 			seen[key] = d
 		}
@@ -169,7 +174,7 @@ func (s *Service) decide(by access.Caller, action Action, d *Draft) error {
 	if !by.In(d.programme.Key) {
 		return vaccination.Errorf(vaccination.Forbidden, "this token is for another programme than the one of the event")
 	}
-	versions := d.person.record(d.programme.Key, d.event.Vaccination.Number)
+	versions := d.person.record(d.programme.Key, d.event.Number())
 	if len(versions) == 0 {
 		if action != Certify {
 			return vaccination.Errorf(vaccination.NotFound, "there is no certificate for this enrolment code and dose: certify it first")
@@ -310,11 +315,14 @@ func (s *Service) findPeople(ctx context.Context, drafts []*Draft) (map[string]*
 	return people, nil
 }
 
-// validity is the period of a certificate issued now: as long as the programme
-// says, and never beyond the signer's certificate.
-func validity(now time.Time, p *profile.Programme, signerEnds time.Time) vaccination.Period {
+// validity is the period of a certificate of e issued now: as long as the
+// programme says, and never beyond the signer's certificate.
+func validity(now time.Time, p *profile.Programme, e vaccination.Event, signerEnds time.Time) vaccination.Period {
 	start := now.UTC().Truncate(time.Second)
 	end := start.AddDate(p.ValidYears, 0, 0)
+	if p.Tests {
+		end = testEnds(p, e.Test)
+	}
 	if signerEnds = signerEnds.UTC().Truncate(time.Second); end.After(signerEnds) {
 		end = signerEnds
 	}

@@ -129,7 +129,7 @@ func (s *Service) Reach(ctx context.Context, by *citizen.Session, purpose string
 		}
 		var doses []vaccination.Dose
 		for _, c := range r.Records {
-			doses = append(doses, c.Certificate.Vaccination)
+			doses = append(doses, s.known(c.Certificate))
 		}
 		r.Factor, r.right = s.Factor(r.known.Person.BirthDate, doses)
 		r.Closed = len(r.right) == 0 && !s.Knows(r.Factor, nil, "")
@@ -166,7 +166,17 @@ func (s *Service) reachable(ctx context.Context, by *citizen.Session) (people []
 				}
 			}
 		}
-	} else { // who proved it in another way; who is not reached by a number any more is not shown any more
+	}
+	for _, identity := range by.Identities { // ways to write one number
+		found, err := q.PeopleByIndex(ctx, query.PeopleByIndexParams{Value: identity, MaxRows: maxMine + 1})
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(found) <= maxMine {
+			rows = append(rows, found...)
+		}
+	}
+	if len(by.Number) == 0 && len(by.Identities) == 0 { // who proved it in another way; who is not reached by a number any more is not shown any more
 		for _, p := range by.Opened {
 			in.Buckets, in.Ids = append(in.Buckets, p.Bucket), append(in.Ids, p.ID)
 		}
@@ -179,6 +189,7 @@ func (s *Service) reachable(ctx context.Context, by *citizen.Session) (people []
 		rows = append(rows, more...)
 	}
 	slices.SortFunc(rows, func(a, b query.Person) int { return cmp.Or(cmp.Compare(a.Bucket, b.Bucket), cmp.Compare(a.ID, b.ID)) })
+	rows = slices.CompactFunc(rows, func(a, b query.Person) bool { return a.Bucket == b.Bucket && a.ID == b.ID })
 	for _, row := range rows {
 		dead, err := q.IsDeceased(ctx, query.IsDeceasedParams{Bucket: row.Bucket, PersonID: row.ID})
 		if err != nil {

@@ -93,7 +93,8 @@ func (s *Service) Page(ctx context.Context, by access.Caller, id vaccination.Cer
 	return doses, index, nil
 }
 
-// PageByCode is [Service.Page] for the latest current dose of an enrolment code.
+// PageByCode is [Service.Page] for the latest current dose or test of an enrolment
+// code.
 func (s *Service) PageByCode(ctx context.Context, by access.Caller, programme, code, purpose string) (doses []*Record, index int, err error) {
 	p, versions, err := s.findByCode(ctx, by, access.Read, programme, code)
 	if err != nil {
@@ -114,8 +115,11 @@ func (s *Service) page(ctx context.Context, by access.Caller, p *person, program
 		return current(versions), err
 	})
 	slices.SortStableFunc(records, func(a, b *Record) int {
-		x, y := a.Certificate.Vaccination.Date, b.Certificate.Vaccination.Date
-		return cmp.Or(a.Dose-b.Dose, cmp.Compare(x.String(), y.String()))
+		x, y := a.Certificate, b.Certificate
+		if x.IsTest() && y.IsTest() { // their numbers tell nothing of their order
+			return x.Test.Date.Compare(y.Test.Date)
+		}
+		return cmp.Or(a.Dose-b.Dose, cmp.Compare(x.Vaccination.Date.String(), y.Vaccination.Date.String()))
 	})
 	return records, err
 }

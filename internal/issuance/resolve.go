@@ -29,25 +29,28 @@ func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, er
 		faults = append(faults, vaccination.Fault{Path: path, Code: code, Message: message})
 	}
 	d := &Draft{}
-	if e.Programme == "" {
-		e.Programme = sourceProgramme
-	}
-	programme, ok := s.Profile.Programme(e.Programme, "")
+	programme, ok := s.programmeOf(e, sourceProgramme)
 	if !ok {
 		add("programme", "unknown", "there is no such programme: use one of "+strings.Join(s.Profile.ProgrammeKeys(), ", ")+", or leave it out")
 	} else {
 		d.programme, e.Programme = programme, programme.Key
 	}
-	s.resolveDose(&e, d.programme, add)
+	switch {
+	case d.programme != nil && d.programme.Tests != e.IsTest():
+		faults = slices.DeleteFunc(faults, func(f vaccination.Fault) bool { return strings.HasPrefix(f.Path, "vaccination") })
+		wrongKind(d.programme, add)
+	case e.IsTest():
+		s.resolveTest(&e, add)
+	default:
+		s.resolveDose(&e, d.programme, add)
+	}
 	s.resolvePerson(&e, add)
 	d.said = e
-	if d.programme != nil {
+	if d.programme != nil && d.programme.Tests == e.IsTest() {
 		s.complete(&e, programme)
-	}
-	if d.programme != nil {
 		c := s.certificate(e, d.programme)
 		c.Info.HCID, c.Info.Period.Start = "drawn when it is signed", s.Now()
-		missing := hcert.Missing(c, hcert.DDCC)
+		missing := hcert.Missing(c, payload(c))
 		d.domestic = len(missing) > 0 && d.programme.Incomplete == "domestic"
 		if !d.domestic {
 			for _, field := range missing {
@@ -94,24 +97,42 @@ func (s *Service) resolveDose(e *vaccination.Event, p *profile.Programme, add fu
 			v.Vaccine, v.Brand, v.Manufacturer, v.MAHolder, v.Disease = vaccination.Coding{}, vaccination.Coding{}, vaccination.Coding{}, vaccination.Coding{}, vaccination.Coding{}
 		}
 	}
-	c, ok := catalogue.CountryByCode(v.Country.Code)
+	s.resolveCountry(&v.Country, "vaccination.country", add)
+}
+
+// resolveCountry finds the country where something was done, ours where nothing is
+// said.
+func (s *Service) resolveCountry(country *vaccination.Coding, path string, add func(path, code, message string)) {
+	c, ok := catalogue.CountryByCode(country.Code)
 	if !ok {
-		c, ok = catalogue.FindCountry(v.Country.Code)
+		c, ok = catalogue.FindCountry(country.Code)
 	}
 	switch {
-	case v.Country.Code == "":
-		v.Country = vaccination.Coding{Code: s.Profile.Country.Alpha3, System: vaccination.SystemISO3166}
+	case country.Code == "":
+		*country = vaccination.Coding{Code: s.Profile.Country.Alpha3, System: vaccination.SystemISO3166}
 	case !ok:
-		add("vaccination.country", "unknown", "use the country's ISO 3166-1 code of three letters")
+		add(path, "unknown", "use the country's ISO 3166-1 code of three letters")
 	default:
-		v.Country = vaccination.Coding{Code: c.Alpha3, System: vaccination.SystemISO3166}
+		*country = vaccination.Coding{Code: c.Alpha3, System: vaccination.SystemISO3166}
 	}
+}
+
+// payload is what a certificate that misses nothing is in its code.
+func payload(c vaccination.Certificate) hcert.Payload {
+	if c.IsTest() {
+		return hcert.DDCCTest
+	}
+	return hcert.DDCC
 }
 
 // complete adds what follows from catalogue and programme. Both may change one
 // day, and what a source sends again must still be the same: a record is known
 // by what was said, without this.
 func (s *Service) complete(e *vaccination.Event, p *profile.Programme) {
+	if e.IsTest() {
+		completeTest(&e.Test)
+		return
+	}
 	v := &e.Vaccination
 	if product, ok := s.Profile.Catalogue.Product(v.Product); ok {
 		product.Fill(v)
@@ -160,6 +181,7 @@ func (s *Service) certificate(e vaccination.Event, p *profile.Programme) vaccina
 		Person:      e.Person,
 		Info:        vaccination.CertificateInfo{Issuer: s.issuer, Version: vaccination.SchemaVersion},
 		Vaccination: e.Vaccination,
+		Test:        e.Test,
 		Programme:   p.Key,
 		Specimen:    s.Specimen,
 	}

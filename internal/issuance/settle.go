@@ -122,7 +122,7 @@ func (s *Service) findTold(ctx context.Context, people map[string]*person, draft
 			continue
 		}
 		if p := people[string(s.codeIndex(d.event.EnrolmentCode))]; !p.fresh {
-			d.told = byRecord[key{p.row.Bucket, p.row.ID, d.programme.Key, int16(d.event.Vaccination.Number)}]
+			d.told = byRecord[key{p.row.Bucket, p.row.ID, d.programme.Key, int16(d.event.Number())}]
 		}
 	}
 	return nil
@@ -172,7 +172,7 @@ func (w *writes) writeTold(ctx context.Context, q *query.Queries) error {
 	var insert query.InsertToldParams
 	var move query.MoveToldParams
 	for _, d := range w.told {
-		bucket, id, dose, programme := d.person.row.Bucket, d.person.row.ID, int16(d.event.Vaccination.Number), d.programme.Key
+		bucket, id, dose, programme := d.person.row.Bucket, d.person.row.ID, int16(d.event.Number()), d.programme.Key
 		if d.told == nil {
 			insert.Buckets, insert.People = append(insert.Buckets, bucket), append(insert.People, id)
 			insert.Doses, insert.Programmes = append(insert.Doses, dose), append(insert.Programmes, programme)

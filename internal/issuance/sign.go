@@ -90,6 +90,11 @@ func inParallel(n int, f func(i int) error) error {
 
 func (s *Service) sign(ctx context.Context, out *Signed) error {
 	d := out.draft
+	if d.programme.Tests {
+		if err := s.mayTest(); err != nil {
+			return err
+		}
+	}
 	bucket := vaccination.Bucket(d.person.row.Bucket)
 	id, err := vaccination.NewCertificateID(bucket, s.Random)
 	if err != nil {
@@ -109,19 +114,19 @@ func (s *Service) sign(ctx context.Context, out *Signed) error {
 	c := s.certificate(d.event, d.programme)
 	c.Domestic = d.domestic
 	c.Info.HCID = out.hcid
-	c.Info.Period = validity(s.Now(), d.programme, codeKey.NotAfter())
+	c.Info.Period = validity(s.Now(), d.programme, d.event, codeKey.NotAfter())
 	out.issuedAt = c.Info.Period.Start
 
-	payload := hcert.DDCC
+	content := payload(c)
 	if d.domestic {
-		payload = hcert.Domestic
+		content = hcert.Domestic
 	}
 	parts := signedParts{}
 	var extra []hcert.Element
 	if s.Profile.IdentityInQR {
 		extra = append(extra, hcert.Identifier)
 	}
-	if parts.code, err = hcert.Encode(c, payload, codeKey, extra...); err != nil {
+	if parts.code, err = hcert.Encode(c, content, codeKey, extra...); err != nil {
 		return err
 	}
 	entries := []vc.StatusEntry{
@@ -140,7 +145,7 @@ func (s *Service) sign(ctx context.Context, out *Signed) error {
 func (g *Signed) row() query.Certificate {
 	d := g.draft
 	c := query.Certificate{
-		Bucket: d.person.row.Bucket, Dose: int16(d.event.Vaccination.Number), Version: int16(d.number),
+		Bucket: d.person.row.Bucket, Dose: int16(d.event.Number()), Version: int16(d.number),
 		StatusList: g.list, StatusIndex: g.index, PersonID: d.person.row.ID, IssuedAt: g.issuedAt, StatusAt: g.issuedAt,
 		ID: g.id[:], Content: d.content, Programme: d.programme.Key, Source: d.source, Sealed: g.sealed,
 	}

@@ -60,7 +60,7 @@ type tiding struct {
 // issuedNews notes what an issued certificate is news of.
 func (w *writes) issuedNews(g *Signed) {
 	d := g.draft
-	t := tiding{of: d.person, cert: g.id, given: d.event.Vaccination.Date}
+	t := tiding{of: d.person, cert: g.id, given: d.event.Day(w.s.Profile.TimeZone)}
 	switch {
 	case d.outcome == Issued && d.previous == nil:
 		t.what = NewsReady

@@ -11,6 +11,7 @@ type document struct {
 	Phone        phoneDocument             `yaml:"phone"`
 	Identities   []IdentityKind            `yaml:"identities"`
 	OtherFactor  string                    `yaml:"otherFactor"`
+	Citizens     *CitizenIdentity          `yaml:"citizenIdentity"`
 	IdentityInQR bool                      `yaml:"identityInQr"`
 	Programmes   map[string]*programmeYAML `yaml:"programmes"`
 	Default      string                    `yaml:"defaultProgramme"`
@@ -45,6 +46,7 @@ type phoneDocument struct {
 }
 
 type programmeYAML struct {
+	Kind          string            `yaml:"kind"`
 	Names         map[string]string `yaml:"names"`
 	Disease       string            `yaml:"disease"`
 	Doses         int               `yaml:"doses"`
@@ -53,6 +55,7 @@ type programmeYAML struct {
 	Incomplete    string            `yaml:"incomplete"`
 	ValidYears    int               `yaml:"validYears"`
 	ValidFromDays int               `yaml:"validFromDays"`
+	ValidHours    int               `yaml:"validHours"`
 	Layout        string            `yaml:"layout"`
 }
 

@@ -34,7 +34,8 @@ type Profile struct {
 	// the code sent to them, where the birth date proves nothing: "dose-date" (of
 	// one of their doses), "lot", or "none".
 	OtherFactor      string
-	IdentityInQR     bool // the person's identity number is part of the QR code
+	CitizenIdentity  *CitizenIdentity // where citizens may sign in beside codes; nil for nowhere
+	IdentityInQR     bool             // the person's identity number is part of the QR code
 	Programmes       map[string]*Programme
 	DefaultProgramme string
 	SourceProgrammes map[string]string   // source → the programme of its records that name none
@@ -74,9 +75,12 @@ type IdentityKind struct {
 	Rule string `yaml:"rule"`
 }
 
-// Programme is a vaccination campaign.
+// Programme is a vaccination campaign, or what tests are certified under.
 type Programme struct {
-	Key     string
+	Key string
+	// Tests says that the programme certifies results of tests and no doses: then
+	// what is said of doses below is empty, and ValidHours is set.
+	Tests   bool
 	Names   map[string]string
 	Disease string // key of the catalogue
 	// Doses is how many the schedule expects; it stands in a record that does
@@ -90,11 +94,13 @@ type Programme struct {
 	// Incomplete says what happens to a record that misses what the
 	// international formats require: "refuse" it, or issue a "domestic" one.
 	Incomplete string
-	ValidYears int // of the certificate, from its issue
+	ValidYears int // of a dose's certificate, from its issue
 	// ValidFromDays after the dose the vaccine counts, where the record does
 	// not say; 0 leaves it open. Yellow fever: 10 (IHR 2005, annex 7).
 	ValidFromDays int
-	Layout        string // name in Profile.Layouts
+	// ValidHours after the sample was taken a test's certificate ends.
+	ValidHours int
+	Layout     string // name in Profile.Layouts
 }
 
 // The payloads of a programme.
@@ -135,6 +141,26 @@ func (p *Profile) Programme(key, source string) (pr *Programme, ok bool) {
 	}
 	pr, ok = p.Programmes[key]
 	return pr, ok
+}
+
+// ProgrammeFor is [Profile.Programme] for a record of a test, or of a dose, of no
+// source: where no programme is named and the default is none of tests, a test is
+// of the only programme that certifies tests.
+func (p *Profile) ProgrammeFor(key string, test bool) (pr *Programme, ok bool) {
+	pr, ok = p.Programme(key, "")
+	if key != "" || !test || ok && pr.Tests {
+		return pr, ok
+	}
+	var only []*Programme
+	for _, pr := range p.Programmes {
+		if pr.Tests {
+			only = append(only, pr)
+		}
+	}
+	if len(only) != 1 {
+		return nil, false
+	}
+	return only[0], true
 }
 
 // ProgrammeKeys returns the keys of all programmes, sorted.

@@ -71,7 +71,7 @@ func (s *setter) front(x, y float32) error {
 			s.add(b, w[:1], st(6, true, alarm()))
 		}
 		for _, f := range s.v.Person {
-			if f.Key != "name" && f.Key != "birthDate" {
+			if f.Key != "name" && (f.Key != "birthDate" || len(s.v.Short) > 0) {
 				continue
 			}
 			label, value := st(5.5, false, quiet()), st(9, true, ink())
@@ -80,7 +80,17 @@ func (s *setter) front(x, y float32) error {
 			s.add(b, f.Label.inline(), label)
 			s.add(b, append(append([]shape.Phrase{}, f.Value.inline()...), noteOf(f)...), value)
 		}
+		for i, f := range s.v.Short {
+			line := st(6, false, ink())
+			if line.fixed = false; i == 0 {
+				line.above = 2 * k
+			}
+			s.add(b, labelled(f), line)
+		}
 		rows := s.v.Doses[max(0, len(s.v.Doses)-cardDoses):]
+		if len(s.v.Short) > 0 {
+			rows = nil
+		}
 		for i, row := range rows {
 			line := st(6.5, false, ink())
 			if i == 0 {
@@ -94,6 +104,9 @@ func (s *setter) front(x, y float32) error {
 		s.add(b, s.v.Copy.spaced(), st(5, false, quiet()))
 		// What a card must say is said where there is room for it.
 		for _, p := range s.r.texts.say(s.langs(), "compare") {
+			if len(s.v.Short) > 0 {
+				break
+			}
 			note := st(5.5, false, quiet())
 			note.above = 1.5 * k
 			s.add(b, []shape.Phrase{p}, note)
@@ -101,11 +114,12 @@ func (s *setter) front(x, y float32) error {
 	})
 }
 
-// doseLine says one dose in a line: number, date, vaccine.
+// doseLine says one dose in a line: number, date, vaccine; of a test when, which
+// and with what result.
 func (s *setter) doseLine(row Row) []shape.Phrase {
 	var out []shape.Phrase
 	for i, c := range s.v.Columns {
-		if c.Key != "dose" && c.Key != "date" && c.Key != "vaccine" {
+		if !slices.Contains([]string{"dose", "date", "vaccine", "sample", "kind", "result"}, c.Key) {
 			continue
 		}
 		main := row.Cells[i].Main

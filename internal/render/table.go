@@ -20,7 +20,9 @@ func columnShare(key string) (share float32, flexible bool) {
 		return 62, false
 	case "lot", "validity":
 		return 70, false
-	case "vaccine":
+	case "sample", "result":
+		return 78, false
+	case "vaccine", "kind":
 		return 55, true
 	default: // place
 		return 45, true
@@ -49,6 +51,7 @@ func (s *setter) doses() error {
 	heights := make([]float32, len(rows))
 	for n, row := range s.v.Doses {
 		rows[n] = make([]box, len(columns))
+		heights[n] = row.Room
 		for i := range columns {
 			rows[n][i].width = w[i] - 2*pad
 			s.cell(&rows[n][i], columns[i].Key, row.Cells[i])
@@ -116,8 +119,8 @@ func (s *setter) cell(b *box, key string, c Cell) {
 	if s.several {
 		size = 8.2
 	}
-	main := style{size: size, bold: key != "lot", color: ink(), fixed: key == "dose" || key == "vaccine"}
-	if key == "dose" || key == "vaccine" {
+	main := style{size: size, bold: key != "lot", color: ink(), fixed: key == "dose" || key == "vaccine" || key == "kind" || key == "result"}
+	if key == "dose" || key == "vaccine" || key == "kind" || key == "result" {
 		s.stack(b, c.Main, main, main)
 	} else {
 		s.add(b, c.Main.inline(), main)
