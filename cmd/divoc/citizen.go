@@ -9,6 +9,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/access/citizen"
+	"github.com/opendivoc/divoc/internal/access/party"
 	"github.com/opendivoc/divoc/internal/deliver"
 	"github.com/opendivoc/divoc/internal/deliver/budget"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
@@ -29,6 +30,9 @@ func (h *house) citizens(messages *deliver.Service) *citizen.Service {
 	}
 	if messages != nil && !h.demo {
 		o.Sender, o.Carries = codeSender{messages}, messages.Carries
+	}
+	if at := h.profile.CitizenIdentity; at != nil {
+		o.Identity, o.PublicURL = party.ClientOf(at.Issuer), h.publicURL
 	}
 	return citizen.New(o)
 }

@@ -26,6 +26,7 @@ type keysCmd struct {
 	List         keysListCmd   `cmd:"" help:"List the signing keys."`
 	Rotate       keysRotateCmd `cmd:"" help:"Make new signing keys. The old ones still verify what they signed."`
 	Retire       keysRetireCmd `cmd:"" help:"End the signing of one key."`
+	Client       keysClientCmd `cmd:"" help:"Print the public keys by which the citizens' identity provider knows this service (a JSON Web Key Set), making them where there are none."`
 	ExportPublic keysExportCmd `cmd:"" name:"export-public" help:"Write signer certificates (PEM), DID document and what DIVOC's verifiers are built with, for anyone."`
 }
 
@@ -131,6 +132,7 @@ func (c *keysCSRCmd) Run(s streams) error {
 type keysImportCmd struct {
 	dataFlags
 	File string `arg:"" type:"existingfile" help:"PEM: the signer certificate, then those above it."`
+	Seal bool   `help:"A signer of ICAO's seals (VDS-NC): its certificate, that of the country's passport authority, and its private key."`
 }
 
 // Run imports the certificate.
@@ -140,8 +142,16 @@ func (c *keysImportCmd) Run(s streams) error {
 		return err
 	}
 	return c.with(s, func(h *house) error {
-		return h.audited(s.ctx, "keys.import", "", func() error {
-			if err := h.ring.Import(s.ctx, data); err != nil {
+		object := ""
+		if c.Seal {
+			object = "seal"
+		}
+		return h.audited(s.ctx, "keys.import", object, func() error {
+			add := h.ring.Import
+			if c.Seal {
+				add = h.ring.ImportSeal
+			}
+			if err := add(s.ctx, data); err != nil {
 				return err
 			}
 			return h.printKeys(s.out)

@@ -168,7 +168,30 @@ func (b *batch) insert(ctx context.Context, q *query.Queries) (int64, error) {
 	if len(b.p.Onces) == 0 {
 		return 0, nil
 	}
+	if err := b.speak(ctx, q); err != nil {
+		return 0, err
+	}
 	return q.InsertMessages(ctx, b.p)
+}
+
+// speak puts notices into the language that their people chose. A code is in the
+// language of the page where it was asked for.
+func (b *batch) speak(ctx context.Context, q *query.Queries) error {
+	rows, err := q.LanguagesOfPeople(ctx, query.LanguagesOfPeopleParams{Buckets: b.p.Buckets, People: b.p.People})
+	if err != nil {
+		return fmt.Errorf("finding in which language people are written to: %w", err)
+	}
+	chosen := map[Person]string{}
+	for _, row := range rows {
+		chosen[Person{row.Bucket, row.PersonID}] = row.Language
+	}
+	for i := range b.p.Onces {
+		language := chosen[Person{b.p.Buckets[i], b.p.People[i]}]
+		if Class(b.p.Classes[i]) == Notice && slices.Contains(b.s.Profile.Languages, language) {
+			b.p.Languages[i] = language
+		}
+	}
+	return nil
 }
 
 // maxValue bounds a value that is put into a text, in bytes.

@@ -86,12 +86,15 @@ func Tables() []Table {
 		{"suspension", "bucket = $1 AND id = ANY ($3)", nil},
 		{"told", ofPerson, nil},
 		{"person_link", ofPerson, nil},
+		// Whose certificate the other is, is not for this person to know.
+		{"likeness", "(bucket = $1 AND person_id = $2 OR other_bucket = $1 AND other_id = $2)", []string{"bucket", "person_id", "certificate", "other_bucket", "other_id", "other_certificate"}},
 		{"item", ofCertificate, []string{"sealed"}},
 		{"upload_row", ofCertificate, []string{"sealed"}},
 		{"message", ofPerson, []string{"sealed"}},
 		{"suppression", ofPerson, nil},
 		{"citizen_opened", ofPerson, []string{"session"}},
 		{"citizen_person", ofPerson, nil},
+		{"person_language", ofPerson, nil},
 		{"case_file", "bucket = $1 AND (person_id = $2 OR person_id IS NULL AND result = ANY ($3))", []string{"sealed"}},
 		{"guardian", ofPerson, nil},
 		{"deceased", ofPerson, nil},
@@ -174,6 +177,12 @@ func (s *Service) forget(by access.Caller) []issuance.Forget {
 				return err
 			}
 			if err := q.ForgetOpenedOf(ctx, query.ForgetOpenedOfParams{Bucket: who.Bucket, PersonID: who.Person}); err != nil {
+				return err
+			}
+			if err := q.ForgetLikenessesOf(ctx, query.ForgetLikenessesOfParams{Bucket: who.Bucket, PersonID: who.Person}); err != nil {
+				return err
+			}
+			if err := q.ForgetLanguageOf(ctx, query.ForgetLanguageOfParams{Bucket: who.Bucket, PersonID: who.Person}); err != nil {
 				return err
 			}
 			return q.ForgetTriesOf(ctx, query.ForgetTriesOfParams{Bucket: who.Bucket, PersonID: who.Person})

@@ -7,7 +7,16 @@ import readline from 'node:readline'
 import { decodeJwt, importJWK, SignJWT } from 'jose'
 import Provider from 'oidc-provider'
 
-const setup = JSON.parse(process.argv[2]) // {redirect, ended, out}
+// {redirect, ended, out} of staff, and of citizens {redirect, out, keys}
+const setup = JSON.parse(process.argv[2])
+const citizens = setup.citizens && {
+  client_id: 'divoc-citizens', redirect_uris: [setup.citizens.redirect], post_logout_redirect_uris: [setup.citizens.out],
+  grant_types: ['authorization_code'], response_types: ['code'],
+  // As eSignet has it: no secret, what it says of somebody signed, and encrypted.
+  token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'RS256', jwks_uri: setup.citizens.keys,
+  userinfo_signed_response_alg: 'RS256', userinfo_encrypted_response_alg: 'RSA-OAEP-256', userinfo_encrypted_response_enc: 'A256GCM',
+}
+const ofCitizens = ['individual_id', 'birthdate', 'phone_number', 'phone_number_verified']
 let account = null
 let lie = ''
 let keys, provider, handle
@@ -24,19 +33,20 @@ function start(issuer) {
     clients: [{
       client_id: 'divoc', client_secret: 'a secret of the tests only', redirect_uris: [setup.redirect], post_logout_redirect_uris: [setup.out],
       backchannel_logout_uri: setup.ended, backchannel_logout_session_required: true, grant_types: ['authorization_code'], response_types: ['code'],
-    }],
+    }, ...(citizens ? [citizens] : [])],
     // Its own refuses addresses of this machine.
     fetch: (url, { dispatcher, ...o }) => fetch(url, o),
     pkce: { required: () => true },
-    claims: { openid: ['sub', 'sid'], profile: ['name', 'realm_access', 'facility_code'] },
+    claims: { openid: ['sub', 'sid'], profile: ['name', 'realm_access', 'facility_code'], citizen: ofCitizens },
     conformIdTokenClaims: false,
-    features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true } },
+    features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true }, claimsParameter: { enabled: true }, jwtUserinfo: { enabled: true }, encryption: { enabled: true } },
     cookies: { keys: ['of the tests only'] },
     interactions: { url: (_, i) => `/interaction/${i.uid}` },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ ...account, sub: id }) }),
     async loadExistingGrant(ctx) {
       const grant = new ctx.oidc.provider.Grant({ clientId: ctx.oidc.client.clientId, accountId: ctx.oidc.session.accountId })
       grant.addOIDCScope('openid profile')
+      grant.addOIDCClaims(ofCitizens)
       await grant.save()
       return grant
     },

@@ -17,6 +17,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"net/http"
 	"net/mail"
 	"net/netip"
 	"strings"
@@ -49,8 +50,8 @@ type Sender interface {
 	Wake()
 }
 
-// Options are what a Service needs; all are required except Sender, Carries
-// and Budget.
+// Options are what a Service needs; all are required except Sender, Carries,
+// Budget and Identity.
 type Options struct {
 	Store   *registry.Store
 	Box     *seal.Box
@@ -69,6 +70,11 @@ type Options struct {
 	// a network, and says how long it is to wait. The error is [vaccination.TooMany]
 	// for a number, [vaccination.Unavailable] for everybody. Nil counts none.
 	Budget func(ctx context.Context, number string, network netip.Addr) (time.Duration, error)
+	// Identity asks the country's identity provider, of the profile; see
+	// [party.ClientOf]. PublicURL is where it sends browsers back to. Both are nil
+	// and "" where citizens sign in by codes alone.
+	Identity  *http.Client
+	PublicURL string
 	// Wait returns at a time, or when ctx ends.
 	Wait   func(ctx context.Context, until time.Time)
 	Now    func() time.Time
@@ -77,10 +83,19 @@ type Options struct {
 }
 
 // Service recognises citizens. It is safe for concurrent use.
-type Service struct{ Options }
+type Service struct {
+	Options
+	provider *identity // nil for none
+}
 
 // New returns a Service.
-func New(o Options) *Service { return &Service{Options: o} }
+func New(o Options) *Service {
+	s := &Service{Options: o}
+	if o.Identity != nil && o.Profile.CitizenIdentity != nil {
+		s.provider = s.newIdentity(o.Profile.CitizenIdentity)
+	}
+	return s
+}
 
 // Open reports whether anybody can sign in: codes can be sent, or it is a
 // demonstration.
@@ -275,7 +290,7 @@ func (s *Service) Prove(ctx context.Context, secret, code, before string) (sessi
 		if n, err := q.DeleteCitizenChallenge(ctx, id); err != nil || n != 1 {
 			return orEnded(err)
 		}
-		_, err = s.begin(ctx, q, session, before, row.Number, row.Email)
+		_, err = s.begin(ctx, q, session, before, proof{number: row.Number, email: row.Email})
 		return err
 	})
 	if err != nil {

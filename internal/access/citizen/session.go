@@ -42,6 +42,10 @@ type Session struct {
 	Email  []byte   // blind index of the e-mail address the code went to; nil for none
 	Opened []Person // whose records were opened
 	Ends   time.Time
+	// Identities are blind indexes of the ways in which the number of one identity
+	// document is written, for which the country's identity provider vouched.
+	Identities [][]byte
+	Provider   bool // the session began there
 
 	id []byte
 }
@@ -57,29 +61,47 @@ func (s *Session) HasOpened(p Person) bool {
 }
 
 // Opened reports whether the session that a caller stands for opened a person's
-// record.
+// record, and may still: it was used not long ago, they live, and it reaches them
+// by the number it proved.
 func (s *Service) Opened(ctx context.Context, by access.Caller, p Person) (bool, error) {
 	number, ok := strings.CutPrefix(by.Actor, actorPrefix)
 	seq, err := strconv.ParseInt(number, 10, 64)
 	if !ok || err != nil || by.Role != access.Citizen {
 		return false, nil //nolint:nilerr // who is no citizen opened nothing
 	}
-	return s.Store.Read().HasCitizenOpened(ctx, query.HasCitizenOpenedParams{Seq: seq, At: s.Now().UTC(), Bucket: p.Bucket, PersonID: p.ID})
+	now := s.Now().UTC()
+	return s.Store.Read().HasCitizenOpened(ctx, query.HasCitizenOpenedParams{Seq: seq, At: now, Idle: now.Add(-SessionIdle), Bucket: p.Bucket, PersonID: p.ID})
+}
+
+// proof is what somebody proved who signs in.
+type proof struct {
+	number, email []byte
+	identities    [][]byte
+	provider      bool
 }
 
 // begin makes a session in the place of the one before.
-func (s *Service) begin(ctx context.Context, q *query.Queries, secret, before string, number, email []byte) (seq int64, err error) {
+func (s *Service) begin(ctx context.Context, q *query.Queries, secret, before string, of proof) (seq int64, err error) {
 	if before != "" {
 		if _, err := q.DeleteCitizenSession(ctx, s.key("session", before)); err != nil && !registry.IsNone(err) {
 			return 0, err
 		}
 	}
 	now := s.Now().UTC()
-	seq, err = q.InsertCitizenSession(ctx, query.InsertCitizenSessionParams{ID: s.key("session", secret), Number: number, Email: email, SeenAt: now, EndsAt: now.Add(SessionLife)})
+	seq, err = q.InsertCitizenSession(ctx, query.InsertCitizenSessionParams{
+		ID: s.key("session", secret), Number: of.number, Email: of.email, Identities: append([][]byte{}, of.identities...), Provider: of.provider, SeenAt: now, EndsAt: now.Add(SessionLife),
+	})
 	if err != nil {
 		return 0, err
 	}
-	return seq, s.audit(ctx, q, actor(seq), number, "citizen.in", "", "")
+	chain, detail := of.number, ""
+	if of.provider {
+		detail = "identity provider"
+	}
+	if len(of.identities) > 0 {
+		chain = of.identities[0]
+	}
+	return seq, s.audit(ctx, q, actor(seq), chain, "citizen.in", "", detail)
 }
 
 const actorPrefix = "citizen:"
@@ -93,7 +115,7 @@ func (s *Service) Grant(ctx context.Context, before string, people []Person) (se
 		return "", err
 	}
 	err = s.Store.Tx(ctx, func(q *query.Queries) error {
-		if _, err := s.begin(ctx, q, secret, before, nil, nil); err != nil {
+		if _, err := s.begin(ctx, q, secret, before, proof{}); err != nil {
 			return err
 		}
 		for _, p := range people {
@@ -131,7 +153,7 @@ func (s *Service) Session(ctx context.Context, secret string) (*Session, error) 
 	if err != nil {
 		return nil, err
 	}
-	out := &Session{Caller: access.Caller{Actor: actor(row.Seq), Role: access.Citizen}, Number: row.Number, Email: row.Email, Ends: row.EndsAt, id: id}
+	out := &Session{Caller: access.Caller{Actor: actor(row.Seq), Role: access.Citizen}, Number: row.Number, Email: row.Email, Identities: row.Identities, Provider: row.Provider, Ends: row.EndsAt, id: id}
 	for _, p := range opened {
 		out.Opened = append(out.Opened, Person{p.Bucket, p.PersonID})
 	}

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/access/claims"
+	"github.com/opendivoc/divoc/internal/access/party"
 	"github.com/opendivoc/divoc/internal/strictyaml"
 )
 
@@ -55,18 +55,16 @@ func ReadProvider(path string, client *http.Client) (*Provider, error) {
 	}
 	f := strictyaml.New(path)
 	var d providerDocument
-	p := &Provider{client: client}
+	p := &Provider{}
 	if f.Decode(text, &d) {
-		p.take(d, filepath.Dir(path), f)
+		p.take(d, filepath.Dir(path), client, f)
 	}
 	return p, f.Err()
 }
 
-func (p *Provider) take(d providerDocument, dir string, f *strictyaml.Document) {
-	p.issuer, p.names, p.clientID = d.Issuer, d.Name, d.ClientID
-	u, err := url.Parse(d.Issuer)
-	local := err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1")
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Scheme != "https" && (u.Scheme != "http" || !local) {
+func (p *Provider) take(d providerDocument, dir string, client *http.Client, f *strictyaml.Document) {
+	o := party.Options{Issuer: d.Issuer, ClientID: d.ClientID, Names: d.Name, Client: client}
+	if !party.GoodIssuer(d.Issuer) {
 		f.At("issuer", "say the issuer exactly as the provider calls itself, such as https://id.example.org/realms/health; with https, or http on this machine (localhost)")
 	}
 	if d.ClientID == "" {
@@ -78,16 +76,17 @@ func (p *Provider) take(d providerDocument, dir string, f *strictyaml.Document) 
 			at = filepath.Join(dir, at)
 		}
 		secret, err := os.ReadFile(at)
-		if p.secret = strings.TrimSpace(string(secret)); err != nil || p.secret == "" {
+		if o.Secret = strings.TrimSpace(string(secret)); err != nil || o.Secret == "" {
 			f.At("clientSecretFile", "the file cannot be read, or is empty")
 		}
 	}
-	p.scopes = []string{"openid", "profile"}
+	o.Scopes = []string{"openid", "profile"}
 	if d.Scopes != nil {
-		if p.scopes = d.Scopes; !slices.Contains(d.Scopes, "openid") {
+		if o.Scopes = d.Scopes; !slices.Contains(d.Scopes, "openid") {
 			f.At("scopes", "openid must be one of them")
 		}
 	}
+	p.at = party.New(o)
 	path := func(key, value, otherwise string) claims.Path {
 		if value == "" {
 			value = otherwise

@@ -31,8 +31,8 @@ roles: {desk: facility-staff}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.secret != "MARKED" || p.Name("si") != "Ministry sign-in" || strings.Join(p.scopes, " ") != "openid profile" {
-		t.Errorf("read as %q, %v", p.Name("si"), p.scopes)
+	if p.at.Secret != "MARKED" || p.Name("si") != "Ministry sign-in" || strings.Join(p.at.Scopes, " ") != "openid profile" {
+		t.Errorf("read as %q, %v", p.Name("si"), p.at.Scopes)
 	}
 	for name, test := range map[string]struct{ old, new, says string }{
 		"nothing":                     {good, "", "yaml:1: the file is empty"},

@@ -28,11 +28,11 @@ RETURNING number, email, code, tries;
 DELETE FROM citizen_challenge WHERE id = $1;
 
 -- name: InsertCitizenSession :one
-INSERT INTO citizen_session (id, number, email, seen_at, ends_at) VALUES ($1, $2, $3, $4, $5) RETURNING seq;
+INSERT INTO citizen_session (id, number, email, identities, provider, seen_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seq;
 
 -- name: CitizenSession :one
 -- A session that somebody used not long ago.
-SELECT seq, number, email, seen_at, ends_at FROM citizen_session
+SELECT seq, number, email, identities, provider, seen_at, ends_at FROM citizen_session
 WHERE id = @id AND ends_at > @at::timestamptz AND seen_at > @idle::timestamptz;
 
 -- name: SeeCitizenSession :exec
@@ -45,9 +45,15 @@ DELETE FROM citizen_session WHERE id = $1 RETURNING seq;
 SELECT bucket, person_id FROM citizen_opened WHERE session = $1 ORDER BY bucket, person_id;
 
 -- name: HasCitizenOpened :one
--- Whether a session that still counts opened a person's record.
+-- Whether a session that still counts opened a person's record, and reaches it
+-- still: they live, and the number it proved is theirs or their guardian's.
 SELECT EXISTS (SELECT 1 FROM citizen_opened o JOIN citizen_session s ON s.id = o.session
-  WHERE s.seq = @seq AND s.ends_at > @at::timestamptz AND o.bucket = @bucket AND o.person_id = @person_id);
+  WHERE s.seq = @seq AND s.ends_at > @at::timestamptz AND s.seen_at > @idle::timestamptz AND o.bucket = @bucket AND o.person_id = @person_id
+  AND NOT EXISTS (SELECT 1 FROM deceased d WHERE d.bucket = o.bucket AND d.person_id = o.person_id)
+  AND (s.number IS NULL
+    OR EXISTS (SELECT 1 FROM person_index i WHERE i.value = s.number AND i.bucket = o.bucket AND i.person_id = o.person_id)
+    OR s.email IS NULL AND EXISTS (
+      SELECT 1 FROM guardian g WHERE g.mobile = s.number AND g.bucket = o.bucket AND g.person_id = o.person_id AND g.ended_at IS NULL AND g.until > @at::timestamptz)));
 
 -- name: InsertCitizenOpened :exec
 INSERT INTO citizen_opened (bucket, person_id, session) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;

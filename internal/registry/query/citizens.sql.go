@@ -34,7 +34,7 @@ func (q *Queries) CitizenChallenge(ctx context.Context, arg CitizenChallengePara
 }
 
 const citizenSession = `-- name: CitizenSession :one
-SELECT seq, number, email, seen_at, ends_at FROM citizen_session
+SELECT seq, number, email, identities, provider, seen_at, ends_at FROM citizen_session
 WHERE id = $1 AND ends_at > $2::timestamptz AND seen_at > $3::timestamptz
 `
 
@@ -45,11 +45,13 @@ type CitizenSessionParams struct {
 }
 
 type CitizenSessionRow struct {
-	Seq    int64
-	Number []byte
-	Email  []byte
-	SeenAt time.Time
-	EndsAt time.Time
+	Seq        int64
+	Number     []byte
+	Email      []byte
+	Identities [][]byte
+	Provider   bool
+	SeenAt     time.Time
+	EndsAt     time.Time
 }
 
 // A session that somebody used not long ago.
@@ -60,6 +62,8 @@ func (q *Queries) CitizenSession(ctx context.Context, arg CitizenSessionParams) 
 		&i.Seq,
 		&i.Number,
 		&i.Email,
+		&i.Identities,
+		&i.Provider,
 		&i.SeenAt,
 		&i.EndsAt,
 	)
@@ -169,21 +173,29 @@ func (q *Queries) ForgetOnDemandTickets(ctx context.Context, before time.Time) e
 
 const hasCitizenOpened = `-- name: HasCitizenOpened :one
 SELECT EXISTS (SELECT 1 FROM citizen_opened o JOIN citizen_session s ON s.id = o.session
-  WHERE s.seq = $1 AND s.ends_at > $2::timestamptz AND o.bucket = $3 AND o.person_id = $4)
+  WHERE s.seq = $1 AND s.ends_at > $2::timestamptz AND s.seen_at > $3::timestamptz AND o.bucket = $4 AND o.person_id = $5
+  AND NOT EXISTS (SELECT 1 FROM deceased d WHERE d.bucket = o.bucket AND d.person_id = o.person_id)
+  AND (s.number IS NULL
+    OR EXISTS (SELECT 1 FROM person_index i WHERE i.value = s.number AND i.bucket = o.bucket AND i.person_id = o.person_id)
+    OR s.email IS NULL AND EXISTS (
+      SELECT 1 FROM guardian g WHERE g.mobile = s.number AND g.bucket = o.bucket AND g.person_id = o.person_id AND g.ended_at IS NULL AND g.until > $2::timestamptz)))
 `
 
 type HasCitizenOpenedParams struct {
 	Seq      int64
 	At       time.Time
+	Idle     time.Time
 	Bucket   int16
 	PersonID int64
 }
 
-// Whether a session that still counts opened a person's record.
+// Whether a session that still counts opened a person's record, and reaches it
+// still: they live, and the number it proved is theirs or their guardian's.
 func (q *Queries) HasCitizenOpened(ctx context.Context, arg HasCitizenOpenedParams) (bool, error) {
 	row := q.db.QueryRow(ctx, hasCitizenOpened,
 		arg.Seq,
 		arg.At,
+		arg.Idle,
 		arg.Bucket,
 		arg.PersonID,
 	)
@@ -233,15 +245,17 @@ func (q *Queries) InsertCitizenOpened(ctx context.Context, arg InsertCitizenOpen
 }
 
 const insertCitizenSession = `-- name: InsertCitizenSession :one
-INSERT INTO citizen_session (id, number, email, seen_at, ends_at) VALUES ($1, $2, $3, $4, $5) RETURNING seq
+INSERT INTO citizen_session (id, number, email, identities, provider, seen_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seq
 `
 
 type InsertCitizenSessionParams struct {
-	ID     []byte
-	Number []byte
-	Email  []byte
-	SeenAt time.Time
-	EndsAt time.Time
+	ID         []byte
+	Number     []byte
+	Email      []byte
+	Identities [][]byte
+	Provider   bool
+	SeenAt     time.Time
+	EndsAt     time.Time
 }
 
 func (q *Queries) InsertCitizenSession(ctx context.Context, arg InsertCitizenSessionParams) (int64, error) {
@@ -249,6 +263,8 @@ func (q *Queries) InsertCitizenSession(ctx context.Context, arg InsertCitizenSes
 		arg.ID,
 		arg.Number,
 		arg.Email,
+		arg.Identities,
+		arg.Provider,
 		arg.SeenAt,
 		arg.EndsAt,
 	)

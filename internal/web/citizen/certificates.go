@@ -81,8 +81,13 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, s *who.Session) {
 			own = append(own, o)
 		}
 	}
+	languages, err := h.languages(r, s)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
 	h.write(w, r, http.StatusOK, l.T("my.list.title"), func(v page.View) templ.Component {
-		return listPage(v, own, children, h.Cases != nil && len(s.Opened) > 0)
+		return listPage(v, own, children, h.Cases != nil && len(s.Opened) > 0, languages)
 	})
 }
 
@@ -147,6 +152,7 @@ type language struct{ Tag, Name string }
 type export struct {
 	Format, Name, For, Missing string
 	Code                       bool // it has a code of its own
+	Print                      bool // it has a form of its own to print
 }
 
 func (h *handler) certificate(w http.ResponseWriter, r *http.Request, s *who.Session) {
@@ -306,7 +312,7 @@ func (h *handler) exports(r *http.Request, c *issuance.Record) ([]export, error)
 		if o.Refused == issuance.NotOffered || !l.Has(key) {
 			continue
 		}
-		e := export{Format: string(o.Format), Name: l.T(key), For: l.T(key + ".for"), Code: o.Code && o.Possible() && o.Format != issuance.FormatCode}
+		e := export{Format: string(o.Format), Name: l.T(key), For: l.T(key + ".for"), Code: o.Code && o.Possible() && o.Format != issuance.FormatCode, Print: o.Format == issuance.FormatICVP}
 		switch {
 		case o.Refused != "":
 			e.Missing = l.T("my.refused." + o.Refused)

@@ -42,6 +42,8 @@ const (
 	followPath = Path + "/follow"
 	leftPath   = Path + "/left"
 
+	languagePath = Path + "/language"
+
 	reportPath  = Path + "/report"
 	reportsPath = Path + "/reports"
 )
@@ -90,6 +92,10 @@ func Register(mux door.Mux, o Options) {
 	post(Path+"/later", h.later)
 	get(leftPath, h.left)
 	post(Path+"/leave", h.leave)
+	get(who.IdentityPath, h.beginIdentity)
+	get(who.ReturnPath, h.endIdentity)
+	get(who.KeysPath, h.identityKeys)
+	post(languagePath, h.signed(h.language))
 	get(listPath, h.signed(h.list))
 	get(listPath+"/{id}", h.signed(h.certificate))
 	post(listPath+"/{id}", h.signed(h.open))
@@ -98,6 +104,7 @@ func Register(mux door.Mux, o Options) {
 	get(listPath+"/{id}/qr.png", h.signed(h.qr))
 	get(listPath+"/{id}/exports/{format}", h.signed(h.export))
 	get(listPath+"/{id}/exports/{format}/qr.png", h.signed(h.exportCode))
+	get(listPath+"/{id}/exports/icvp/pdf", h.signed(h.icvp))
 	post(listPath+"/{id}/send", h.signed(h.mail))
 	get(reportPath, h.howToReport)
 	get(listPath+"/{id}/report", h.signed(h.report))
@@ -106,7 +113,7 @@ func Register(mux door.Mux, o Options) {
 	post(reportsPath+"/{ticket}/withdraw", h.signed(h.withdraw))
 	mux.HandleFunc(Path+"/", func(w http.ResponseWriter, r *http.Request) {
 		// A form's address that was typed or whose language was changed.
-		if r.Method == http.MethodGet && slices.Contains([]string{Path + "/again", Path + "/leave", Path + "/later"}, r.URL.Path) {
+		if r.Method == http.MethodGet && slices.Contains([]string{Path + "/again", Path + "/leave", Path + "/later", languagePath}, r.URL.Path) {
 			http.Redirect(w, r, withLanguage(r, Path), http.StatusSeeOther)
 			return
 		}
@@ -156,8 +163,9 @@ type typed struct {
 	Number, Email string
 	ByEmail       bool
 	Example       string
-	Text, Mail    bool // codes can be sent as text messages, by e-mail
-	Document      bool // certificates can be asked for by a document's number
+	Text, Mail    bool   // codes can be sent as text messages, by e-mail
+	Document      bool   // certificates can be asked for by a document's number
+	Identity      string // what the country's identity provider is called; "" for none
 }
 
 func (h *handler) start(w http.ResponseWriter, r *http.Request) {
@@ -176,6 +184,11 @@ func (h *handler) ask(w http.ResponseWriter, r *http.Request, status int, in typ
 	}
 	if in.Document, err = h.OnDemand.CanSend(r.Context()); err != nil {
 		h.fail(w, r, err)
+		return
+	}
+	in.Identity = h.Citizens.IdentityName(h.Frame.Locale(r).Tag)
+	if !in.Text && !in.Mail && in.Identity != "" {
+		h.write(w, r, status, h.text(r, "my.title"), func(v page.View) templ.Component { return identityPage(v, in, faults) }, faults...)
 		return
 	}
 	if !in.Text && !in.Mail {
@@ -317,6 +330,10 @@ func (h *handler) help(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *handler) leave(w http.ResponseWriter, r *http.Request) {
+	left := leftPath
+	if s, err := h.Citizens.Session(r.Context(), h.session(r)); err == nil && s.Provider {
+		left += "?identity"
+	}
 	if secret := h.session(r); secret != "" {
 		if err := h.Citizens.End(r.Context(), secret); err != nil {
 			h.fail(w, r, err)
@@ -325,12 +342,18 @@ func (h *handler) leave(w http.ResponseWriter, r *http.Request) {
 	}
 	h.clear(w, sessionCookie)
 	h.clear(w, challengeCookie)
-	http.Redirect(w, r, leftPath, http.StatusSeeOther)
+	http.Redirect(w, r, left, http.StatusSeeOther)
 }
 
 func (h *handler) left(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Clear-Site-Data", `"cache"`)
-	h.write(w, r, http.StatusOK, h.text(r, "my.left.title"), leftPage)
+	// A cookie of ours says nothing of the provider's own: who shares this browser
+	// signs out there too.
+	there, name := "", h.Citizens.IdentityName(h.Frame.Locale(r).Tag)
+	if name != "" && r.URL.Query().Has("identity") {
+		there = h.Citizens.IdentityLeft(r.Context())
+	}
+	h.write(w, r, http.StatusOK, h.text(r, "my.left.title"), func(v page.View) templ.Component { return leftPage(v, there, name) })
 }
 
 // fail answers what went wrong on our side.
@@ -355,6 +378,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 const (
 	sessionCookie   = "my"
 	challengeCookie = "my-code"
+	awayCookie      = "my-away" // apart from a code, so that neither ends the other
 )
 
 func (h *handler) cookie(name string) string {

@@ -109,6 +109,9 @@ func (h *handler) reported(w http.ResponseWriter, r *http.Request, s *who.Sessio
 	case vaccination.Invalid:
 		h.reportForm(w, r, http.StatusUnprocessableEntity, m, page.Fault{Field: "value", Message: h.text(r, "my.report.format")})
 		return
+	case vaccination.TooMany:
+		h.reportForm(w, r, http.StatusTooManyRequests, m, page.Fault{Field: "value", Message: h.text(r, "my.report.many")})
+		return
 	default:
 		h.fail(w, r, err)
 		return

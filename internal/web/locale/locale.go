@@ -70,6 +70,7 @@ func Load() (*Catalogue, error) {
 	for _, l := range c.byTag {
 		l.english = c.byTag[Fallback]
 	}
+	addPseudo(c)
 	return c, nil
 }
 

@@ -267,7 +267,7 @@ func (d *Door) signOut(w http.ResponseWriter, r *http.Request) {
 	abroad := ""
 	if d.Provider != nil && idToken != "" {
 		// By a header and not by a redirect: a form of ours leads nowhere else.
-		if abroad = d.Staff.SignOutURL(d.Provider, idToken); abroad != "" {
+		if abroad = d.Staff.SignOutURL(r.Context(), d.Provider, idToken); abroad != "" {
 			w.Header().Set("Refresh", "0; url="+abroad)
 		}
 	}
