@@ -24,17 +24,20 @@ import (
 //	{"format": "divoc-trust/1", "version": 7, "issued": "2026-01-02T03:04:05Z",
 //	 "issuers": [{"id": "did:web:…", "name": "…", "country": "JM", "specimen": true,
 //	   "keys": [{"id": "did:web:…#z6Mk…", "publicKey": SPKI,
-//	             "notBefore": time, "notAfter": time, "usage": ["vaccination"], "retired": time},
+//	             "notBefore": time, "notAfter": time, "usage": ["vaccination"], "retired": time,
+//	             "kid": KID, "cardList": NUMBER},
 //	            {"id": "did:web:…#…", "x5c": [DSC, SCA], "retired": time}]}],
 //	 "status": [{"issuer": "did:web:…", "asOf": time, "nextUpdate": time,
 //	   "superseded": HASHES, "suspended": HASHES, "revoked": HASHES}],
+//	 "hashLists": [{"country": "JM", "kid": …, "hashType": "UCI", "expires": time, "hashes": HASHES}],
 //	 "verifier": SHA-256,
 //	 "proofs": [{"key": "did:web:…#z6Mk…", "signature": SIGNATURE}]}
 //
 // Times are UTC in whole seconds; binary values are base64; x5c holds DER, from
 // which that key's id, time and usage follow; HASHES are 16 bytes each, sorted.
-// Members that are empty are left out. A proof is the Ed25519 signature of the
-// same document without "proofs". A document that is not exactly what we would
+// Members that are empty are left out. The first issuer is the publisher: the
+// others are whom it trusts, and their keys sign no bundle of its. A proof is the
+// Ed25519 signature of the same document without "proofs". A document that is not exactly what we would
 // write for what we read is refused, so nothing in it can be read in two ways.
 type Bundle struct {
 	Version int64     // grows with every change; below 2^53
@@ -44,6 +47,8 @@ type Bundle struct {
 	// Cards are revocation lists of SMART Health Cards, of a file of such; a bundle
 	// of ours has none.
 	Cards []*shc.CRL
+	// HashLists are EU revocation lists, of the countries that published them.
+	HashLists []HashList
 	// Proofs are its signatures; none for key files of other kinds. The first
 	// is by a current key; after a rotation another one is by the key before it,
 	// so that who knows only that one can follow.
@@ -72,6 +77,7 @@ const bundleFormat = "divoc-trust/1"
 
 type bundleJSON struct {
 	Format  string         `json:"format"`
+	Hashed  []hashListJSON `json:"hashLists,omitempty"`
 	Issued  time.Time      `json:"issued"`
 	Issuers []issuerJSON   `json:"issuers"`
 	Proofs  []Proof        `json:"proofs,omitempty"`
@@ -79,6 +85,14 @@ type bundleJSON struct {
 
 	Verifier []byte `json:"verifier,omitempty"`
 	Version  int64  `json:"version"`
+}
+
+type hashListJSON struct {
+	Country string    `json:"country"`
+	Expires time.Time `json:"expires"`
+	Type    HashType  `json:"hashType"`
+	Hashes  []byte    `json:"hashes,omitempty"`
+	KeyID   []byte    `json:"kid,omitempty"`
 }
 
 type issuerJSON struct {
@@ -90,6 +104,7 @@ type issuerJSON struct {
 }
 
 type keyJSON struct {
+	CardList  int64     `json:"cardList,omitempty"`
 	ID        string    `json:"id,omitempty"`
 	KeyID     []byte    `json:"kid,omitempty"`
 	NotAfter  time.Time `json:"notAfter,omitzero"`
@@ -181,6 +196,9 @@ func (b *Bundle) Digest() ([sha256.Size]byte, error) {
 		s := &b.Status[i]
 		parts = append(parts, []byte(s.Issuer), s.Superseded, s.Suspended, s.Revoked)
 	}
+	for i := range b.HashLists {
+		parts = append(parts, b.HashLists[i].EncodeBatch())
+	}
 	h := sha256.New()
 	for _, part := range parts {
 		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part)))) // a hash takes everything
@@ -190,7 +208,7 @@ func (b *Bundle) Digest() ([sha256.Size]byte, error) {
 }
 
 func (e keyJSON) key() (Key, error) {
-	k := Key{ID: e.ID, KeyID: e.KeyID, NotBefore: e.NotBefore, NotAfter: e.NotAfter, Usage: e.Usage}
+	k := Key{ID: e.ID, KeyID: e.KeyID, NotBefore: e.NotBefore, NotAfter: e.NotAfter, Usage: e.Usage, CardList: e.CardList}
 	var err error
 	if len(e.X5c) == 0 {
 		if k.Public, err = x509.ParsePKIXPublicKey(e.Public); err != nil {
@@ -207,7 +225,10 @@ func (e keyJSON) key() (Key, error) {
 			certs = append(certs, c)
 		}
 		k, err = certificateKey(certs[0], certs[1:len(certs):len(certs)])
-		k.ID = e.ID
+		k.ID, k.CardList = e.ID, e.CardList
+	}
+	if e.CardList < 0 || e.CardList >= 1<<53 {
+		return Key{}, errors.New("the number of its list of cards is out of bounds")
 	}
 	k.Retired = e.Retired
 	return k, err
@@ -245,6 +266,9 @@ func parseBundle(data []byte) (*Bundle, error) {
 	for _, s := range in.Status {
 		b.Status = append(b.Status, Snapshot{s.Issuer, s.AsOf, s.NextUpdate, s.Superseded, s.Suspended, s.Revoked})
 	}
+	for _, h := range in.Hashed {
+		b.HashLists = append(b.HashLists, HashList{h.Country, h.KeyID, h.Type, h.Expires, h.Hashes})
+	}
 	if err := b.checkStatus(); err != nil {
 		return nil, err
 	}
@@ -271,6 +295,11 @@ func checkDate(version int64, issued time.Time) error {
 }
 
 func (b *Bundle) checkStatus() error {
+	for i := range b.HashLists {
+		if err := b.HashLists[i].check(); err != nil {
+			return err
+		}
+	}
 	seen := map[string]bool{}
 	for _, iss := range b.Issuers {
 		seen[iss.ID] = false
@@ -324,15 +353,17 @@ func (b *Bundle) checkProofs(message []byte) error {
 	return nil
 }
 
-// documentKey returns the Ed25519 key of that verification method, nil when b
-// lists none. Keys of DIVOC's format sign no bundles.
+// documentKey returns the publisher's Ed25519 key of that verification method,
+// nil when it has none. Keys of DIVOC's format sign no bundles, nor does any key
+// of those whom the publisher trusts.
 func (b *Bundle) documentKey(id string) *Key {
-	for i := range b.Issuers {
-		for j := range b.Issuers[i].Keys {
-			k := &b.Issuers[i].Keys[j]
-			if _, ok := k.Public.(ed25519.PublicKey); ok && id != "" && k.ID == id && !slices.Contains(k.Usage, DIVOC) {
-				return k
-			}
+	if len(b.Issuers) == 0 {
+		return nil
+	}
+	for j := range b.Issuers[0].Keys {
+		k := &b.Issuers[0].Keys[j]
+		if _, ok := k.Public.(ed25519.PublicKey); ok && id != "" && k.ID == id && !slices.Contains(k.Usage, DIVOC) {
+			return k
 		}
 	}
 	return nil

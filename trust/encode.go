@@ -29,11 +29,16 @@ func (b *Bundle) encode(room int) (data []byte, proofs int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	var hashed []hashListJSON
+	for _, h := range b.HashLists {
+		hashed = append(hashed, hashListJSON{h.Country, seconds(h.Expires), h.Type, h.Hashes, h.KeyID})
+	}
 	head, err := marshal(struct {
-		Format  string       `json:"format"`
-		Issued  time.Time    `json:"issued"`
-		Issuers []issuerJSON `json:"issuers"`
-	}{bundleFormat, seconds(b.Issued), issuers})
+		Format  string         `json:"format"`
+		Hashed  []hashListJSON `json:"hashLists,omitempty"`
+		Issued  time.Time      `json:"issued"`
+		Issuers []issuerJSON   `json:"issuers"`
+	}{bundleFormat, hashed, seconds(b.Issued), issuers})
 	if err != nil {
 		return nil, 0, err
 	}
@@ -127,7 +132,7 @@ func marshal(v any) ([]byte, error) {
 }
 
 func encodeKey(k Key) (keyJSON, error) {
-	out := keyJSON{ID: k.ID, Retired: seconds(k.Retired)}
+	out := keyJSON{ID: k.ID, CardList: k.CardList, Retired: seconds(k.Retired)}
 	if k.Certificate != nil {
 		out.X5c = append(out.X5c, k.Certificate.Raw)
 		for _, c := range k.Chain {

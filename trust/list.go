@@ -33,11 +33,13 @@ type List struct {
 	bare      []Candidate
 	status    map[string]*Snapshot
 	cards     map[string]*shc.CRL
+	hashed    map[hashKey][]Hashes
+	hashing   map[string]bool // the countries of hashed
 }
 
 // New joins bundles. Of several snapshots of one issuer the latest counts.
 func New(bundles ...*Bundle) *List {
-	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, byThumb: map[string][]Candidate{}, bySubject: map[string][]Candidate{}, status: map[string]*Snapshot{}, cards: map[string]*shc.CRL{}}
+	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, byThumb: map[string][]Candidate{}, bySubject: map[string][]Candidate{}, status: map[string]*Snapshot{}, cards: map[string]*shc.CRL{}, hashed: map[hashKey][]Hashes{}, hashing: map[string]bool{}}
 	for _, b := range bundles {
 		if b == nil {
 			continue
@@ -55,6 +57,10 @@ func New(bundles ...*Bundle) *List {
 			if old := l.cards[c.KeyID]; old == nil || c.Counter > old.Counter {
 				l.cards[c.KeyID] = c
 			}
+		}
+		for _, h := range b.HashLists {
+			key := hashKey{h.Country, string(h.KeyID), h.Type}
+			l.hashed[key], l.hashing[h.Country] = append(l.hashed[key], h.Hashes), true
 		}
 		for i := range b.Status {
 			s := &b.Status[i]

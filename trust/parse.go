@@ -19,8 +19,8 @@ const MaxSize = 64 << 20
 
 // Parse reads a trust file: our own [Bundle], whose proofs must verify; PEM
 // certificates or public keys; a DER certificate; a JWK set; a DID document; a
-// directory of issuers of SMART Health Cards, or one of their revocation lists;
-// an Ed25519 key as a Multikey or in base 58. A published test key in it is
+// directory of issuers of SMART Health Cards, or one of their revocation lists; a
+// revocation list of the EU gateway; an Ed25519 key as a Multikey or in base 58. A published test key in it is
 // refused ([vaccination.Forbidden]), and so is a file that names no key at all.
 // Errors are of kind [vaccination.Invalid] and say what to do.
 func Parse(data []byte) (*Bundle, error) {
@@ -51,7 +51,7 @@ func ParseNamed(data []byte) (*Bundle, error) {
 	if err != nil {
 		return nil, refuse(err.Error())
 	}
-	if b.keyCount() == 0 && len(b.Cards) == 0 {
+	if b.keyCount() == 0 && len(b.Cards) == 0 && len(b.HashLists) == 0 {
 		return nil, refuse("it names no key")
 	}
 	return b, nil
@@ -98,7 +98,7 @@ func parseJSON(data []byte) (*Bundle, error) {
 	if !utf8.Valid(data) {
 		return nil, errKind
 	}
-	if err := checkJSON(data); err != nil {
+	if err := CheckJSON(data); err != nil {
 		return nil, err
 	}
 	var has map[string]json.RawMessage
@@ -118,6 +118,8 @@ func parseJSON(data []byte) (*Bundle, error) {
 			return nil, err
 		}
 		return &Bundle{Cards: []*shc.CRL{list}}, nil
+	case has["hashType"] != nil || has["batches"] != nil:
+		return parseBatches(data)
 	case has["keys"] != nil || has["kty"] != nil:
 		return keyFile(parseJWKS(data))
 	default:

@@ -3,6 +3,7 @@ package trust
 import (
 	"bytes"
 	"crypto/ed25519"
+	"slices"
 
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -12,9 +13,11 @@ import (
 const maxLoss = 4
 
 // Replaces says why b may not take the place of old by itself; nil when it may.
-// b must be newer, signed by a key that old lists and does not call retired, not
-// lack more than a quarter of old's keys that are still in their time, and not
-// take back a final state. What is refused stays for a person to decide; old
+// b must be of the same publisher, newer, signed by a key of the publisher that
+// old lists and does not call retired, not lack more than a quarter of the
+// publisher's keys that are still in their time, and not take back a final state.
+// Whom else the publisher trusts is for its administrators to say: that they
+// removed a source of keys must reach every verifier. What is refused stays for a person to decide; old
 // remains in use. A nil old is replaced only by somebody's decision too.
 func (b *Bundle) Replaces(old *Bundle) error {
 	refuse := func(why string) error { return vaccination.Errorf(vaccination.Conflict, "the new trust list %s", why) }
@@ -23,6 +26,8 @@ func (b *Bundle) Replaces(old *Bundle) error {
 		return refuse("has none before it to be checked against")
 	case b == nil || b.keyCount() == 0:
 		return refuse("is empty")
+	case b.publisher() != old.publisher():
+		return refuse("is another publisher's")
 	case b.Version <= old.Version:
 		return refuse("is not newer than the one in use")
 	case b.Issued.Before(old.Issued):
@@ -33,19 +38,49 @@ func (b *Bundle) Replaces(old *Bundle) error {
 	if lost, of := b.lacks(old); lost*maxLoss > of {
 		return refuse("lacks more than a quarter of the keys of the one in use")
 	}
+	if lost, of := b.lacksHashes(old); lost*maxLoss > of {
+		return refuse("lacks more than a quarter of what countries withdrew by the one in use")
+	}
 	for i := range old.Status {
 		was := &old.Status[i]
 		now := b.snapshot(was.Issuer)
 		switch {
+		case now == nil && was.Issuer != old.publisher():
+			if b.lists(was.Issuer) { // it still counts, and what it withdrew is forgotten
+				return refuse("no longer says which certificates were withdrawn")
+			}
+			continue
 		case now == nil:
 			return refuse("no longer says which certificates were withdrawn")
 		case now.AsOf.Before(was.AsOf):
 			return refuse("has older states than the one in use")
-		case !now.keepsFinal(was):
+		case !now.Keeps(was):
 			return refuse("makes withdrawn certificates valid again")
 		}
 	}
 	return nil
+}
+
+// SignedBy says why b is not signed by a key of the publisher that old lists and
+// does not call retired; nil when it is. It asks nothing else of b.
+func (b *Bundle) SignedBy(old *Bundle) error {
+	if !b.signedByKeyOf(old) {
+		return vaccination.Errorf(vaccination.Conflict, "the new trust list is not signed with a key of the one in use")
+	}
+	return nil
+}
+
+// publisher is the ID of whose bundle it is.
+func (b *Bundle) publisher() string {
+	if len(b.Issuers) == 0 {
+		return ""
+	}
+	return b.Issuers[0].ID
+}
+
+// lists reports whether an issuer is in b.
+func (b *Bundle) lists(issuer string) bool {
+	return slices.ContainsFunc(b.Issuers, func(i Issuer) bool { return i.ID == issuer })
 }
 
 func (b *Bundle) keyCount() int {
@@ -71,22 +106,40 @@ func (b *Bundle) signedByKeyOf(old *Bundle) bool {
 	return false
 }
 
-// lacks counts the keys of old that are missing in b, and the keys of old; those
-// whose time is over do not count.
+// lacks counts the publisher's keys of old that are missing in b, and those of old;
+// those whose time is over do not count.
 func (b *Bundle) lacks(old *Bundle) (lost, of int) {
 	have := map[string]bool{}
-	for _, iss := range b.Issuers {
-		for _, k := range iss.Keys {
-			have[iss.ID+" "+Fingerprint(k.Public)] = true
+	for _, k := range b.Issuers[0].Keys {
+		have[Fingerprint(k.Public)] = true
+	}
+	for _, k := range old.Issuers[0].Keys {
+		if !k.NotAfter.IsZero() && k.NotAfter.Before(b.Issued) {
+			continue
+		}
+		of++
+		if !have[Fingerprint(k.Public)] {
+			lost++
 		}
 	}
-	for _, iss := range old.Issuers {
-		for _, k := range iss.Keys {
-			if !k.NotAfter.IsZero() && k.NotAfter.Before(b.Issued) {
-				continue
-			}
-			of++
-			if !have[iss.ID+" "+Fingerprint(k.Public)] {
+	return lost, of
+}
+
+// lacksHashes counts the hashes of old's revocation lists that no list of that
+// country, key and type in b has, and those of old. What has expired by then does
+// not count, as a country may let it go, nor does a country that is no longer
+// trusted.
+func (b *Bundle) lacksHashes(old *Bundle) (lost, of int) {
+	have := New(&Bundle{HashLists: b.HashLists})
+	for _, h := range old.HashLists {
+		trusted := slices.ContainsFunc(b.Issuers, func(i Issuer) bool { return i.Country == h.Country })
+		if h.Expires.Before(b.Issued) || !trusted {
+			continue
+		}
+		of += h.Hashes.Len()
+		for i := range h.Hashes.Len() {
+			hash := h.Hashes.At(i)
+			if !slices.ContainsFunc(have.hashed[hashKey{h.Country, string(h.KeyID), h.Type}], func(set Hashes) bool { return set.Has(hash) }) {
 				lost++
 			}
 		}
@@ -103,9 +156,9 @@ func (b *Bundle) snapshot(issuer string) *Snapshot {
 	return nil
 }
 
-// keepsFinal reports whether every certificate that was superseded or revoked
-// in old is so in s too.
-func (s *Snapshot) keepsFinal(old *Snapshot) bool {
+// Keeps reports whether every certificate that was superseded or revoked in old is
+// so in s too: neither is ever taken back.
+func (s *Snapshot) Keeps(old *Snapshot) bool {
 	return within(old.Revoked, s.Revoked) && within(old.Superseded, s.Superseded)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/trust"
+	"github.com/opendivoc/divoc/vaccination"
 )
 
 // hcert verifies the text of an HCERT code (HCERT 1.1.1; EU "Technical
@@ -42,10 +43,24 @@ func (c *check) hcert(text string) {
 		return
 	}
 	content.Domestic = content.Domestic || m.Payload == hcert.Domestic
+	c.subjectOf(m)
 	// The codec takes the period from the claims, and from the content only what
 	// the claims do not say.
 	p := content.Info.Period
+	if c.listed(by, m, content.Info.HCID) {
+		c.learnt = &learnt{status: vaccination.StatusRevoked}
+	}
 	c.judge(by, content, p.Start, earliest(p.End, by.Key.NotAfter))
+}
+
+// listed reports whether its country's EU revocation lists name the certificate. A
+// list of another country says nothing of it.
+func (c *check) listed(by trust.Candidate, m *hcert.Message, hcid string) bool {
+	country := alpha2(countryOf(by))
+	if country == "" { // a key that came without one
+		country = alpha2(m.Issuer)
+	}
+	return c.o.Trust.HashListed(country, append([][]byte{by.Key.KeyID}, m.KeyIDs...), hcid, m.SignatureHash())
 }
 
 func hcertFormat(m *hcert.Message) string {

@@ -60,6 +60,7 @@ func (c *check) signedBy(by trust.Candidate, cl claim) bool {
 	before := len(c.s.Reasons)
 	c.s.Issuer = Issuer{ID: by.Issuer.ID, Name: by.Issuer.Name, Key: keyName(by.Key)}
 	c.s.Specimen = by.Issuer.Specimen
+	c.issuedIn = countryOf(by)
 	k := by.Key
 	if cl.usage == "" {
 		cl.usage = trust.Vaccination
@@ -104,17 +105,14 @@ func countryOf(by trust.Candidate) string {
 
 // sameCountry compares country codes; one that is not given contradicts
 // nothing. Alpha-3 codes occur in the field where alpha-2 is prescribed.
-func sameCountry(a, b string) bool {
-	if a == "" || b == "" {
-		return true
-	}
-	alpha2 := func(s string) string {
-		if len(s) == 3 {
-			if country, ok := catalogue.FindCountry(s); ok {
-				return country.Alpha2
-			}
+func sameCountry(a, b string) bool { return a == "" || b == "" || alpha2(a) == alpha2(b) }
+
+// alpha2 is a country's code of two letters, in capitals, where it is known.
+func alpha2(s string) string {
+	if len(s) == 3 {
+		if country, ok := catalogue.FindCountry(s); ok {
+			s = country.Alpha2
 		}
-		return s
 	}
-	return strings.EqualFold(alpha2(a), alpha2(b))
+	return strings.ToUpper(s)
 }

@@ -310,17 +310,13 @@ func (m *Message) Verify(pub crypto.PublicKey) error {
 // SignatureHash returns by what EU revocation lists name a certificate: the first
 // 16 bytes of the SHA-256 of its signature, of an ES256 signature's first half
 // alone, as its second can be exchanged for another that fits.
-func SignatureHash(cose []byte) ([]byte, error) {
-	m, err := DecodeCOSE(cose)
-	if err != nil {
-		return nil, err
-	}
+func (m *Message) SignatureHash() [16]byte {
 	signature := m.signature
 	if m.Algorithm == algES256 {
 		signature = signature[:len(signature)/2]
 	}
 	sum := sha256.Sum256(signature)
-	return sum[:16], nil
+	return [16]byte(sum[:16])
 }
 
 // Text returns the text of the QR code of a COSE_Sign1: zlib, Base45, "HC1:". It

@@ -48,29 +48,39 @@ type bundleCache struct {
 	last   *PackedBundle
 	digest [sha256.Size]byte // of what it says
 	asOf   time.Time
-	at     time.Time     // when it was looked last whether it is so
-	of     uint64        // changes then
-	cost   time.Duration // what looking took
+	looked
 }
 
 // drop says that a status changed.
 func (c *bundleCache) drop() { c.changes.Add(1) }
 
-// floor is how long a bundle is kept whatever changes: a second, and with very
-// many withdrawn certificates so long that making bundles takes a tenth of one
-// core at most.
-func (c *bundleCache) floor() time.Duration {
-	return min(max(time.Second, 10*c.cost), bundleKeep)
+// looked says when it was looked last whether what is kept is so.
+type looked struct {
+	at   time.Time
+	of   uint64        // changes then
+	cost time.Duration // what looking took
 }
 
-// good reports whether the bundle can be handed out at a time.
-func (c *bundleCache) good(now time.Time) bool {
-	age := now.Sub(c.at)
-	if c.last == nil || age >= bundleKeep || age <= -bundleKeep {
+// floor is how long something is kept whatever changes: a second, and with very
+// many withdrawn certificates so long that making it takes a tenth of one core at
+// most.
+func (l looked) floor() time.Duration {
+	return min(max(time.Second, 10*l.cost), bundleKeep)
+}
+
+// good reports whether what is kept can be handed out at a time.
+func (l looked) good(now time.Time, changes uint64) bool {
+	age := now.Sub(l.at)
+	if l.at.IsZero() || age >= bundleKeep || age <= -bundleKeep {
 		return false
 	}
-	return c.of == c.changes.Load() || age < c.floor() && age > -c.floor()
+	return l.of == changes || age < l.floor() && age > -l.floor()
 }
+
+// Refresh makes bundles and lists look again at the states when they are asked for
+// next, a second after the last time at the earliest: another process may have
+// changed something since.
+func (s *Service) Refresh() { s.bundles.drop() }
 
 // settingBundle is the setting that holds the version of the last trust bundle.
 const settingBundle = "trust_bundle_version"
@@ -100,7 +110,7 @@ func (s *Service) PackedTrustBundle(ctx context.Context) (*PackedBundle, error) 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := s.Now()
-	if c.good(now) {
+	if c.good(now, c.changes.Load()) {
 		return c.last, nil
 	}
 	// Whoever asked first may go away; the others still want it.
@@ -126,7 +136,7 @@ func (s *Service) PackedTrustBundle(ctx context.Context) (*PackedBundle, error) 
 		}
 		c.last, c.digest, c.asOf = last, digest, now
 	}
-	c.at, c.of, c.cost = now, changes, time.Since(began)
+	c.looked = looked{now, changes, time.Since(began)}
 	return c.last, nil
 }
 
@@ -176,12 +186,25 @@ func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bund
 	if s.VerifierHash != nil {
 		verifier = s.VerifierHash()
 	}
-	return &trust.Bundle{Version: version, Issued: now, Verifier: verifier, Issuers: []trust.Issuer{s.Keys.Issuer()}, Status: []trust.Snapshot{{
+	b := &trust.Bundle{Version: version, Issued: now, Verifier: verifier, Issuers: []trust.Issuer{s.Keys.Issuer()}, Status: []trust.Snapshot{{
 		Issuer: s.issuer.ID, AsOf: now, NextUpdate: now.Add(bundleLife),
 		Superseded: hashes[vaccination.StatusSuperseded].Sorted(),
 		Suspended:  hashes[vaccination.StatusSuspended].Sorted(),
 		Revoked:    hashes[vaccination.StatusRevoked].Sorted(),
-	}}}, nil
+	}}}
+	if s.Trusted != nil {
+		others, err := s.Trusted(ctx) // where they are not known, no bundle says that there are none
+		if err != nil {
+			return nil, err
+		}
+		b.Issuers, b.HashLists = append(b.Issuers, others.Issuers...), others.HashLists
+		for _, o := range others.Status {
+			if !o.AsOf.After(now) { // of a clock ahead of ours; a later bundle has it
+				b.Status = append(b.Status, o)
+			}
+		}
+	}
+	return b, nil
 }
 
 // withdrawn are the hashes of all certificates that are not valid, in no order.

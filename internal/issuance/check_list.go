@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/tokenstatus"
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -69,6 +70,9 @@ func (c *checking) lists(ctx context.Context) error {
 }
 
 func (c *checking) list(row query.StatusList, flagged []query.FlaggedInListRow) error {
+	if row.Purpose == purposeToken {
+		return c.tokenList(row, flagged)
+	}
 	list, err := vc.ParseStatusList(row.Credential)
 	if err != nil {
 		return err
@@ -98,6 +102,40 @@ func (c *checking) list(row query.StatusList, flagged []query.FlaggedInListRow) 
 	}
 	for index := range uint32(vc.ListSize) {
 		if on, err := list.Lookup(vc.StatusEntry{Purpose: row.Purpose, List: list.URL, Index: index}); err != nil || on && !final[index] {
+			return fmt.Errorf("the certificate at %d was withdrawn when it was signed, and is not now", index)
+		}
+	}
+	return nil
+}
+
+// tokenList is list for the form that has both states.
+func (c *checking) tokenList(row query.StatusList, flagged []query.FlaggedInListRow) error {
+	list, err := tokenstatus.Parse(row.Credential)
+	if err != nil {
+		return err
+	}
+	url, stale := c.ListURL(row.Purpose, row.List), row.IssuedAt.Equal(time.Unix(0, 0))
+	switch {
+	case !verifies(list.KeyID, list.Verify, c.keys):
+		return errors.New("it does not verify")
+	case list.URL != url || row.List>>16 >= registry.AdminChain:
+		return errors.New("it is another list")
+	case !stale && !list.IssuedAt.Equal(row.IssuedAt):
+		return errors.New("it was signed at another time")
+	}
+	final := map[uint32]bool{}
+	for _, f := range flagged {
+		index, status := uint32(f.StatusIndex), statusOf(f.Status)
+		final[index] = final[index] || status.Final()
+		if list.IssuedAt.Before(f.StatusAt.Add(publishDelay)) {
+			continue
+		}
+		if v, err := list.Lookup(url, index, list.IssuedAt); err != nil || v == tokenstatus.Valid || status.Final() && v != tokenstatus.Invalid {
+			return fmt.Errorf("it does not say that the certificate at %d is %s", f.StatusIndex, status)
+		}
+	}
+	for index := range uint32(vc.ListSize) {
+		if v, err := list.Lookup(url, index, list.IssuedAt); err != nil || v == tokenstatus.Invalid && !final[index] {
 			return fmt.Errorf("the certificate at %d was withdrawn when it was signed, and is not now", index)
 		}
 	}

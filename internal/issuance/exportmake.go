@@ -3,9 +3,7 @@ package issuance
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -14,6 +12,7 @@ import (
 	"github.com/opendivoc/divoc/credential/divocqr"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/shc"
+	"github.com/opendivoc/divoc/credential/vdsnc"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/pack"
@@ -167,11 +166,12 @@ func (s *Service) signHCERT(r *Record, encode func(vaccination.Certificate, hcer
 	if err != nil {
 		return export{}, err
 	}
-	hash, err := hcert.SignatureHash(cose)
+	m, err := hcert.DecodeCOSE(cose)
 	if err != nil {
 		return export{}, err
 	}
-	return export{body: []byte(code), code: code, keyID: base64.StdEncoding.EncodeToString(key.KeyID()), handle: base64.StdEncoding.EncodeToString(hash)}, nil
+	hash := m.SignatureHash()
+	return export{body: []byte(code), code: code, keyID: base64.StdEncoding.EncodeToString(key.KeyID()), handle: base64.StdEncoding.EncodeToString(hash[:])}, nil
 }
 
 // forKey is the certificate with the period of a form that is signed now.
@@ -198,78 +198,6 @@ func (s *Service) signCard(r *Record) (export, error) {
 	return export{body: shc.File(jws), code: code, keyID: shc.Thumbprint(key.Public()), handle: rid}, err
 }
 
-// CardKeys returns the JWK Set of the keys that sign, or have signed, SMART Health
-// Cards, each with the number of its newest revocation list.
-func (s *Service) CardKeys(ctx context.Context) ([]byte, error) {
-	type jwk struct {
-		Kty string `json:"kty"`
-		Kid string `json:"kid"`
-		Use string `json:"use"`
-		Alg string `json:"alg"`
-		Crv string `json:"crv"`
-		X   string `json:"x"`
-		Y   string `json:"y"`
-		CRL int64  `json:"crlVersion"`
-	}
-	set := struct {
-		Keys []jwk `json:"keys"`
-	}{[]jwk{}}
-	for _, k := range s.Keys.Issuer().Keys {
-		public, ok := k.Public.(*ecdsa.PublicKey)
-		if !ok {
-			continue
-		}
-		raw, err := public.Bytes()
-		if err != nil {
-			return nil, err
-		}
-		kid := shc.Thumbprint(public)
-		counter, _, err := s.cardList(ctx, kid)
-		if err != nil {
-			return nil, err
-		}
-		encode := base64.RawURLEncoding.EncodeToString
-		set.Keys = append(set.Keys, jwk{"EC", kid, "sig", "ES256", "P-256", encode(raw[1:33]), encode(raw[33:]), counter})
-	}
-	return json.Marshal(set)
-}
-
-// CardList returns the revocation list of the cards that one of our keys signed.
-// A key that is none of ours is [vaccination.NotFound].
-func (s *Service) CardList(ctx context.Context, keyID string) ([]byte, error) {
-	for _, k := range s.Keys.Issuer().Keys {
-		if public, ok := k.Public.(*ecdsa.PublicKey); ok && shc.Thumbprint(public) == keyID {
-			counter, rids, err := s.cardList(ctx, keyID)
-			if err != nil {
-				return nil, err
-			}
-			return shc.EncodeCRL(keyID, counter, rids), nil
-		}
-	}
-	return nil, vaccination.Errorf(vaccination.NotFound, "no key of this issuer has this id")
-}
-
-// cardList is what was withdrawn of the cards of a key, and the number of that
-// list, which grows with every change: the time of the last one in microseconds.
-func (s *Service) cardList(ctx context.Context, keyID string) (counter int64, rids []string, err error) {
-	if err := s.notHeld(ctx, s.Store.Read()); err != nil {
-		return 0, nil, err
-	}
-	now := s.Now().UTC()
-	last, err := s.Store.Read().LastExportChange(ctx, query.LastExportChangeParams{Format: string(FormatSHC), KeyID: keyID, Now: now})
-	if err != nil {
-		return 0, nil, err
-	}
-	rows, err := s.Store.Read().WithdrawnExports(ctx, query.WithdrawnExportsParams{Format: string(FormatSHC), KeyID: keyID, Now: now})
-	if err != nil {
-		return 0, nil, err
-	}
-	for _, row := range rows {
-		rids = append(rids, row.Handle)
-	}
-	return max(1, last), rids, nil
-}
-
 func (s *Service) signDIVOC(r *Record) (export, error) {
 	key := s.Keys.DIVOC()
 	options := divocqr.Options{VerifyURL: s.PublicURL + "/verify", Identifier: s.Profile.IdentityInQR}
@@ -291,7 +219,9 @@ func refusedByFormat(err error) error {
 		return vaccination.Errorf(vaccination.Invalid, "%s", err.Error())
 	case errors.Is(err, shc.ErrMissing):
 		return vaccination.Errorf(vaccination.Invalid, "%s", err.Error())
-	case errors.Is(err, hcert.ErrTooLarge), errors.Is(err, shc.ErrTooLarge):
+	case errors.Is(err, vdsnc.ErrMissing):
+		return vaccination.Errorf(vaccination.Invalid, "%s", err.Error())
+	case errors.Is(err, hcert.ErrTooLarge), errors.Is(err, shc.ErrTooLarge), errors.Is(err, vdsnc.ErrTooLarge):
 		return vaccination.Errorf(vaccination.Invalid, "the certificate does not fit into a code of this format")
 	}
 	return err

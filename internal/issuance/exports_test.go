@@ -127,7 +127,7 @@ func TestRevokingReachesTheListOfCards(t *testing.T) {
 		t.Fatal(err)
 	}
 	list := func() *shc.CRL {
-		data, err := h.Service.CardList(t.Context(), card.KeyID)
+		data, _, err := h.Service.CardList(t.Context(), card.KeyID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +155,8 @@ func TestRevokingReachesTheListOfCards(t *testing.T) {
 			t.Fatal(err)
 		}
 		after := list()
-		if !after.Revoked(card.Revocation, card.NotBefore) || after.Counter <= before.Counter {
+		// Revoking what is suspended changes nothing in a list that has one word for both.
+		if !after.Revoked(card.Revocation, card.NotBefore) || after.Counter < before.Counter || act == vaccination.ActSuspend && after.Counter == before.Counter {
 			t.Errorf("after %s the list is %d and has it: %v", act, after.Counter, after.Revoked(card.Revocation, card.NotBefore))
 		}
 		before = after
@@ -163,7 +164,7 @@ func TestRevokingReachesTheListOfCards(t *testing.T) {
 	if _, err := h.Service.Export(t.Context(), h.Admin, r.ID, issuance.FormatSHC); err == nil || !strings.Contains(err.Error(), "revoked") {
 		t.Errorf("a revoked certificate is exported: %v", err)
 	}
-	if _, err := h.Service.CardList(t.Context(), "none"); err == nil {
+	if _, _, err := h.Service.CardList(t.Context(), "none"); err == nil {
 		t.Error("a key of nobody has a list")
 	}
 }

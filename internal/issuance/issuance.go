@@ -34,11 +34,12 @@ import (
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/internal/tracing"
+	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// Options are what a Service needs; all are required except Traces, Later and
-// Tell.
+// Options are what a Service needs; all are required except Traces, Later, Tell
+// and Trusted.
 type Options struct {
 	Store     *registry.Store
 	Box       *seal.Box
@@ -48,11 +49,14 @@ type Options struct {
 	// VerifierHash returns the hash of the verifier for browsers that this program
 	// serves, for trust bundles; nil for none. It is asked for each bundle.
 	VerifierHash func() []byte
-	Specimen     bool // a demonstration: everything issued says so
-	Now          func() time.Time
-	Random       io.Reader
-	Log          *slog.Logger
-	Traces       *tracing.Tracing // of the jobs; nil makes none
+	// Trusted, where set, returns whose keys count beside ours and what they withdrew,
+	// for trust bundles. They may change between calls; see [Service.Refresh].
+	Trusted  func(context.Context) (*trust.Bundle, error)
+	Specimen bool // a demonstration: everything issued says so
+	Now      func() time.Time
+	Random   io.Reader
+	Log      *slog.Logger
+	Traces   *tracing.Tracing // of the jobs; nil makes none
 	// Later puts the publishing of a status list into the transaction that made
 	// it necessary. Nil publishes when the list is asked for next, by whichever
 	// process.
@@ -70,6 +74,7 @@ type Service struct {
 	positions positions
 	together  together
 	bundles   bundleCache
+	published exportCache
 	free      atomic.Int64 // connections there had been when there was no hold, see notHeld
 }
 

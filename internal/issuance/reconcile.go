@@ -118,7 +118,9 @@ func (r *reconciling) enough(ctx context.Context) error {
 	}
 	var lists []listKey
 	for _, row := range rows {
-		lists = append(lists, listKey{row.List, row.Purpose})
+		if row.Purpose != purposeToken { // it says the same as the two others
+			lists = append(lists, listKey{row.List, row.Purpose})
+		}
 	}
 	if err := r.p.enough(before, lists); err != nil {
 		return err
@@ -304,6 +306,9 @@ func (r *reconciling) finish(ctx context.Context, q *query.Queries, hold *regist
 		return err
 	}
 	if err := q.StaleStatusLists(ctx); err != nil {
+		return err
+	}
+	if err := q.ForgetPublishedLists(ctx); err != nil {
 		return err
 	}
 	n, err := q.DeleteSetting(ctx, registry.SettingHold)

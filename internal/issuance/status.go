@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/tokenstatus"
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -15,10 +16,19 @@ const (
 	listLife    = 7 * 24 * time.Hour // a published list is valid so long
 	listRefresh = 24 * time.Hour     // and is signed anew after this
 	listSkew    = time.Minute        // by which the clocks of two servers may differ
+	listTTL     = time.Minute        // how long whoever fetched one may keep it
 )
 
-// lockStatusLists is the class of the advisory locks on status lists.
-const lockStatusLists = 7273
+// lockStatusLists is the class of the advisory locks on status lists, by their
+// number; lockExports stands for the lists that are made from exports.
+const (
+	lockStatusLists = 7273
+	lockExports     = -1
+)
+
+// purposeToken is the purpose, in paths and in the database, of lists in the form
+// of the IETF's Token Status List: both states of the same positions in one.
+const purposeToken = "token"
 
 // Status returns the state of a certificate of ours by its id. known is false
 // for an id that this registry never issued.
@@ -64,13 +74,13 @@ func (s *Service) lostStatus(ctx context.Context, id vaccination.CertificateID) 
 	return statusOf(n), true, nil
 }
 
-// StatusList returns a published status list credential, its version and when
-// it was signed. A list that was never opened is [vaccination.NotFound]. A list
+// StatusList returns a published status list and when it was signed: a credential
+// for the purposes "revocation" and "suspension", a JWT for "token". A list that was never opened is [vaccination.NotFound]. A list
 // nobody published yet, or not for a day, or in which something changed since, is
 // signed now.
 func (s *Service) StatusList(ctx context.Context, purpose string, list int32) ([]byte, time.Time, error) {
-	if purpose != "revocation" && purpose != "suspension" {
-		return nil, time.Time{}, vaccination.Errorf(vaccination.NotFound, "there are status lists for revocation and suspension")
+	if purpose != "revocation" && purpose != "suspension" && purpose != purposeToken {
+		return nil, time.Time{}, vaccination.Errorf(vaccination.NotFound, "there are status lists for revocation and suspension, and token for both")
 	}
 	if err := s.notHeld(ctx, s.Store.Read()); err != nil {
 		return nil, time.Time{}, err
@@ -145,7 +155,8 @@ func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 			return err
 		}
 		if !again { // many asked at once, and one of them was first
-			row, err := q.GetStatusList(ctx, query.GetStatusListParams{List: list, Purpose: "revocation"})
+			// That of tokens came last: where it is, the others are.
+			row, err := q.GetStatusList(ctx, query.GetStatusListParams{List: list, Purpose: purposeToken})
 			current := false
 			if err == nil {
 				current, err = s.current(ctx, q, row)
@@ -159,11 +170,15 @@ func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 			return err
 		}
 		lists := map[string]*vc.StatusList{"revocation": {}, "suspension": {}}
+		tokens := tokenstatus.New(vc.ListSize)
 		for _, f := range flagged {
+			purpose, value := "revocation", tokenstatus.Invalid
 			if statusOf(f.Status) == vaccination.StatusSuspended {
-				lists["suspension"].Set(uint32(f.StatusIndex), true)
-			} else {
-				lists["revocation"].Set(uint32(f.StatusIndex), true)
+				purpose, value = "suspension", tokenstatus.Suspended
+			}
+			lists[purpose].Set(uint32(f.StatusIndex), true)
+			if before, _ := tokens.Get(uint32(f.StatusIndex)); before != tokenstatus.Invalid { // what a restore lost may stand twice
+				tokens.Set(uint32(f.StatusIndex), value)
 			}
 		}
 		now := s.Now().UTC().Truncate(time.Second)
@@ -177,6 +192,11 @@ func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 				return err
 			}
 		}
-		return nil
+		info := tokenstatus.Info{URL: s.ListURL(purposeToken, list), Issuer: s.issuer.ID, IssuedAt: now, ExpiresAt: now.Add(listLife), TTL: listTTL}
+		token, err := tokenstatus.Issue(info, tokens, s.Keys.Document())
+		if err != nil {
+			return err
+		}
+		return q.PutStatusList(ctx, query.PutStatusListParams{List: list, Purpose: purposeToken, IssuedAt: now, Credential: token})
 	})
 }

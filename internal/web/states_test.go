@@ -1,21 +1,25 @@
 package web
 
 import (
+	"crypto/ecdsa"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/shc"
+	"github.com/opendivoc/divoc/credential/tokenstatus"
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
+	"github.com/opendivoc/divoc/verify"
 )
 
 // TestEveryMoveIsToldEverywhere goes through all states of a certificate by the
 // API. After each move the certificate, its status lists, the trust bundle and
 // the verification say the same, and the audit says why.
 func TestEveryMoveIsToldEverywhere(t *testing.T) {
-	w := &stateWorld{newWorld(t, "jamaica"), map[string][2]string{}}
+	w := &stateWorld{newWorld(t, asking(t, "ddcc, divoc", "ed25519")), map[string]stateForms{}}
 	id := w.report("/api/v1/events", event("S-1"))[0].Certificate
 	base := "/api/v1/certificates/"
 	moves := []struct {
@@ -58,6 +62,13 @@ func TestEveryMoveIsToldEverywhere(t *testing.T) {
 		w.now = w.now.Add(2*time.Second + move.wait)
 		w.saysEverywhere(move.name, id, move.status)
 	}
+	// A correction supersedes: the same in every form.
+	id = w.report("/api/v1/events", event("S-2"))[0].Certificate
+	w.now = w.now.Add(2 * time.Second)
+	w.saysEverywhere("another one", id, "valid")
+	w.ask(http.MethodPost, "/api/v1/corrections", event("S-2", "vaccination.lot", "OTHER")).is(t, 200)
+	w.now = w.now.Add(2 * time.Second)
+	w.saysEverywhere("corrected", id, "superseded")
 	if report, err := w.service.Check(t.Context()); err != nil || len(report.Problems) > 0 {
 		t.Errorf("afterwards: %v, %v", report, err)
 	}
@@ -66,7 +77,13 @@ func TestEveryMoveIsToldEverywhere(t *testing.T) {
 // stateWorld keeps what was signed, so that asking for it is no act in between.
 type stateWorld struct {
 	*world
-	forms map[string][2]string // by id: document and code
+	forms map[string]stateForms // by id
+}
+
+// stateForms is a certificate in every format.
+type stateForms struct {
+	document, code, eu, card, divoc string
+	position                        string // of its lists: the path behind the purpose
 }
 
 // saysEverywhere asks for the state of a certificate in every way there is, the
@@ -87,7 +104,7 @@ func (w *stateWorld) saysEverywhere(name, id, status string) {
 			w.t.Errorf("%s: %s in the trust bundle: %t", name, state, listed)
 		}
 	}
-	document, code := w.formsOf(id)
+	document, _ := w.formsOf(id)
 	for _, entry := range document.Status() {
 		_, path, _ := strings.Cut(entry.List, publicURL)
 		list, err := vc.ParseStatusList([]byte(w.askAs("", http.MethodGet, path, nil).is(w.t, 200).body))
@@ -100,27 +117,82 @@ func (w *stateWorld) saysEverywhere(name, id, status string) {
 			w.t.Errorf("%s: in the list of %s: %t, %v", name, entry.Purpose, on, err)
 		}
 	}
-	statement := into[struct{ Verdict, Status string }](w.t, w.askAs("", http.MethodPost, "/api/v1/verify", m{"data": code}).is(w.t, 200))
-	if statement.Status != status || (statement.Verdict == "valid") != (status == "valid") {
-		w.t.Errorf("%s: verified as %+v", name, statement)
+	forms := w.forms[id]
+	want := map[string]tokenstatus.Value{"suspended": tokenstatus.Suspended, "revoked": tokenstatus.Invalid, "superseded": tokenstatus.Invalid}[status]
+	entry := document.Status()[0]
+	token, err := tokenstatus.Parse([]byte(w.askAs("", http.MethodGet, "/status/token/"+forms.position, nil).is(w.t, 200).body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if v, err := token.Lookup(publicURL+"/status/token/"+forms.position, entry.Index, w.now); err != nil || v != want {
+		w.t.Errorf("%s: in the token status list: %d, %v", name, v, err)
+	}
+	lists := w.published()
+	for format, form := range map[string]string{verify.FormatDDCC: forms.code, verify.FormatVC: forms.document, verify.FormatEUDCC: forms.eu, verify.FormatSHC: forms.card, verify.FormatDIVOC: forms.divoc} {
+		statement := into[verify.Statement](w.t, w.askAs("", http.MethodPost, "/api/v1/verify", m{"data": form}).is(w.t, 200))
+		if string(statement.Status) != status || statement.Format != format || format != verify.FormatDIVOC && (statement.Verdict == verify.Valid) != (status == "valid") {
+			w.t.Errorf("%s: %s verified as %s, %s", name, format, statement.Verdict, statement.Status)
+		}
+		// Who has our keys and the lists of the format alone.
+		if format == verify.FormatEUDCC || format == verify.FormatSHC {
+			s := verify.Text(w.t.Context(), form, verify.Options{Trust: lists, At: w.now})
+			if (s.Verdict == verify.Valid) != (status == "valid") || s.Has(verify.Revoked) != (status != "valid") {
+				w.t.Errorf("%s: %s by the lists of its format: %s", name, format, s.Text("en"))
+			}
+		}
+	}
+	revoked := 404
+	if status == "revoked" || status == "superseded" {
+		revoked = 200
+	}
+	if r := w.askAs("", http.MethodPost, "/divoc/api/v1/certificate/revoked", forms.divoc); r.status != revoked {
+		w.t.Errorf("%s: DIVOC's revoked check answers %d", name, r.status)
 	}
 	if c := into[shown](w.t, w.ask(http.MethodGet, "/api/v1/certificates/"+id, nil).is(w.t, 200)); c.Status != status {
 		w.t.Errorf("%s: shown as %q", name, c.Status)
 	}
 }
 
-// formsOf are the document and the code of a certificate.
+// published are our keys without our trust bundle, and what other formats publish
+// of states.
+func (w *stateWorld) published() *trust.List {
+	w.t.Helper()
+	keys := must(trust.Parse([]byte(w.askAs("", http.MethodGet, "/.well-known/jwks.json", nil).is(w.t, 200).body)))(w.t)
+	own := trust.Bundle{Issuers: []trust.Issuer{w.service.Keys.Issuer()}}
+	own.Issuers[0].ID, own.Issuers[0].Keys = publicURL, append(own.Issuers[0].Keys[:0:0], own.Issuers[0].Keys...)
+	all := []*trust.Bundle{&own}
+	for _, k := range keys.Issuers[0].Keys {
+		thumb := shc.Thumbprint(k.Public.(*ecdsa.PublicKey))
+		for i := range own.Issuers[0].Keys {
+			if trust.Fingerprint(own.Issuers[0].Keys[i].Public) == trust.Fingerprint(k.Public) {
+				own.Issuers[0].Keys[i].CardList = k.CardList
+			}
+		}
+		all = append(all, must(trust.ParseNamed([]byte(w.askAs("", http.MethodGet, "/.well-known/crl/"+thumb+".json", nil).is(w.t, 200).body)))(w.t))
+	}
+	index := into[struct{ Batches []struct{ BatchID string } }](w.t, w.askAs("", http.MethodGet, "/status/hashes", nil).is(w.t, 200))
+	for _, b := range index.Batches {
+		all = append(all, must(trust.ParseNamed([]byte(w.askAs("", http.MethodGet, "/status/hashes/"+b.BatchID, nil).is(w.t, 200).body)))(w.t))
+	}
+	return trust.New(all...)
+}
+
+// formsOf are a certificate in every format, and its document.
 func (w *stateWorld) formsOf(id string) (*vc.Credential, string) {
 	w.t.Helper()
-	if _, known := w.forms[id]; !known {
+	f, known := w.forms[id]
+	if !known {
 		base := "/api/v1/certificates/" + id
-		w.forms[id] = [2]string{w.ask(http.MethodGet, base+"/credential", nil).is(w.t, 200).body, w.ask(http.MethodGet, base+"/code", nil).is(w.t, 200).body}
+		get := func(path string) string { return w.ask(http.MethodGet, base+path, nil).is(w.t, 200).body }
+		f = stateForms{document: get("/credential"), code: get("/code"), eu: get("/exports/eu-dcc"), card: get("/exports/shc"), divoc: get("/exports/divoc")}
 	}
-	document, err := vc.Parse([]byte(w.forms[id][0]))
+	document, err := vc.Parse([]byte(f.document))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return document, w.forms[id][1]
+	_, f.position, _ = strings.Cut(document.Status()[0].List, "/status/"+document.Status()[0].Purpose+"/")
+	w.forms[id] = f
+	return document, f.code
 }
 
 func (w *stateWorld) auditSays(reason string) bool {
