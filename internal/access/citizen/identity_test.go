@@ -263,6 +263,42 @@ func TestWhoseReturnItIs(t *testing.T) {
 	}
 }
 
+// What a session opened of a record that it reaches by a card counts for cases too,
+// and for nobody that it does not reach.
+func TestWhatAProvidersSessionOpened(t *testing.T) {
+	w := newAbroad(t)
+	for name, said := range map[string]map[string]any{
+		"by the card alone":          {"individual_id": newCard},
+		"by another's number beside": {"individual_id": newCard, "phone_number": herPhone},
+	} {
+		w.provider.Said = said
+		session, _ := w.enter("")
+		s, err := w.Session(t.Context(), session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		people, err := w.h.Service.Reach(t.Context(), s, "test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range people {
+			if err := w.OpenRecord(t.Context(), s, p.Ref, true); err != nil {
+				t.Fatal(err)
+			}
+			if ok, err := w.Opened(t.Context(), s.Caller, p.Ref); err != nil || !ok {
+				t.Errorf("%s: %s is not open to cases: %v", name, p.EnrolmentCode(), err)
+			}
+			if _, err := w.h.Store.Pool().Exec(t.Context(), "DELETE FROM person_index WHERE bucket = $1 AND person_id = $2", p.Ref.Bucket, p.Ref.ID); err != nil {
+				t.Fatal(err)
+			}
+			if ok, err := w.Opened(t.Context(), s.Caller, p.Ref); err != nil || ok {
+				t.Errorf("%s: %s is open to cases, reached by nothing any more: %v", name, p.EnrolmentCode(), err)
+			}
+		}
+		w = newAbroad(t)
+	}
+}
+
 // A session of before ends, and nothing of it goes on: who shares a browser, or
 // planted a cookie, gets nothing.
 func TestAProvidersSessionIsNew(t *testing.T) {

@@ -46,12 +46,13 @@ SELECT bucket, person_id FROM citizen_opened WHERE session = $1 ORDER BY bucket,
 
 -- name: HasCitizenOpened :one
 -- Whether a session that still counts opened a person's record, and reaches it
--- still: they live, and the number it proved is theirs or their guardian's.
+-- still: they live, and the number it proved is theirs or their guardian's, or the
+-- identity document's theirs.
 SELECT EXISTS (SELECT 1 FROM citizen_opened o JOIN citizen_session s ON s.id = o.session
   WHERE s.seq = @seq AND s.ends_at > @at::timestamptz AND s.seen_at > @idle::timestamptz AND o.bucket = @bucket AND o.person_id = @person_id
   AND NOT EXISTS (SELECT 1 FROM deceased d WHERE d.bucket = o.bucket AND d.person_id = o.person_id)
-  AND (s.number IS NULL
-    OR EXISTS (SELECT 1 FROM person_index i WHERE i.value = s.number AND i.bucket = o.bucket AND i.person_id = o.person_id)
+  AND (s.number IS NULL AND cardinality(s.identities) = 0
+    OR EXISTS (SELECT 1 FROM person_index i WHERE (i.value = s.number OR i.value = ANY (s.identities)) AND i.bucket = o.bucket AND i.person_id = o.person_id)
     OR s.email IS NULL AND EXISTS (
       SELECT 1 FROM guardian g WHERE g.mobile = s.number AND g.bucket = o.bucket AND g.person_id = o.person_id AND g.ended_at IS NULL AND g.until > @at::timestamptz)));
 
