@@ -24,9 +24,19 @@ INSERT INTO case_event (bucket, case_id, turn, at, actor, act, note) VALUES (@bu
 SELECT turn, at, actor, act, note FROM case_event WHERE bucket = $1 AND case_id = $2 ORDER BY turn;
 
 -- name: CasesOfPerson :many
--- Also the case of a dose abroad that was opened before its person was known.
+-- The newest cases of a person behind one, also the case of a dose abroad that was
+-- opened before its person was known.
 SELECT sqlc.embed(c), (SELECT count(*) FROM case_evidence e WHERE e.bucket = c.bucket AND e.case_id = c.id)::int AS evidence
-FROM case_file c WHERE c.bucket = @bucket AND (c.person_id = @person_id::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = @bucket AND x.person_id = @person_id::bigint)) ORDER BY c.opened_at DESC, c.id;
+FROM case_file c WHERE c.bucket = @bucket AND (c.person_id = @person_id::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = @bucket AND x.person_id = @person_id::bigint))
+  AND (c.opened_at, c.id) < (@before::timestamptz, @before_id::bigint)
+ORDER BY c.opened_at DESC, c.id DESC LIMIT @max_rows::int;
+
+-- name: CountCasesOfPerson :one
+-- How many cases of a person are not decided, and how many were opened lately, by
+-- citizens or by others.
+SELECT (count(*) FILTER (WHERE state IN ('open', 'waiting-for-evidence', 'second-approval')))::int AS undecided,
+  (count(*) FILTER (WHERE opened_at > @since::timestamptz))::int AS lately
+FROM case_file WHERE bucket = @bucket AND person_id = @person_id::bigint AND (opened_as = 'citizen') = @by_citizen::bool;
 
 -- name: Cases :many
 -- A page of cases, by deadline. Empty texts stand for all.

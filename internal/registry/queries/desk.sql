@@ -73,6 +73,16 @@ SELECT bucket, certificate, copy, serial, facility, act, at, actor, size, langua
 SELECT k.bucket::smallint AS bucket, k.certificate::bytea AS certificate, coalesce((SELECT max(p.copy) FROM print p WHERE p.bucket = k.bucket AND p.certificate = k.certificate), 0)::int AS copies
 FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@certificates::bytea[]) AS certificate) AS k;
 
+-- name: PrintedSince :one
+-- Whether somebody printed, since a time, a certificate of whoever one of these is
+-- about.
+SELECT EXISTS (
+  SELECT 1 FROM certificate c
+  JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@certificates::bytea[]) AS certificate) AS k ON c.bucket = k.bucket AND c.id = k.certificate
+  JOIN certificate o ON o.bucket = c.bucket AND o.person_id = c.person_id
+  JOIN print p ON p.bucket = o.bucket AND p.certificate = o.id
+  WHERE p.actor = @actor AND p.at >= @since::timestamptz);
+
 -- name: InsertPrints :exec
 INSERT INTO print (bucket, certificate, copy, serial, facility, act, at, actor, size, languages)
 SELECT k.bucket, k.certificate, k.copy, k.serial, @facility::text, @act::bytea, @at::timestamptz, @actor::text, @size::text, @languages::text

@@ -152,6 +152,21 @@ WHERE m.id = @id AND (@bucket::smallint < 0 OR m.bucket = @bucket::smallint);
 UPDATE message SET state = 0, code = '', retried = true, provider_id = NULL, due_at = @at::timestamptz, state_at = @at::timestamptz, expires_at = @expires_at::timestamptz
 WHERE bucket = @bucket AND id = @id AND state IN (2, 3, 4) AND sealed IS NOT NULL;
 
+-- name: SettleRestoredNotices :execrows
+-- After a restore: nobody knows which notices that waited at the backup were sent
+-- since, so that somebody decides.
+UPDATE message SET state = 2, code = 'restored', retried = true, claimed_until = NULL, state_at = @at::timestamptz
+WHERE class = 'notice' AND (state = 0 OR state = 2 AND NOT retried);
+
+-- name: ExpireRestoredCodes :execrows
+-- After a restore: nobody waits for a code of then.
+UPDATE message SET state = 3, code = 'restored', claimed_until = NULL, state_at = @at::timestamptz, sealed = NULL
+WHERE class = 'code' AND state IN (0, 2);
+
+-- name: StopRestoredCampaigns :execrows
+-- After a restore: nobody knows how far they went since.
+UPDATE campaign SET state = 'stopped' WHERE state = 'running';
+
 -- name: CountMessages :many
 SELECT channel, class, state, count(*) AS n FROM message GROUP BY channel, class, state ORDER BY channel, class, state;
 
@@ -163,8 +178,25 @@ SELECT channel, class, count(*) AS n, min(due_at)::timestamptz AS oldest FROM me
 SELECT id, template, language, channel, state, code, created_at, state_at FROM message WHERE bucket = $1 AND certificate = $2 ORDER BY id;
 
 -- name: InsertCampaign :one
-INSERT INTO campaign (name, template, texts, filter, state, made_by, made_at, people, parts)
-VALUES (@name, @template, @texts, @filter, 'draft', @made_by, @at::timestamptz, @people, @parts) RETURNING id;
+-- A draft whose people are not counted yet.
+INSERT INTO campaign (name, template, texts, filter, state, made_by, made_at, counted)
+VALUES (@name, @template, @texts, @filter, 'draft', @made_by, @at::timestamptz, false) RETURNING id;
+
+-- name: UncountedCampaigns :many
+SELECT id FROM campaign WHERE NOT counted AND state = 'draft' ORDER BY id;
+
+-- name: CountCampaign :exec
+-- Adds a page to the count of a draft.
+UPDATE campaign SET people = people + @people::bigint, parts = parts + @parts::bigint, counted = @counted::bool, count_bucket = @count_bucket, count_person = @count_person
+WHERE id = @id;
+
+-- name: SuppressionsAmong :many
+-- Which of these people at these numbers get no message, by the numbers
+-- given for them.
+SELECT k.n::int AS n
+FROM (SELECT unnest(@ns::int[]) AS n, unnest(@recipients::bytea[]) AS recipient, unnest(@buckets::smallint[]) AS bucket, unnest(@people::bigint[]) AS person_id) AS k
+WHERE EXISTS (SELECT 1 FROM suppression s WHERE s.recipient = k.recipient AND (s.person_id = 0 OR s.bucket = k.bucket AND s.person_id = k.person_id))
+   OR k.person_id <> 0 AND EXISTS (SELECT 1 FROM suppression s WHERE s.recipient = ''::bytea AND s.bucket = k.bucket AND s.person_id = k.person_id);
 
 -- name: Campaigns :many
 SELECT * FROM campaign ORDER BY id DESC LIMIT 200;
@@ -173,7 +205,7 @@ SELECT * FROM campaign ORDER BY id DESC LIMIT 200;
 SELECT * FROM campaign WHERE id = $1;
 
 -- name: ApproveCampaign :execrows
-UPDATE campaign SET state = 'running', approved_by = @approved_by WHERE id = @id AND state = 'draft';
+UPDATE campaign SET state = 'running', approved_by = @approved_by WHERE id = @id AND state = 'draft' AND counted;
 
 -- name: StopCampaign :execrows
 UPDATE campaign SET state = 'stopped' WHERE id = @id AND state IN ('draft', 'running');

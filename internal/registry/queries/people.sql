@@ -24,10 +24,17 @@ JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS i
 ORDER BY p.bucket, p.id
 FOR NO KEY UPDATE OF p;
 
--- name: UpdatePeople :exec
+-- name: UpdatePeople :execrows
+-- Writes rows of people, each only where it is still the one that was read.
 UPDATE person p SET sealed = k.sealed, updated_at = @updated_at::timestamptz
-FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@sealeds::bytea[]) AS sealed) AS k
-WHERE p.bucket = k.bucket AND p.id = k.id;
+FROM (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id, unnest(@befores::bytea[]) AS before, unnest(@sealeds::bytea[]) AS sealed) AS k
+WHERE p.bucket = k.bucket AND p.id = k.id AND p.sealed = k.before;
+
+-- name: CountVersions :many
+-- How many certificates people have, of whatever state.
+SELECT c.bucket, c.person_id, count(*) AS n
+FROM certificate c JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@ids::bigint[]) AS id) AS k ON c.bucket = k.bucket AND c.person_id = k.id
+GROUP BY c.bucket, c.person_id;
 
 -- name: DeletePersonIndexes :exec
 DELETE FROM person_index i

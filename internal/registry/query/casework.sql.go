@@ -408,12 +408,17 @@ func (q *Queries) CasesHeldBy(ctx context.Context, takenBy string) ([]CasesHeldB
 
 const casesOfPerson = `-- name: CasesOfPerson :many
 SELECT c.bucket, c.id, c.turn, c.kind, c.state, c.person_id, c.certificate, c.result, c.programme, c.facility, c.opened_as, c.opened_by, c.taken_by, c.approved_by, c.opened_at, c.deadline, c.closed_at, c.effect, c.effect_at, c.once, c.asked, c.sealed, (SELECT count(*) FROM case_evidence e WHERE e.bucket = c.bucket AND e.case_id = c.id)::int AS evidence
-FROM case_file c WHERE c.bucket = $1 AND (c.person_id = $2::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = $1 AND x.person_id = $2::bigint)) ORDER BY c.opened_at DESC, c.id
+FROM case_file c WHERE c.bucket = $1 AND (c.person_id = $2::bigint OR c.person_id IS NULL AND c.result IN (SELECT x.id FROM certificate x WHERE x.bucket = $1 AND x.person_id = $2::bigint))
+  AND (c.opened_at, c.id) < ($3::timestamptz, $4::bigint)
+ORDER BY c.opened_at DESC, c.id DESC LIMIT $5::int
 `
 
 type CasesOfPersonParams struct {
 	Bucket   int16
 	PersonID int64
+	Before   time.Time
+	BeforeID int64
+	MaxRows  int32
 }
 
 type CasesOfPersonRow struct {
@@ -421,9 +426,16 @@ type CasesOfPersonRow struct {
 	Evidence int32
 }
 
-// Also the case of a dose abroad that was opened before its person was known.
+// The newest cases of a person behind one, also the case of a dose abroad that was
+// opened before its person was known.
 func (q *Queries) CasesOfPerson(ctx context.Context, arg CasesOfPersonParams) ([]CasesOfPersonRow, error) {
-	rows, err := q.db.Query(ctx, casesOfPerson, arg.Bucket, arg.PersonID)
+	rows, err := q.db.Query(ctx, casesOfPerson,
+		arg.Bucket,
+		arg.PersonID,
+		arg.Before,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -502,6 +514,38 @@ func (q *Queries) CountCases(ctx context.Context, now time.Time) ([]CountCasesRo
 		return nil, err
 	}
 	return items, nil
+}
+
+const countCasesOfPerson = `-- name: CountCasesOfPerson :one
+SELECT (count(*) FILTER (WHERE state IN ('open', 'waiting-for-evidence', 'second-approval')))::int AS undecided,
+  (count(*) FILTER (WHERE opened_at > $1::timestamptz))::int AS lately
+FROM case_file WHERE bucket = $2 AND person_id = $3::bigint AND (opened_as = 'citizen') = $4::bool
+`
+
+type CountCasesOfPersonParams struct {
+	Since     time.Time
+	Bucket    int16
+	PersonID  int64
+	ByCitizen bool
+}
+
+type CountCasesOfPersonRow struct {
+	Undecided int32
+	Lately    int32
+}
+
+// How many cases of a person are not decided, and how many were opened lately, by
+// citizens or by others.
+func (q *Queries) CountCasesOfPerson(ctx context.Context, arg CountCasesOfPersonParams) (CountCasesOfPersonRow, error) {
+	row := q.db.QueryRow(ctx, countCasesOfPerson,
+		arg.Since,
+		arg.Bucket,
+		arg.PersonID,
+		arg.ByCitizen,
+	)
+	var i CountCasesOfPersonRow
+	err := row.Scan(&i.Undecided, &i.Lately)
+	return i, err
 }
 
 const endGuardian = `-- name: EndGuardian :execrows

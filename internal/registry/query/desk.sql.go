@@ -340,6 +340,36 @@ func (q *Queries) PrintOfFacility(ctx context.Context, arg PrintOfFacilityParams
 	return i, err
 }
 
+const printedSince = `-- name: PrintedSince :one
+SELECT EXISTS (
+  SELECT 1 FROM certificate c
+  JOIN (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bytea[]) AS certificate) AS k ON c.bucket = k.bucket AND c.id = k.certificate
+  JOIN certificate o ON o.bucket = c.bucket AND o.person_id = c.person_id
+  JOIN print p ON p.bucket = o.bucket AND p.certificate = o.id
+  WHERE p.actor = $3 AND p.at >= $4::timestamptz)
+`
+
+type PrintedSinceParams struct {
+	Buckets      []int16
+	Certificates [][]byte
+	Actor        string
+	Since        time.Time
+}
+
+// Whether somebody printed, since a time, a certificate of whoever one of these is
+// about.
+func (q *Queries) PrintedSince(ctx context.Context, arg PrintedSinceParams) (bool, error) {
+	row := q.db.QueryRow(ctx, printedSince,
+		arg.Buckets,
+		arg.Certificates,
+		arg.Actor,
+		arg.Since,
+	)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
+}
+
 const printsOfAct = `-- name: PrintsOfAct :many
 SELECT bucket, certificate, copy, serial, facility, act, at, actor, size, languages FROM print WHERE act = $1 ORDER BY serial
 `

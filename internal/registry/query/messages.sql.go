@@ -57,7 +57,7 @@ func (q *Queries) AbandonedMessages(ctx context.Context, arg AbandonedMessagesPa
 }
 
 const approveCampaign = `-- name: ApproveCampaign :execrows
-UPDATE campaign SET state = 'running', approved_by = $1 WHERE id = $2 AND state = 'draft'
+UPDATE campaign SET state = 'running', approved_by = $1 WHERE id = $2 AND state = 'draft' AND counted
 `
 
 type ApproveCampaignParams struct {
@@ -74,7 +74,7 @@ func (q *Queries) ApproveCampaign(ctx context.Context, arg ApproveCampaignParams
 }
 
 const campaignByID = `-- name: CampaignByID :one
-SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person FROM campaign WHERE id = $1
+SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person FROM campaign WHERE id = $1
 `
 
 func (q *Queries) CampaignByID(ctx context.Context, id int64) (Campaign, error) {
@@ -95,6 +95,9 @@ func (q *Queries) CampaignByID(ctx context.Context, id int64) (Campaign, error) 
 		&i.Queued,
 		&i.AtBucket,
 		&i.AtPerson,
+		&i.Counted,
+		&i.CountBucket,
+		&i.CountPerson,
 	)
 	return i, err
 }
@@ -165,7 +168,7 @@ func (q *Queries) CampaignPeople(ctx context.Context, arg CampaignPeopleParams) 
 }
 
 const campaigns = `-- name: Campaigns :many
-SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person FROM campaign ORDER BY id DESC LIMIT 200
+SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person FROM campaign ORDER BY id DESC LIMIT 200
 `
 
 func (q *Queries) Campaigns(ctx context.Context) ([]Campaign, error) {
@@ -192,6 +195,9 @@ func (q *Queries) Campaigns(ctx context.Context) ([]Campaign, error) {
 			&i.Queued,
 			&i.AtBucket,
 			&i.AtPerson,
+			&i.Counted,
+			&i.CountBucket,
+			&i.CountPerson,
 		); err != nil {
 			return nil, err
 		}
@@ -285,6 +291,33 @@ func (q *Queries) ClaimMessages(ctx context.Context, arg ClaimMessagesParams) ([
 		return nil, err
 	}
 	return items, nil
+}
+
+const countCampaign = `-- name: CountCampaign :exec
+UPDATE campaign SET people = people + $1::bigint, parts = parts + $2::bigint, counted = $3::bool, count_bucket = $4, count_person = $5
+WHERE id = $6
+`
+
+type CountCampaignParams struct {
+	People      int64
+	Parts       int64
+	Counted     bool
+	CountBucket int16
+	CountPerson int64
+	ID          int64
+}
+
+// Adds a page to the count of a draft.
+func (q *Queries) CountCampaign(ctx context.Context, arg CountCampaignParams) error {
+	_, err := q.db.Exec(ctx, countCampaign,
+		arg.People,
+		arg.Parts,
+		arg.Counted,
+		arg.CountBucket,
+		arg.CountPerson,
+		arg.ID,
+	)
+	return err
 }
 
 const countMessages = `-- name: CountMessages :many
@@ -428,6 +461,20 @@ WHERE state = 0 AND expires_at <= $1::timestamptz AND claimed_until IS NULL
 // Ends what waited longer than it is of use.
 func (q *Queries) ExpireMessages(ctx context.Context, now time.Time) (int64, error) {
 	result, err := q.db.Exec(ctx, expireMessages, now)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const expireRestoredCodes = `-- name: ExpireRestoredCodes :execrows
+UPDATE message SET state = 3, code = 'restored', claimed_until = NULL, state_at = $1::timestamptz, sealed = NULL
+WHERE class = 'code' AND state IN (0, 2)
+`
+
+// After a restore: nobody waits for a code of then.
+func (q *Queries) ExpireRestoredCodes(ctx context.Context, at time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, expireRestoredCodes, at)
 	if err != nil {
 		return 0, err
 	}
@@ -606,8 +653,8 @@ func (q *Queries) Gateways(ctx context.Context) ([]Gateway, error) {
 }
 
 const insertCampaign = `-- name: InsertCampaign :one
-INSERT INTO campaign (name, template, texts, filter, state, made_by, made_at, people, parts)
-VALUES ($1, $2, $3, $4, 'draft', $5, $6::timestamptz, $7, $8) RETURNING id
+INSERT INTO campaign (name, template, texts, filter, state, made_by, made_at, counted)
+VALUES ($1, $2, $3, $4, 'draft', $5, $6::timestamptz, false) RETURNING id
 `
 
 type InsertCampaignParams struct {
@@ -617,10 +664,9 @@ type InsertCampaignParams struct {
 	Filter   []byte
 	MadeBy   string
 	At       time.Time
-	People   int64
-	Parts    int64
 }
 
+// A draft whose people are not counted yet.
 func (q *Queries) InsertCampaign(ctx context.Context, arg InsertCampaignParams) (int64, error) {
 	row := q.db.QueryRow(ctx, insertCampaign,
 		arg.Name,
@@ -629,8 +675,6 @@ func (q *Queries) InsertCampaign(ctx context.Context, arg InsertCampaignParams) 
 		arg.Filter,
 		arg.MadeBy,
 		arg.At,
-		arg.People,
-		arg.Parts,
 	)
 	var id int64
 	err := row.Scan(&id)
@@ -820,7 +864,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 }
 
 const lockCampaign = `-- name: LockCampaign :one
-SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person FROM campaign WHERE id = $1 FOR UPDATE
+SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person FROM campaign WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockCampaign(ctx context.Context, id int64) (Campaign, error) {
@@ -841,6 +885,9 @@ func (q *Queries) LockCampaign(ctx context.Context, id int64) (Campaign, error) 
 		&i.Queued,
 		&i.AtBucket,
 		&i.AtPerson,
+		&i.Counted,
+		&i.CountBucket,
+		&i.CountPerson,
 	)
 	return i, err
 }
@@ -1325,6 +1372,21 @@ func (q *Queries) SendCount(ctx context.Context, arg SendCountParams) (int32, er
 	return n, err
 }
 
+const settleRestoredNotices = `-- name: SettleRestoredNotices :execrows
+UPDATE message SET state = 2, code = 'restored', retried = true, claimed_until = NULL, state_at = $1::timestamptz
+WHERE class = 'notice' AND (state = 0 OR state = 2 AND NOT retried)
+`
+
+// After a restore: nobody knows which notices that waited at the backup were sent
+// since, so that somebody decides.
+func (q *Queries) SettleRestoredNotices(ctx context.Context, at time.Time) (int64, error) {
+	result, err := q.db.Exec(ctx, settleRestoredNotices, at)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
 const silentMessages = `-- name: SilentMessages :execrows
 UPDATE message SET state = 2, code = 'no-receipt', state_at = $1::timestamptz, retried = true
 WHERE state = 1 AND state_at < $2::timestamptz
@@ -1374,6 +1436,60 @@ func (q *Queries) StopCampaignMessages(ctx context.Context, arg StopCampaignMess
 	return result.RowsAffected(), nil
 }
 
+const stopRestoredCampaigns = `-- name: StopRestoredCampaigns :execrows
+UPDATE campaign SET state = 'stopped' WHERE state = 'running'
+`
+
+// After a restore: nobody knows how far they went since.
+func (q *Queries) StopRestoredCampaigns(ctx context.Context) (int64, error) {
+	result, err := q.db.Exec(ctx, stopRestoredCampaigns)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const suppressionsAmong = `-- name: SuppressionsAmong :many
+SELECT k.n::int AS n
+FROM (SELECT unnest($1::int[]) AS n, unnest($2::bytea[]) AS recipient, unnest($3::smallint[]) AS bucket, unnest($4::bigint[]) AS person_id) AS k
+WHERE EXISTS (SELECT 1 FROM suppression s WHERE s.recipient = k.recipient AND (s.person_id = 0 OR s.bucket = k.bucket AND s.person_id = k.person_id))
+   OR k.person_id <> 0 AND EXISTS (SELECT 1 FROM suppression s WHERE s.recipient = ''::bytea AND s.bucket = k.bucket AND s.person_id = k.person_id)
+`
+
+type SuppressionsAmongParams struct {
+	Ns         []int32
+	Recipients [][]byte
+	Buckets    []int16
+	People     []int64
+}
+
+// Which of these people at these numbers get no message, by the numbers
+// given for them.
+func (q *Queries) SuppressionsAmong(ctx context.Context, arg SuppressionsAmongParams) ([]int32, error) {
+	rows, err := q.db.Query(ctx, suppressionsAmong,
+		arg.Ns,
+		arg.Recipients,
+		arg.Buckets,
+		arg.People,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int32
+	for rows.Next() {
+		var n int32
+		if err := rows.Scan(&n); err != nil {
+			return nil, err
+		}
+		items = append(items, n)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const suppressionsOf = `-- name: SuppressionsOf :many
 SELECT reason FROM suppression
 WHERE (recipient = $1::bytea AND person_id = 0)
@@ -1402,6 +1518,30 @@ func (q *Queries) SuppressionsOf(ctx context.Context, arg SuppressionsOfParams) 
 			return nil, err
 		}
 		items = append(items, reason)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const uncountedCampaigns = `-- name: UncountedCampaigns :many
+SELECT id FROM campaign WHERE NOT counted AND state = 'draft' ORDER BY id
+`
+
+func (q *Queries) UncountedCampaigns(ctx context.Context) ([]int64, error) {
+	rows, err := q.db.Query(ctx, uncountedCampaigns)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -10,6 +10,44 @@ import (
 	"time"
 )
 
+const countVersions = `-- name: CountVersions :many
+SELECT c.bucket, c.person_id, count(*) AS n
+FROM certificate c JOIN (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bigint[]) AS id) AS k ON c.bucket = k.bucket AND c.person_id = k.id
+GROUP BY c.bucket, c.person_id
+`
+
+type CountVersionsParams struct {
+	Buckets []int16
+	Ids     []int64
+}
+
+type CountVersionsRow struct {
+	Bucket   int16
+	PersonID int64
+	N        int64
+}
+
+// How many certificates people have, of whatever state.
+func (q *Queries) CountVersions(ctx context.Context, arg CountVersionsParams) ([]CountVersionsRow, error) {
+	rows, err := q.db.Query(ctx, countVersions, arg.Buckets, arg.Ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []CountVersionsRow
+	for rows.Next() {
+		var i CountVersionsRow
+		if err := rows.Scan(&i.Bucket, &i.PersonID, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const deletePersonIndexes = `-- name: DeletePersonIndexes :exec
 DELETE FROM person_index i
 USING (SELECT unnest($1::smallint[]) AS bucket, unnest($2::bigint[]) AS id) AS k
@@ -265,25 +303,31 @@ func (q *Queries) Strays(ctx context.Context) (StraysRow, error) {
 	return i, err
 }
 
-const updatePeople = `-- name: UpdatePeople :exec
+const updatePeople = `-- name: UpdatePeople :execrows
 UPDATE person p SET sealed = k.sealed, updated_at = $1::timestamptz
-FROM (SELECT unnest($2::smallint[]) AS bucket, unnest($3::bigint[]) AS id, unnest($4::bytea[]) AS sealed) AS k
-WHERE p.bucket = k.bucket AND p.id = k.id
+FROM (SELECT unnest($2::smallint[]) AS bucket, unnest($3::bigint[]) AS id, unnest($4::bytea[]) AS before, unnest($5::bytea[]) AS sealed) AS k
+WHERE p.bucket = k.bucket AND p.id = k.id AND p.sealed = k.before
 `
 
 type UpdatePeopleParams struct {
 	UpdatedAt time.Time
 	Buckets   []int16
 	Ids       []int64
+	Befores   [][]byte
 	Sealeds   [][]byte
 }
 
-func (q *Queries) UpdatePeople(ctx context.Context, arg UpdatePeopleParams) error {
-	_, err := q.db.Exec(ctx, updatePeople,
+// Writes rows of people, each only where it is still the one that was read.
+func (q *Queries) UpdatePeople(ctx context.Context, arg UpdatePeopleParams) (int64, error) {
+	result, err := q.db.Exec(ctx, updatePeople,
 		arg.UpdatedAt,
 		arg.Buckets,
 		arg.Ids,
+		arg.Befores,
 		arg.Sealeds,
 	)
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
