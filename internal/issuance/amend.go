@@ -2,10 +2,12 @@ package issuance
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
+	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -36,32 +38,70 @@ func onlyAbroad(by access.Caller, said vaccination.Event) error {
 // amendable is the law of what is corrected by hand: the mark of a dose from
 // evidence stays, and somebody's name and birth date together are another person,
 // so that two people must have said so; half today and half tomorrow, at whichever
-// door, is together. A source that corrects its own record is believed, as it was
-// when it sent it.
+// door and on whichever dose, is together. A source that corrects its own record
+// is believed, as it was when it sent it.
 func (s *Service) amendable(by access.Caller, action Action, versions []*version, d *Draft, differs []string) error {
 	last := versions[len(versions)-1]
 	if last.row.Source == access.Abroad != d.said.Vaccination.FromEvidence {
 		return vaccination.Errorf(vaccination.Conflict, "this dose was recorded from evidence: it is corrected by a case")
 	}
-	if action != Correct || by.Source == last.row.Source || d.second {
+	if action != Correct || by.Role == access.SourceRole && by.Source == last.row.Source || d.second {
 		return nil
 	}
-	two, err := s.needsTwo(d.person, versions, d.said, differs)
+	two, err := s.needsTwo(d.person, d.person.versions, last, d.said, differs)
 	if err == nil && two {
 		err = vaccination.Errorf(vaccination.Forbidden, "this changes name and birth date together, or within a month, which two people must approve: open a case")
+	}
+	if d.alone = touchesWho(differs); d.alone {
+		d.person.changing = append(d.person.changing, differs...)
 	}
 	return err
 }
 
-// needsTwo reports whether a correction of these fields, to what is said, needs
-// two people: compared with what the record said a month ago too. versions are the
-// record's, the oldest first.
-func (s *Service) needsTwo(p *person, versions []*version, said vaccination.Event, differs []string) (bool, error) {
-	if NeedsTwo(differs) || !slices.Contains(differs, "person.name") && !slices.Contains(differs, "person.birthDate") {
+// needsTwo reports whether it takes two people to correct the record that ends
+// with last, in these fields, to what is said: compared too with what each record
+// of the person said a month ago, and with what else the same call corrects. all
+// are the person's versions, by record, the oldest first.
+func (s *Service) needsTwo(p *person, all []*version, last *version, said vaccination.Event, differs []string) (bool, error) {
+	if NeedsTwo(differs) || !touchesWho(differs) {
 		return NeedsTwo(differs), nil
 	}
-	before, err := s.eventOf(p, monthAgo(versions, s.Now()))
-	return NeedsTwo(vaccination.Diff(before, said)), err
+	changed := slices.Concat(differs, p.changing)
+	for record := range records(all) {
+		before, now := monthAgo(record, s.Now()), record[len(record)-1]
+		is := said
+		if now != last {
+			if before == now {
+				continue
+			}
+			var err error
+			if is, err = s.eventOf(p, now); err != nil {
+				return false, err
+			}
+		}
+		was, err := s.eventOf(p, before)
+		if err != nil {
+			return false, err
+		}
+		changed = append(changed, vaccination.Diff(was, is)...)
+	}
+	return NeedsTwo(changed), nil
+}
+
+// records are the versions of each record, of versions that are in order.
+func records(all []*version) iter.Seq[[]*version] {
+	return func(yield func([]*version) bool) {
+		for len(all) > 0 {
+			n := slices.IndexFunc(all, func(v *version) bool { return v.row.Programme != all[0].row.Programme || v.row.Dose != all[0].row.Dose })
+			if n < 0 {
+				n = len(all)
+			}
+			if !yield(all[:n:n]) {
+				return
+			}
+			all = all[n:]
+		}
+	}
 }
 
 // monthAgo is the version of a record that stood a month ago, the first where
@@ -76,23 +116,34 @@ func monthAgo(versions []*version, now time.Time) (before *version) {
 }
 
 // NeedsTwo reports whether it takes two people to correct the record of a
-// certificate to this event: name and birth date together, or within a month.
+// certificate to this event: name and birth date together, or within a month, on
+// whichever dose.
 func (s *Service) NeedsTwo(ctx context.Context, by access.Caller, id vaccination.CertificateID, after vaccination.Event) (bool, error) {
 	p, v, err := s.find(ctx, by, access.DecideCases, id)
 	if err != nil {
 		return false, err
 	}
-	versions, err := s.versionsOf(ctx, by, access.DecideCases, p, v.row.Programme)
+	all, err := s.certificatesOf(ctx, query.CertificatesOfPeopleParams{Buckets: []int16{p.row.Bucket}, People: []int64{p.row.ID}})
 	if err != nil {
 		return false, err
 	}
-	versions = slices.DeleteFunc(versions, func(o *version) bool { return o.row.Dose != v.row.Dose })
-	last, err := s.eventOf(p, versions[len(versions)-1])
+	last := v
+	for _, o := range all {
+		if o.row.Programme == v.row.Programme && o.row.Dose == v.row.Dose {
+			last = o
+		}
+	}
+	is, err := s.eventOf(p, last)
 	if err != nil {
 		return false, err
 	}
 	after = after.Normalise()
-	return s.needsTwo(p, versions, after, vaccination.Diff(last, after))
+	return s.needsTwo(p, all, last, after, vaccination.Diff(is, after))
+}
+
+// touchesWho reports whether fields are about who somebody is.
+func touchesWho(differs []string) bool {
+	return slices.Contains(differs, "person.name") || slices.Contains(differs, "person.birthDate")
 }
 
 // NeedsTwo reports whether a correction of these fields needs two people.

@@ -2,7 +2,6 @@ package issuance
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -33,11 +32,8 @@ func (s *Service) CorrectByHand(ctx context.Context, by access.Caller, seen vacc
 	if reason == "" {
 		return Result{}, vaccination.Errorf(vaccination.Invalid, "say why, in a line that says nothing of the person")
 	}
-	p, v, err := s.find(ctx, by, access.Correct, seen)
+	_, v, err := s.find(ctx, by, access.Correct, seen)
 	if err != nil {
-		return Result{}, err
-	}
-	if err := s.alone(ctx, by, p, v, e); err != nil {
 		return Result{}, err
 	}
 	if e.Programme == "" {
@@ -60,24 +56,6 @@ func (s *Service) CorrectByHand(ctx context.Context, by access.Caller, seen vacc
 		}
 		return registry.Audit(ctx, q, s.Now().UTC(), by.Actor, registry.Entry{Chain: registry.GroupOf(v.row.Bucket), Act: actCorrect, Object: seen.String(), Detail: reason})
 	})
-}
-
-// alone refuses what one person may not correct alone: compared with what the
-// record said a month ago.
-func (s *Service) alone(ctx context.Context, by access.Caller, p *person, v *version, e vaccination.Event) error {
-	versions, err := s.versionsOf(ctx, by, access.Correct, p, v.row.Programme)
-	if err != nil {
-		return err
-	}
-	versions = slices.DeleteFunc(versions, func(o *version) bool { return o.row.Dose != v.row.Dose })
-	said, err := s.eventOf(p, monthAgo(versions, s.Now()))
-	if err != nil {
-		return err
-	}
-	if NeedsTwo(vaccination.Diff(said, e.Normalise())) {
-		return vaccination.Errorf(vaccination.Forbidden, "name and birth date together, or within a month, are corrected by two people: open a case")
-	}
-	return nil
 }
 
 // Happened is something that the audit has of a certificate.

@@ -28,6 +28,8 @@ type person struct {
 	keyErr   error
 	versions []*version // of all records, ordered by programme, dose, version
 	fresh    bool       // not in the database yet
+	read     []byte     // sealed as it was read, where the row is to be written
+	changing []string   // fields that corrections by hand of the same call change
 }
 
 // version is one certificate as stored.
@@ -202,6 +204,9 @@ func (s *Service) writeParticulars(p *person, known particulars) error {
 	b, err := json.Marshal(known)
 	if err != nil {
 		return err
+	}
+	if p.read == nil {
+		p.read = p.row.Sealed
 	}
 	p.row.Sealed, err = key.Seal(b, s.aad(p, "particulars"))
 	return err

@@ -164,7 +164,11 @@ func (s *Service) rewrite(ctx context.Context, q *query.Queries, at time.Time, p
 		return err
 	}
 	one := query.DeletePersonIndexesParams{Buckets: []int16{p.row.Bucket}, Ids: []int64{p.row.ID}}
-	if err := q.UpdatePeople(ctx, query.UpdatePeopleParams{UpdatedAt: at, Buckets: one.Buckets, Ids: one.Ids, Sealeds: [][]byte{p.row.Sealed}}); err != nil {
+	n, err := q.UpdatePeople(ctx, query.UpdatePeopleParams{UpdatedAt: at, Buckets: one.Buckets, Ids: one.Ids, Befores: [][]byte{p.read}, Sealeds: [][]byte{p.row.Sealed}})
+	if err == nil && n != 1 {
+		err = registry.ErrChanged
+	}
+	if err != nil {
 		return err
 	}
 	if err := q.DeletePersonIndexes(ctx, one); err != nil {
