@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,10 +12,6 @@ import (
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/vaccination"
 )
-
-// togetherTime is how long a change of name and one of the birth date count as
-// one: half today and half tomorrow is no way around the second person.
-const togetherTime = 30 * 24 * time.Hour
 
 // decider loads a case for somebody who decides it: who opened it does not.
 func (s *Service) decider(ctx context.Context, by access.Caller, t Ticket) (*file, error) {
@@ -148,10 +143,7 @@ func (s *Service) preview(ctx context.Context, by access.Caller, f *file, change
 		return nil, err
 	}
 	p := &Preview{Version: now.Version, Before: now.Event, After: after, Differs: vaccination.Diff(now.Event, after)}
-	if p.TwoNeed, err = s.needsTwo(ctx, f, p.Differs); err == nil && !p.TwoNeed {
-		p.TwoNeed, err = s.Issuance.NeedsTwo(ctx, by, f.certificate(), after) // what was corrected at other doors
-	}
-	if err != nil {
+	if p.TwoNeed, err = s.Issuance.NeedsTwo(ctx, by, f.certificate(), after); err != nil {
 		return nil, err
 	}
 	return p, s.Issuance.Faults(ctx, by, after, nil)
@@ -164,33 +156,6 @@ func (a Asked) changes() []Change {
 		return a.Decided
 	}
 	return a.Changes
-}
-
-// needsTwo reports whether two people must approve that these fields change: name
-// and birth date, together or within a month.
-func (s *Service) needsTwo(ctx context.Context, f *file, differs []string) (bool, error) {
-	rows, err := s.Store.Read().CasesOfPerson(ctx, query.CasesOfPersonParams{Bucket: f.row.Bucket, PersonID: *f.row.PersonID})
-	if err != nil {
-		return false, err
-	}
-	changed := slices.Clone(differs)
-	if !slices.Contains(differs, "person.name") && !slices.Contains(differs, "person.birthDate") {
-		return false, nil
-	}
-	for _, r := range rows {
-		c := r.CaseFile
-		if c.ID == f.row.ID || c.Kind != string(Correction) || c.State != string(Approved) || c.ClosedAt == nil || s.now().Sub(*c.ClosedAt) > togetherTime {
-			continue
-		}
-		other, err := s.open(ctx, c, 0)
-		if err != nil {
-			return false, err
-		}
-		for _, ch := range other.asked.changes() {
-			changed = append(changed, ch.Field)
-		}
-	}
-	return issuance.NeedsTwo(changed), nil
 }
 
 // Approve approves a case and does what follows from it, in one transaction: what
@@ -268,13 +233,20 @@ func (s *Service) approveCorrection(ctx context.Context, by access.Caller, f *fi
 		return "", err
 	}
 	if p.TwoNeed && !second {
+		if err := by.First(); err != nil {
+			return "", err
+		}
 		return s.do(ctx, by, f, step{act: ActFirst, row: func(c *query.CaseFile) { c.ApprovedBy, c.Sealed = by.Actor, sealed }})
 	}
 	source := "casework"
 	if p.After.Vaccination.FromEvidence {
 		source = access.Abroad
 	}
-	return s.issue(ctx, hand(by, source), issuance.Correct, f, p.After, second, p.Version, step{act: ActApprove, note: a.Note, row: func(c *query.CaseFile) { c.Sealed = sealed }})
+	state, err := s.issue(ctx, hand(by, source), issuance.Correct, f, p.After, second, p.Version, step{act: ActApprove, note: a.Note, row: func(c *query.CaseFile) { c.Sealed = sealed }})
+	if vaccination.ErrorCode(err) == vaccination.Forbidden { // it needs two people by what was written since the preview
+		err = vaccination.Errorf(vaccination.Conflict, "another record of this person was corrected meanwhile, so that two people must approve this: look at the preview again")
+	}
+	return state, err
 }
 
 // checkAbroad says what is wrong with a dose that was given abroad.
@@ -336,5 +308,8 @@ func (s *Service) issue(ctx context.Context, by access.Caller, action issuance.A
 		state, err = s.write(ctx, q, by, f, with)
 		return err
 	})
-	return state, err
+	if err != nil {
+		return "", err // state may be that of a transaction that was undone
+	}
+	return state, nil
 }

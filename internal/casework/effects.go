@@ -131,6 +131,12 @@ func (s *Service) StopBy(ctx context.Context, by access.Caller, t Ticket) error 
 	return s.Stop(ctx, by, t)
 }
 
+// closed has no citizen's session reach a person's record any more until it is
+// opened anew: whom it is reached by has changed.
+func closed(ctx context.Context, q *query.Queries, f *file) error {
+	return q.ForgetOpenedOf(ctx, query.ForgetOpenedOfParams{Bucket: f.row.Bucket, PersonID: *f.row.PersonID})
+}
+
 // changeDue has a change of contact take effect.
 func (s *Service) changeDue(ctx context.Context, t Ticket) error {
 	f, err := s.load(ctx, t)
@@ -146,6 +152,9 @@ func (s *Service) changeDue(ctx context.Context, t Ticket) error {
 		rest := slices.DeleteFunc(now, func(c string) bool { return strings.HasPrefix(c, "tel:") })
 		return append([]string{f.asked.Contact}, rest...)
 	}, func(q *query.Queries) error {
+		if err := closed(ctx, q, f); err != nil {
+			return err
+		}
 		_, err := s.write(ctx, q, by, f, done)
 		return err
 	})
@@ -164,6 +173,9 @@ func (s *Service) approveNotMine(ctx context.Context, by access.Caller, f *file,
 	err = s.Issuance.ChangeContacts(ctx, by, f.row.Bucket, *f.row.PersonID, func(now []string) []string {
 		return slices.DeleteFunc(now, func(c string) bool { return c == f.asked.Contact })
 	}, func(q *query.Queries) error {
+		if err := closed(ctx, q, f); err != nil {
+			return err
+		}
 		state, err = s.write(ctx, q, by, f, step{act: ActApprove, note: a.Note})
 		return err
 	})
@@ -224,7 +236,10 @@ func (s *Service) endGuardian(ctx context.Context, by access.Caller, f *file) er
 		if err == nil && n == 0 {
 			err = vaccination.Errorf(vaccination.Conflict, "this case links no guardian, or the link has ended")
 		}
-		return err
+		if err != nil {
+			return err
+		}
+		return closed(ctx, q, f)
 	}, s.tell(ctx, f, MessageGuardianEnded, f.asked.Contact, ""))
 	return err
 }
@@ -233,6 +248,9 @@ func (s *Service) approveDeath(ctx context.Context, by access.Caller, f *file, a
 	return s.do(ctx, by, f, step{act: ActApprove, note: a.Note}, func(q *query.Queries) error {
 		err := q.InsertDeceased(ctx, query.InsertDeceasedParams{Bucket: f.row.Bucket, PersonID: *f.row.PersonID, CaseID: f.row.ID, At: s.now()})
 		if err != nil {
+			return err
+		}
+		if err := closed(ctx, q, f); err != nil {
 			return err
 		}
 		return q.EndMessagesOf(ctx, query.EndMessagesOfParams{Now: s.now(), Bucket: f.row.Bucket, PersonID: *f.row.PersonID})

@@ -31,21 +31,27 @@ type GuardianLink struct {
 // recording the look is theirs. Photographs are had by [Service.Photo].
 func (s *Service) Held(ctx context.Context, bucket int16, person int64) (*Held, error) {
 	q := s.Store.Read()
-	rows, err := q.CasesOfPerson(ctx, query.CasesOfPersonParams{Bucket: bucket, PersonID: person})
-	if err != nil {
-		return nil, err
-	}
 	out := &Held{}
-	for _, r := range rows {
-		f, err := s.open(ctx, r.CaseFile, int(r.Evidence))
+	for page := newest(bucket, person); ; {
+		rows, err := q.CasesOfPerson(ctx, page)
 		if err != nil {
 			return nil, err
 		}
-		c, err := s.show(ctx, f, false)
-		if err != nil {
-			return nil, err
+		for _, r := range rows {
+			f, err := s.open(ctx, r.CaseFile, int(r.Evidence))
+			if err != nil {
+				return nil, err
+			}
+			c, err := s.show(ctx, f, false)
+			if err != nil {
+				return nil, err
+			}
+			out.Cases = append(out.Cases, c)
+			page.Before, page.BeforeID = r.CaseFile.OpenedAt, r.CaseFile.ID
 		}
-		out.Cases = append(out.Cases, c)
+		if len(rows) < maxOfPerson {
+			break
+		}
 	}
 	links, err := q.GuardiansOf(ctx, query.GuardiansOfParams{Bucket: bucket, PersonID: person})
 	if err != nil {

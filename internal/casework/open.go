@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -26,10 +27,18 @@ const (
 	maxOnce    = 100
 )
 
+// The bounds of the cases of one person, for what citizens ask and for what others
+// ask: so that nobody's requests hide among somebody's thousands.
+const (
+	maxUndecided = 10 // at once
+	maxLately    = 20 // opened within a day, whatever became of them
+)
+
 // Open opens a case and returns its ticket. The error is [vaccination.Invalid]
 // with faults for what cannot be asked so, [vaccination.NotFound] for a
 // certificate that is not the caller's, [vaccination.Conflict] where other content
-// was sent under the same Once.
+// was sent under the same Once, [vaccination.TooMany] where as much is asked about
+// the person as can be.
 func (s *Service) Open(ctx context.Context, by access.Caller, r Request) (Ticket, error) {
 	if err := by.Can(access.OpenCase); err != nil {
 		return 0, err
@@ -216,9 +225,18 @@ func (s *Service) insert(ctx context.Context, by access.Caller, r Request, subje
 	}
 	repeated := false
 	err = s.Store.Tx(ctx, func(q *query.Queries) error {
+		// The person first, as everybody locks them before the audit's heads.
+		if row.PersonID != nil {
+			if err := q.LockPeople(ctx, query.LockPeopleParams{Buckets: []int16{row.Bucket}, Ids: []int64{*row.PersonID}}); err != nil {
+				return err
+			}
+		}
 		n, err := q.InsertCase(ctx, row)
 		if err != nil || n == 0 {
 			repeated = err == nil
+			return err
+		}
+		if err := s.bounded(ctx, q, row); err != nil {
 			return err
 		}
 		err = q.InsertCaseEvent(ctx, query.InsertCaseEventParams{Bucket: row.Bucket, CaseID: row.ID, Turn: 1, At: at, Actor: by.Actor, Act: string(ActOpen)})
@@ -238,6 +256,25 @@ func (s *Service) insert(ctx context.Context, by access.Caller, r Request, subje
 		return 0, vaccination.Errorf(vaccination.Conflict, "another case was opened with this key: use a new key for a new case")
 	}
 	return Ticket(before.ID), nil
+}
+
+// bounded refuses a case, which was just inserted, above the bounds of its person.
+func (s *Service) bounded(ctx context.Context, q *query.Queries, c query.InsertCaseParams) error {
+	if c.PersonID == nil {
+		return nil
+	}
+	n, err := q.CountCasesOfPerson(ctx, query.CountCasesOfPersonParams{
+		Bucket: c.Bucket, PersonID: *c.PersonID, ByCitizen: c.OpenedAs == string(access.Citizen), Since: c.OpenedAt.Add(-24 * time.Hour),
+	})
+	switch {
+	case err != nil:
+		return err
+	case n.Undecided > maxUndecided:
+		return vaccination.Errorf(vaccination.TooMany, "%d requests about this person are not decided yet: wait for an answer, or take one of them back", maxUndecided)
+	case n.Lately > maxLately:
+		return vaccination.Errorf(vaccination.TooMany, "%d requests about this person were made within a day: ask again tomorrow", maxLately)
+	}
+	return nil
 }
 
 // once is by what a repeated request is known, and what it said. One without a

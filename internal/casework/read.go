@@ -141,14 +141,22 @@ func (s *Service) show(ctx context.Context, f *file, plain bool) (*Case, error) 
 	return out, nil
 }
 
-// OfCertificate returns the cases about the person of a certificate, the newest
-// first: to a citizen who opened their record those that citizens may open.
+// maxOfPerson bounds the cases of one person that are shown at once.
+const maxOfPerson = 100
+
+// newest asks for the newest cases of a person.
+func newest(bucket int16, person int64) query.CasesOfPersonParams {
+	return query.CasesOfPersonParams{Bucket: bucket, PersonID: person, Before: time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), MaxRows: maxOfPerson}
+}
+
+// OfCertificate returns the newest cases about the person of a certificate, at
+// most 100, the newest first: to a citizen who opened their record those that citizens may open.
 func (s *Service) OfCertificate(ctx context.Context, by access.Caller, id vaccination.CertificateID) ([]Summary, error) {
 	subject, err := s.subject(ctx, by, id, "cases")
 	if err != nil || subject == nil {
 		return nil, err
 	}
-	rows, err := s.Store.Read().CasesOfPerson(ctx, query.CasesOfPersonParams{Bucket: subject.Bucket, PersonID: subject.Person})
+	rows, err := s.Store.Read().CasesOfPerson(ctx, newest(subject.Bucket, subject.Person))
 	if err != nil {
 		return nil, err
 	}

@@ -190,6 +190,19 @@ func (w *world) contacts(id vaccination.CertificateID) string {
 	return strings.Join(c, " ")
 }
 
+// session is a citizen's that has opened the record of the person of a case.
+func (w *world) session(t casework.Ticket) {
+	w.t.Helper()
+	_, err := w.House.Store.Pool().Exec(w.t.Context(), `WITH s AS (INSERT INTO citizen_session (id, seen_at, ends_at) VALUES (decode(md5(random()::text), 'hex'), $2, $3) RETURNING id)
+		INSERT INTO citizen_opened (bucket, person_id, session) SELECT c.bucket, c.person_id, s.id FROM case_file c, s WHERE c.id = $1`, int64(t), w.House.Now(), w.House.Now().Add(2*time.Hour))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// sessions are how many records are opened by citizens.
+func (w *world) sessions() int { w.t.Helper(); return w.number("SELECT count(*) FROM citizen_opened") }
+
 func (w *world) number(sql string, args ...any) (n int) {
 	w.t.Helper()
 	if err := w.House.Store.Pool().QueryRow(w.t.Context(), sql, args...).Scan(&n); err != nil {
