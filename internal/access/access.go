@@ -170,12 +170,25 @@ func (c Caller) Owns(p Permission, source string) bool {
 	}
 }
 
+// First refuses c ([vaccination.Forbidden]) as the first of two people where it is
+// the machine itself: whoever sits at it has another name at another door, and
+// would be the second too.
+func (c Caller) First() error {
+	if c.machine() {
+		return vaccination.Errorf(vaccination.Forbidden, "two people answer for this: say who asks with --as, or ask on the pages or by API")
+	}
+	return nil
+}
+
 // Second reports whether c can be the second of two people after first, who is
 // named as in the audit: somebody else, who came by the same door. At another door
-// (pages, tokens, an identity provider) one person has another name; only the
-// machine itself, which needs no second person, counts as somebody else for all.
+// (pages, tokens, an identity provider, the machine itself) one person has another
+// name; and who sits at the machine is nobody that others can be told from.
 func (c Caller) Second(first string) bool {
 	a, _, _ := strings.Cut(first, ":")
 	b, _, _ := strings.Cut(c.Actor, ":")
-	return c.Actor != "" && c.Actor != first && (a == b || a == systemDoor || b == systemDoor)
+	return c.Actor != "" && c.Actor != first && a == b && !c.machine()
 }
+
+// machine reports whether c is what the program does by itself, or the CLI.
+func (c Caller) machine() bool { return strings.HasPrefix(c.Actor, systemDoor+":") }

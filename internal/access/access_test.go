@@ -203,13 +203,22 @@ func TestTheSecondOfTwoPeople(t *testing.T) {
 		"perhaps the same, by an identity":     {"staff:1", "idp:0a7c", false},
 		"perhaps the same, by token and page":  {"token:1 admin", "staff:1", false},
 		"another token":                        {"token:1 a", "token:2 a", true},
-		"asked on the machine":                 {"system:cli", "staff:1", true},
-		"approved on the machine":              {"staff:1", "system:cli", true},
-		"the machine alone, which asks nobody": {"system:cli", "system:cli", false},
+		"perhaps the same, at the machine":     {"system:cli", "staff:1", false},
+		"perhaps the same, now at the machine": {"staff:1", "system:cli", false},
+		"the machine alone":                    {"system:cli", "system:cli", false},
+		"two programs of the machine":          {"system:cli", "system:start", false},
 		"nobody":                               {"staff:1", "", false},
 	} {
 		if got := (access.Caller{Actor: c.second}).Second(c.first); got != c.want {
 			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
+func TestTheFirstOfTwoPeople(t *testing.T) {
+	for actor, want := range map[string]vaccination.Code{"staff:1": "", "token:1 admin": "", "idp:0a7c": "", "system:cli": vaccination.Forbidden, "system:start": vaccination.Forbidden} {
+		if got := vaccination.ErrorCode((access.Caller{Actor: actor}).First()); got != want {
+			t.Errorf("%s: %q", actor, got)
 		}
 	}
 }

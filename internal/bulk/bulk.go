@@ -137,9 +137,13 @@ const (
 )
 
 // Ask begins a withdrawal: what it is about is searched for, and nothing is
-// changed. The same form again (Once) answers with the same one.
+// changed. The same form again (Once) answers with the same one. The machine
+// itself asks for none ([vaccination.Forbidden]): see [access.Caller.First].
 func (s *Service) Ask(ctx context.Context, by access.Caller, r Request) (int64, error) {
 	if err := by.Can(access.WithdrawMany); err != nil {
+		return 0, err
+	}
+	if err := by.First(); err != nil {
 		return 0, err
 	}
 	if err := r.check(); err != nil {

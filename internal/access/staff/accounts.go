@@ -93,6 +93,28 @@ func (s *Service) insert(ctx context.Context, q *query.Queries, n Invitee, origi
 	return id, q.SealStaff(ctx, query.SealStaffParams{ID: id, Sealed: sealed})
 }
 
+// OnMachine is the caller for an act that somebody who sits at the machine does as
+// a member: act names it in the entry of the machine, which is beside what the
+// member is then on record for. The error is [vaccination.NotFound] for no member,
+// [vaccination.Conflict] for one whose account is not active.
+func (s *Service) OnMachine(ctx context.Context, by access.Caller, id int64, act string) (access.Caller, error) {
+	row, err := s.Store.Read().Staff(ctx, id)
+	if registry.IsNone(err) {
+		return access.Caller{}, vaccination.Errorf(vaccination.NotFound, "there is no member of staff %d: divoc staff list shows them", id)
+	}
+	if err != nil {
+		return access.Caller{}, err
+	}
+	if !s.usable(row.Origin, row.State) {
+		return access.Caller{}, vaccination.Errorf(vaccination.Conflict, "this account is %s: name one that is active", row.State)
+	}
+	m, err := s.member(&row)
+	if err != nil {
+		return access.Caller{}, err
+	}
+	return m.Caller(), s.audit(ctx, s.Store.Read(), by.Actor, "staff.as", fmt.Sprint(id), act)
+}
+
 // List returns the members that by may manage: all, or those of their facility.
 func (s *Service) List(ctx context.Context, by access.Caller) ([]Member, error) {
 	if err := by.Can(access.ManageStaff); err != nil {
@@ -273,7 +295,7 @@ func (s *Service) strip(ctx context.Context, q *query.Queries, row *query.Staff)
 	if err := q.SetStaffTOTP(ctx, query.SetStaffTOTPParams{ID: row.ID, At: now}); err != nil {
 		return err
 	}
-	if _, err := q.ForgetStaffTry(ctx, row.Login); err != nil {
+	if err := s.forgetTries(ctx, q, row.Login); err != nil {
 		return err
 	}
 	return q.SetStaffState(ctx, query.SetStaffStateParams{ID: row.ID, State: string(Invited), At: now})
@@ -282,8 +304,7 @@ func (s *Service) strip(ctx context.Context, q *query.Queries, row *query.Staff)
 // Unlock forgets the failed tries of a member.
 func (s *Service) Unlock(ctx context.Context, by access.Caller, id int64) error {
 	return s.change(ctx, by, id, "staff.unlock", func(q *query.Queries, row *query.Staff) (string, error) {
-		_, err := q.ForgetStaffTry(ctx, row.Login)
-		return "", err
+		return "", s.forgetTries(ctx, q, row.Login)
 	})
 }
 

@@ -108,7 +108,7 @@ func (s *Service) Accept(ctx context.Context, link, password, code string, b Bro
 
 // accepted makes an account active that has its first factor, and signs it in.
 func (s *Service) accepted(ctx context.Context, q *query.Queries, row *query.Staff, b Browser) (session string, err error) {
-	if _, err := q.ForgetStaffTry(ctx, row.Login); err != nil {
+	if err := s.forgetTries(ctx, q, row.Login); err != nil {
 		return "", err
 	}
 	if err := q.SetStaffState(ctx, query.SetStaffStateParams{ID: row.ID, State: string(Active), At: s.Now().UTC()}); err != nil {
@@ -257,7 +257,7 @@ func (s *Service) PendingTOTP(ctx context.Context, at Session, step string) ([]b
 }
 
 // SetPassword gives who is signed in and fresh a new password and a new app for
-// its codes. Their other sessions end.
+// its codes. Their other sessions end, and every sign-in that was begun.
 func (s *Service) SetPassword(ctx context.Context, at Session, step, password, code string) error {
 	secret, err := s.PendingTOTP(ctx, at, step)
 	if err != nil {
@@ -285,6 +285,10 @@ func (s *Service) SetPassword(ctx context.Context, at Session, step, password, c
 			return err
 		}
 		if _, err := q.EndStaffSessions(ctx, query.EndStaffSessionsParams{Staff: row.ID, Keep: at.id}); err != nil {
+			return err
+		}
+		// A step that the old password opened is worth nothing.
+		if err := q.DeleteStaffSteps(ctx, &row.ID); err != nil {
 			return err
 		}
 		return s.audit(ctx, q, Actor(row.ID), "staff.factor.add", fmt.Sprint(row.ID), "password and code")

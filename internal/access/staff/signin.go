@@ -279,11 +279,33 @@ func (s *Service) useCode(ctx context.Context, q *query.Queries, row *query.Staf
 	return n == 1, err
 }
 
+// recoveries is the name under which tries at the recovery codes of a login are
+// counted: apart from those at its password, whose lock they are a way out of.
+func (s *Service) recoveries(login []byte) []byte { return s.hash("recovery tries", string(login)) }
+
+// forgetTries ends both locks of a login.
+func (s *Service) forgetTries(ctx context.Context, q *query.Queries, login []byte) error {
+	for _, name := range [][]byte{login, s.recoveries(login)} {
+		if _, err := q.ForgetStaffTry(ctx, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Recover signs in with a password and a recovery code, also while the name is
-// locked, and ends the lock. The code cannot be guessed, so it is not counted; a
-// password that is wrong beside a right code is.
+// locked, and ends the lock. Its tries are counted as those of a password are, by
+// themselves; above their bound it is [vaccination.TooMany], and the ways out are
+// to wait, a passkey, and an administrator. A right code beside a wrong password
+// is used up.
 func (s *Service) Recover(ctx context.Context, login, password, code string, b Browser) (session string, err error) {
 	name := s.loginHash(login)
+	if _, err := s.try(ctx, s.recoveries(name)); err != nil {
+		if vaccination.ErrorCode(err) == vaccination.TooMany {
+			err = vaccination.Errorf(vaccination.TooMany, "there were too many wrong tries at recovery codes for this name: wait, sign in by passkey, or ask your administrator")
+		}
+		return "", err
+	}
 	row, err := s.byLogin(ctx, name)
 	if err != nil {
 		return "", err
@@ -306,7 +328,7 @@ func (s *Service) Recover(ctx context.Context, login, password, code string, b B
 		if done = used == 1 && ok; !done {
 			return nil
 		}
-		if _, err := q.ForgetStaffTry(ctx, name); err != nil {
+		if err := s.forgetTries(ctx, q, name); err != nil {
 			return err
 		}
 		session, err = s.open(ctx, q, row.ID, b, "password and recovery code")
@@ -316,7 +338,7 @@ func (s *Service) Recover(ctx context.Context, login, password, code string, b B
 		return "", err
 	}
 	if !done {
-		if err := s.failed(ctx, name, row, "recovery code"); err != nil {
+		if err := s.failed(ctx, s.recoveries(name), row, "recovery code"); err != nil {
 			return "", err
 		}
 		return "", errWrong()
