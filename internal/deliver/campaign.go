@@ -14,6 +14,7 @@ import (
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -42,6 +43,7 @@ type Campaign struct {
 	MadeBy   string    `json:"madeBy"`
 	MadeAt   time.Time `json:"madeAt"`
 	Approved string    `json:"approvedBy,omitempty"`
+	Counting bool      `json:"counting,omitempty" doc:"people, parts and cost are of as many as were counted by now"`
 	People   int       `json:"people" doc:"who would get it, counted when it was made"`
 	Parts    int       `json:"parts" doc:"SMS parts that would be paid for"`
 	Cost     float64   `json:"cost,omitempty" doc:"parts times the profile's price"`
@@ -51,10 +53,15 @@ type Campaign struct {
 
 const campaignPage = 500 // people that are looked at, or queued, at once
 
-// CreateCampaign makes a draft and counts what it would cost. Nothing is sent
-// until somebody else approves it.
+// CreateCampaign makes a draft. What it would cost is counted by whoever runs
+// [Service.CountCampaigns], and nothing is sent until somebody else, who sees that,
+// approves it. The machine itself makes none ([vaccination.Forbidden]): two people
+// answer for a campaign.
 func (s *Service) CreateCampaign(ctx context.Context, by access.Caller, n NewCampaign) (Campaign, error) {
 	if err := may(by); err != nil {
+		return Campaign{}, err
+	}
+	if err := by.First(); err != nil {
 		return Campaign{}, err
 	}
 	if err := s.checkCampaign(n); err != nil {
@@ -68,23 +75,20 @@ func (s *Service) CreateCampaign(ctx context.Context, by access.Caller, n NewCam
 	if err != nil {
 		return Campaign{}, err
 	}
-	people, parts, err := s.count(ctx, n)
-	if err != nil {
-		return Campaign{}, err
-	}
 	now := s.Now().UTC()
 	var id int64
 	err = s.Store.Tx(ctx, func(q *query.Queries) (err error) {
-		id, err = q.InsertCampaign(ctx, query.InsertCampaignParams{Name: n.Name, Template: n.Template, Texts: texts, Filter: filter, MadeBy: by.Actor, At: now, People: int64(people), Parts: int64(parts)})
+		id, err = q.InsertCampaign(ctx, query.InsertCampaignParams{Name: n.Name, Template: n.Template, Texts: texts, Filter: filter, MadeBy: by.Actor, At: now})
 		if err != nil {
 			return err
 		}
-		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{Chain: registry.AdminChain, Act: "campaign.make", Object: fmt.Sprint(id), Detail: fmt.Sprintf("%d people, %d parts", people, parts)})
+		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{Chain: registry.AdminChain, Act: "campaign.make", Object: fmt.Sprint(id)})
 	})
 	if err != nil {
 		return Campaign{}, err
 	}
-	return s.campaign(ctx, id)
+	s.wakeCounting()
+	return s.Campaign(ctx, by, id)
 }
 
 func (s *Service) checkCampaign(n NewCampaign) error {
@@ -119,65 +123,131 @@ func (n NewCampaign) page(bucket int16, person int64) query.CampaignPeopleParams
 	return p
 }
 
-// message is what one person would get, nil for who cannot be reached or wants
-// none.
-func (s *Service) campaignMessage(ctx context.Context, q *query.Queries, b *batch, id int64, n NewCampaign, row query.CampaignPeopleRow) (bool, error) {
-	contacts, key, err := s.Contacts(query.Person{Bucket: row.Bucket, ID: row.PersonID, Key: row.Key, Sealed: row.Sealed})
-	if err != nil {
-		return false, nil //nolint:nilerr // somebody who was erased
-	}
-	to, err := s.reach(ctx, q, contacts)
-	if err != nil || to == "" {
-		return false, err
-	}
-	reasons, err := q.SuppressionsOf(ctx, query.SuppressionsOfParams{Recipient: s.recipient(to), Bucket: row.Bucket, PersonID: row.PersonID})
-	if err != nil || len(reasons) > 0 {
-		return false, err
-	}
-	if b == nil {
-		return true, nil
-	}
-	return true, b.add(Message{
-		Template: n.Template, Class: Notice, Person: Person{row.Bucket, row.PersonID}, To: to, Certificate: row.Certificate,
-		Once: fmt.Sprintf("campaign %d to %d %d", id, row.Bucket, row.PersonID),
-	}, key)
+// told is somebody whom a campaign reaches, and how.
+type told struct {
+	query.CampaignPeopleRow
+	to  string
+	key *seal.PersonKey
 }
 
-// count says how many people a campaign reaches, and how many parts that is.
-func (s *Service) count(ctx context.Context, n NewCampaign) (people, parts int, err error) {
+// reached are those of a page who can be reached and want messages.
+func (s *Service) reached(ctx context.Context, q *query.Queries, page []query.CampaignPeopleRow) ([]told, error) {
+	var all []told
+	var in query.SuppressionsAmongParams
+	for _, row := range page {
+		contacts, key, err := s.Contacts(query.Person{Bucket: row.Bucket, ID: row.PersonID, Key: row.Key, Sealed: row.Sealed})
+		if err != nil {
+			continue // somebody who was erased
+		}
+		to, err := s.reach(ctx, q, contacts)
+		if err != nil {
+			return nil, err
+		}
+		if to == "" {
+			continue
+		}
+		in.Ns, in.Recipients = append(in.Ns, int32(len(all))), append(in.Recipients, s.recipient(to))
+		in.Buckets, in.People = append(in.Buckets, row.Bucket), append(in.People, row.PersonID)
+		all = append(all, told{row, to, key})
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	not, err := q.SuppressionsAmong(ctx, in)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range not {
+		all[n].to = ""
+	}
+	return slices.DeleteFunc(all, func(t told) bool { return t.to == "" }), nil
+}
+
+// partsEach is how many parts the message of a campaign is, in the profile's first
+// language.
+func (s *Service) partsEach(n NewCampaign) int {
 	language := s.Profile.Languages[0]
 	text := s.Profile.Message(language, n.Template)
 	if n.Texts[language] != "" {
 		text = n.Texts[language]
 	}
-	each := gsm.Measure(profile.Fill(text, map[string]string{"link": s.PublicURL + profile.MyPath})).Parts
-	at := n.page(0, -1)
-	for {
-		rows, err := s.queries().CampaignPeople(ctx, at)
-		if err != nil {
-			return 0, 0, err
-		}
-		for _, row := range rows {
-			reached, err := s.campaignMessage(ctx, s.queries(), nil, 0, n, row)
-			if err != nil {
-				return 0, 0, err
-			}
-			if reached {
-				people++
-			}
-		}
-		if len(rows) < campaignPage {
-			return people, people * each, nil
-		}
-		at.Bucket, at.PersonID = rows[len(rows)-1].Bucket, rows[len(rows)-1].PersonID
+	return gsm.Measure(profile.Fill(text, map[string]string{"link": s.PublicURL + profile.MyPath})).Parts
+}
+
+// CountCampaigns counts whom drafts reach and in how many parts, until all are
+// counted. Each page is a transaction that moves the count on: who was ended goes
+// on behind the last, and of two who count at once none counts a page twice.
+// While the database is on hold nothing is counted.
+func (s *Service) CountCampaigns(ctx context.Context) error {
+	if held, err := s.held(ctx); err != nil || held {
+		return err
 	}
+	ids, err := s.queries().UncountedCampaigns(ctx)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		for done := false; !done; {
+			if s.stopped() {
+				return nil
+			}
+			if done, err = s.countPage(ctx, id); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// countPage counts the next page of a draft; done says that it was the last.
+func (s *Service) countPage(ctx context.Context, id int64) (done bool, err error) {
+	err = s.Store.Tx(ctx, func(q *query.Queries) error {
+		row, err := q.LockCampaign(ctx, id)
+		if err != nil {
+			return err
+		}
+		if done = row.Counted || row.State != "draft"; done {
+			return nil
+		}
+		c, err := s.readCampaign(row)
+		if err != nil {
+			return err
+		}
+		page, err := q.CampaignPeople(ctx, c.page(row.CountBucket, row.CountPerson))
+		if err != nil {
+			return err
+		}
+		reached, err := s.reached(ctx, q, page)
+		if err != nil {
+			return err
+		}
+		next := query.CountCampaignParams{
+			ID: id, People: int64(len(reached)), Parts: int64(len(reached) * s.partsEach(c.NewCampaign)),
+			Counted: len(page) < campaignPage, CountBucket: row.CountBucket, CountPerson: row.CountPerson,
+		}
+		if len(page) > 0 {
+			next.CountBucket, next.CountPerson = page[len(page)-1].Bucket, page[len(page)-1].PersonID
+		}
+		if err := q.CountCampaign(ctx, next); err != nil || !next.Counted {
+			return err
+		}
+		done = true
+		return registry.Audit(ctx, q, s.Now().UTC(), access.System("messages").Actor, registry.Entry{
+			Chain: registry.AdminChain, Act: "campaign.count", Object: fmt.Sprint(id), Detail: fmt.Sprintf("%d people, %d parts", row.People+next.People, row.Parts+next.Parts),
+		})
+	})
+	return done, err
 }
 
 func errNoCampaign() error {
 	return vaccination.Errorf(vaccination.NotFound, "there is no such campaign")
 }
 
-func (s *Service) campaign(ctx context.Context, id int64) (Campaign, error) {
+// Campaign returns one campaign. An unknown one is [vaccination.NotFound].
+func (s *Service) Campaign(ctx context.Context, by access.Caller, id int64) (Campaign, error) {
+	if err := may(by); err != nil {
+		return Campaign{}, err
+	}
 	row, err := s.queries().CampaignByID(ctx, id)
 	if registry.IsNone(err) {
 		return Campaign{}, errNoCampaign()
@@ -190,7 +260,7 @@ func (s *Service) campaign(ctx context.Context, id int64) (Campaign, error) {
 
 func (s *Service) readCampaign(row query.Campaign) (Campaign, error) {
 	c := Campaign{
-		ID: row.ID, State: row.State, MadeBy: row.MadeBy, MadeAt: row.MadeAt, Approved: row.ApprovedBy, People: int(row.People), Parts: int(row.Parts), Queued: int(row.Queued),
+		ID: row.ID, State: row.State, MadeBy: row.MadeBy, MadeAt: row.MadeAt, Approved: row.ApprovedBy, Counting: !row.Counted && row.State == "draft", People: int(row.People), Parts: int(row.Parts), Queued: int(row.Queued),
 		Cost: float64(row.Parts) * s.Profile.Messaging.PricePerPart, Currency: s.Profile.Messaging.Currency,
 	}
 	c.Name, c.Template = row.Name, row.Template
@@ -218,11 +288,14 @@ func (s *Service) Campaigns(ctx context.Context, by access.Caller) ([]Campaign, 
 }
 
 // ApproveCampaign lets a draft begin. Whoever made it cannot: the error is
-// [vaccination.Forbidden].
+// [vaccination.Forbidden]. One that is not counted yet is [vaccination.Conflict].
 func (s *Service) ApproveCampaign(ctx context.Context, by access.Caller, id int64) error {
 	return s.moveCampaign(ctx, by, id, "campaign.approve", func(q *query.Queries, c query.Campaign) (int64, error) {
 		if !by.Second(c.MadeBy) {
-			return 0, vaccination.Errorf(vaccination.Forbidden, "somebody else has to approve it: two people answer for a campaign")
+			return 0, vaccination.Errorf(vaccination.Forbidden, "somebody else has to approve it, at the door where it was made: two people answer for a campaign")
+		}
+		if !c.Counted && c.State == "draft" {
+			return 0, vaccination.Errorf(vaccination.Conflict, "whom it reaches is being counted: look again in a moment")
 		}
 		return q.ApproveCampaign(ctx, query.ApproveCampaignParams{ID: id, ApprovedBy: by.Actor})
 	})
@@ -297,11 +370,21 @@ func (s *Service) runCampaign(ctx context.Context, id int64) error {
 		b := s.batch()
 		b.p.Campaign = id
 		next := query.MoveCampaignParams{ID: id, State: "running", AtBucket: row.AtBucket, AtPerson: row.AtPerson}
-		for _, p := range people {
-			if _, err := s.campaignMessage(ctx, q, b, id, c.NewCampaign, p); err != nil {
+		reached, err := s.reached(ctx, q, people)
+		if err != nil {
+			return err
+		}
+		for _, t := range reached {
+			err := b.add(Message{
+				Template: c.Template, Class: Notice, Person: Person{t.Bucket, t.PersonID}, To: t.to, Certificate: t.Certificate,
+				Once: fmt.Sprintf("campaign %d to %d %d", id, t.Bucket, t.PersonID),
+			}, t.key)
+			if err != nil {
 				return err
 			}
-			next.AtBucket, next.AtPerson = p.Bucket, p.PersonID
+		}
+		if len(people) > 0 {
+			next.AtBucket, next.AtPerson = people[len(people)-1].Bucket, people[len(people)-1].PersonID
 		}
 		if next.Queued, err = b.insert(ctx, q); err != nil {
 			return err

@@ -98,6 +98,7 @@ type Service struct {
 	channels map[string]bool    // that have a gateway, as of read
 	read     time.Time
 	lanes    map[Class]*lane
+	counting chan struct{} // wakes who counts campaigns
 	stop     chan struct{}
 	stopOnce sync.Once
 	keeping  sync.WaitGroup
@@ -105,7 +106,7 @@ type Service struct {
 
 // New returns a Service. Until [Service.Start] it queues and sends nothing.
 func New(o Options) *Service {
-	s := &Service{Options: o, open: map[string]gateway{}, lanes: map[Class]*lane{Notice: {wake: make(chan struct{}, 1)}, Code: {wake: make(chan struct{}, 1)}}, stop: make(chan struct{})}
+	s := &Service{Options: o, open: map[string]gateway{}, lanes: map[Class]*lane{Notice: {wake: make(chan struct{}, 1)}, Code: {wake: make(chan struct{}, 1)}}, counting: make(chan struct{}, 1), stop: make(chan struct{})}
 	if s.Sleep == nil {
 		s.Sleep = s.sleep
 	}

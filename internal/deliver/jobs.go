@@ -73,6 +73,7 @@ func (s *Service) Start(ctx context.Context, q *issuance.Queue) {
 	for _, class := range []Class{Code, Notice} {
 		s.keeping.Go(func() { s.keep(ctx, class) })
 	}
+	s.keeping.Go(func() { s.keepCounting(ctx) })
 }
 
 // Stop ends sending after the messages that are being handed over.
@@ -86,6 +87,36 @@ func (s *Service) Wake(class Class) {
 	select {
 	case s.lanes[class].wake <- struct{}{}:
 	default: // it was woken already
+	}
+}
+
+// wakeCounting has campaigns counted at once, in this process.
+func (s *Service) wakeCounting() {
+	select {
+	case s.counting <- struct{}{}:
+	default: // it was woken already
+	}
+}
+
+// countEvery is how often campaigns are looked for that another process made.
+const countEvery = 5 * time.Second
+
+// keepCounting counts whom campaigns reach, beside what is being sent.
+func (s *Service) keepCounting(ctx context.Context) {
+	every := time.NewTicker(countEvery)
+	defer every.Stop()
+	for {
+		if err := s.CountCampaigns(ctx); err != nil && ctx.Err() == nil {
+			s.logSettling(err)
+		}
+		select {
+		case <-s.stop:
+			return
+		case <-ctx.Done():
+			return
+		case <-every.C:
+		case <-s.counting:
+		}
 	}
 }
 

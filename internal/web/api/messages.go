@@ -155,8 +155,8 @@ func (h *handler) campaigns(api huma.API) {
 			out.Body.Campaigns = list
 			return out, h.problem(err)
 		})
-	op := h.operation("createCampaign", http.MethodPost, "/campaigns", "Draft a campaign: count whom it reaches and what it costs")
-	op.Description = "Nothing is sent until somebody else approves it."
+	op := h.operation("createCampaign", http.MethodPost, "/campaigns", "Draft a campaign; whom it reaches and what it costs is counted beside")
+	op.Description = "Look at the campaign until it is not counting any more. Nothing is sent until somebody else approves it."
 	huma.Register(api, h.body(op), func(ctx context.Context, in *struct{ Body deliver.NewCampaign }) (*campaignOutput, error) {
 		c, err := h.Messages.CreateCampaign(ctx, caller(ctx), in.Body)
 		return &campaignOutput{c}, h.problem(err)
