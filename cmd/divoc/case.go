@@ -5,7 +5,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/casework"
 )
 
@@ -30,7 +29,7 @@ func (c *caseListCmd) Run(s streams) error {
 		if c.State != "" {
 			f.States = []casework.State{casework.State(c.State)}
 		}
-		list, err := h.cases().List(s.ctx, access.System("cli"), f)
+		list, err := h.cases().List(s.ctx, onMachine(), f)
 		if err != nil {
 			return err
 		}
@@ -52,20 +51,20 @@ type oneCase struct {
 	Ticket string `arg:"" help:"Ticket number, as case list shows it."`
 }
 
-func (c oneCase) with(s streams, do func(*casework.Service, casework.Ticket) error) error {
+func (c oneCase) with(s streams, do func(*house, *casework.Service, casework.Ticket) error) error {
 	t, err := casework.ParseTicket(c.Ticket)
 	if err != nil {
 		return err
 	}
-	return withHouse(s, c.dataFlags, func(h *house) error { return do(h.cases(), t) })
+	return withHouse(s, c.dataFlags, func(h *house) error { return do(h, h.cases(), t) })
 }
 
 type caseShowCmd struct{ oneCase }
 
 // Run opens a case.
 func (c *caseShowCmd) Run(s streams) error {
-	return c.with(s, func(cases *casework.Service, t casework.Ticket) error {
-		shown, err := cases.Get(s.ctx, access.System("cli"), t)
+	return c.with(s, func(_ *house, cases *casework.Service, t casework.Ticket) error {
+		shown, err := cases.Get(s.ctx, onMachine(), t)
 		if err != nil {
 			return err
 		}
@@ -77,13 +76,18 @@ type caseDecideCmd struct {
 	oneCase
 	Action string `arg:"" enum:"take,ask,approve,refuse,preview" help:"take, ask, approve or refuse; preview shows what approving would change."`
 	Note   string `help:"Shown to the person; needed to ask and to refuse."`
+	As     int64  `placeholder:"ID" help:"Who decides: your number, as staff list shows it. Needed where two people must."`
 }
 
 // Run decides a case.
 func (c *caseDecideCmd) Run(s streams) error {
-	by := access.System("cli")
-	return c.with(s, func(cases *casework.Service, t casework.Ticket) (err error) {
-		state := casework.State("")
+	return c.with(s, func(h *house, cases *casework.Service, t casework.Ticket) (err error) {
+		state, by := casework.State(""), onMachine()
+		if c.As != 0 {
+			if by, err = h.as(s, c.As, "case."+c.Action); err != nil {
+				return err
+			}
+		}
 		switch c.Action {
 		case "take":
 			err = cases.Take(s.ctx, by, t)

@@ -22,7 +22,7 @@ type messageCmd struct {
 	Preview  messagePreviewCmd  `cmd:"" help:"Print every text in every language, with what it costs."`
 	Test     messageTestCmd     `cmd:"" help:"Send one message to a number or address, to see whether it arrives."`
 	Gateway  gatewayCmd         `cmd:"" help:"Connect, list, pause and remove what carries messages."`
-	Campaign campaignCmd        `cmd:"" help:"Send one message to many: draft and count, approve, stop."`
+	Campaign campaignCmd        `cmd:"" help:"Send one message to many: draft and count, stop. It is approved in the portal."`
 }
 
 // withMessages opens the outbox. by is whoever runs the command, as the audit
@@ -254,14 +254,14 @@ func (c *gatewayDeleteCmd) Run(s streams) error {
 }
 
 type campaignCmd struct {
-	Make    campaignMakeCmd    `cmd:"" help:"Draft a campaign: count whom it reaches and what it costs. Nothing is sent."`
-	List    campaignListCmd    `cmd:"" help:"List campaigns, the newest first."`
-	Approve campaignApproveCmd `cmd:"" help:"Approve a campaign that somebody else made: it begins."`
-	Stop    campaignStopCmd    `cmd:"" help:"Stop a campaign: what was not sent is not."`
+	Make campaignMakeCmd `cmd:"" help:"Draft a campaign: count whom it reaches and what it costs. Nothing is sent until somebody else approves it in the portal."`
+	List campaignListCmd `cmd:"" help:"List campaigns, the newest first."`
+	Stop campaignStopCmd `cmd:"" help:"Stop a campaign: what was not sent is not."`
 }
 
 type campaignMakeCmd struct {
 	dataFlags
+	As        int64             `required:"" placeholder:"ID" help:"Who makes it: your number, as staff list shows it. Somebody else approves it."`
 	Name      string            `arg:"" help:"What to call it."`
 	Template  string            `default:"campaign" enum:"campaign,ready,corrected" help:"Which text: ready, corrected, or campaign."`
 	Text      map[string]string `placeholder:"LANG=TEXT" help:"Words of its own, with {link}, for the template campaign."`
@@ -274,9 +274,25 @@ type campaignMakeCmd struct {
 // Run drafts a campaign.
 func (c *campaignMakeCmd) Run(s streams) error {
 	n := deliver.NewCampaign{Name: c.Name, Template: c.Template, Texts: c.Text, Filter: deliver.Filter{Programme: c.Programme, Source: c.Source, From: c.From, To: c.To}}
-	return withMessages(s, c.dataFlags, func(m *deliver.Service, by access.Caller) error {
+	return withHouse(s, c.dataFlags, func(h *house) error {
+		by, err := h.as(s, c.As, "campaign.make")
+		if err != nil {
+			return err
+		}
+		m := h.messages()
 		made, err := m.CreateCampaign(s.ctx, by, n)
 		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.err, "campaign %d is made; counting whom it reaches\n", made.ID)
+		if err := m.CountCampaigns(s.ctx); err != nil {
+			return err
+		}
+		if made, err = m.Campaign(s.ctx, by, made.ID); err != nil {
+			return err
+		}
+		if made.Counting { // on hold
+			_, err = fmt.Fprintf(s.out, "campaign %d is counted when the hold is over\n", made.ID)
 			return err
 		}
 		_, err = fmt.Fprintf(s.out, "campaign %d reaches %d people in %d parts%s; somebody else approves it\n", made.ID, made.People, made.Parts, cost(made))
@@ -303,7 +319,11 @@ func (c *campaignListCmd) Run(s streams) error {
 		w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(w, "CAMPAIGN\tNAME\tSTATE\tPEOPLE\tPARTS\tQUEUED\tMADE BY\tAPPROVED BY")
 		for _, x := range list {
-			fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", x.ID, x.Name, x.State, x.People, x.Parts, x.Queued, x.MadeBy, x.Approved)
+			state := x.State
+			if x.Counting {
+				state = "counting"
+			}
+			fmt.Fprintf(w, "%d\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", x.ID, x.Name, state, x.People, x.Parts, x.Queued, x.MadeBy, x.Approved)
 		}
 		return w.Flush()
 	})
@@ -312,17 +332,6 @@ func (c *campaignListCmd) Run(s streams) error {
 type oneCampaign struct {
 	dataFlags
 	Campaign int64 `arg:"" help:"Number of the campaign, as campaign list shows it."`
-}
-
-type campaignApproveCmd struct {
-	oneCampaign
-}
-
-// Run approves a campaign that was made elsewhere than on this machine.
-func (c *campaignApproveCmd) Run(s streams) error {
-	return withMessages(s, c.dataFlags, func(m *deliver.Service, by access.Caller) error {
-		return m.ApproveCampaign(s.ctx, by, c.Campaign)
-	})
 }
 
 type campaignStopCmd struct{ oneCampaign }

@@ -10,25 +10,21 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/bulk"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
 type withdrawCmd struct {
-	Ask    withdrawAskCmd    `cmd:"" help:"Find many certificates to revoke, suspend or lift. Nothing changes until somebody else approves it in the portal or by API."`
+	Ask    withdrawAskCmd    `cmd:"" help:"Find many certificates to revoke, suspend or lift. Nothing changes until somebody else approves it in the portal."`
 	List   withdrawListCmd   `cmd:"" help:"List withdrawals of many certificates, the newest first."`
 	Show   withdrawShowCmd   `cmd:"" help:"Show one withdrawal with its certificates."`
 	Refuse withdrawRefuseCmd `cmd:"" help:"Refuse a withdrawal that is not approved."`
 	Work   withdrawRunCmd    `cmd:"" name:"run" help:"Go on with what is approved, without a server."`
 }
 
-// onMachine is who asks on the machine itself. Who has it has the keys; a second person
-// approves in the portal or by API all the same.
-func onMachine() access.Caller { return access.System("cli") }
-
 type withdrawAskCmd struct {
 	dataFlags
+	As        int64     `required:"" placeholder:"ID" help:"Who asks: your number, as staff list shows it. Somebody else approves it."`
 	Act       string    `default:"revoke" enum:"revoke,suspend,lift" help:"What is to be done: revoke, suspend or lift."`
 	Reason    string    `required:"" placeholder:"TEXT" help:"Why; kept with each certificate. Say nothing of a person."`
 	File      string    `type:"existingfile" placeholder:"FILE" help:"A list: the id of one certificate on each line."`
@@ -56,8 +52,12 @@ func (c *withdrawAskCmd) Run(s streams) error {
 		r.IDs = ids
 	}
 	return c.with(s, func(h *house) error {
+		by, err := h.as(s, c.As, "withdrawal.ask")
+		if err != nil {
+			return err
+		}
 		many := h.bulk()
-		id, err := many.Ask(s.ctx, onMachine(), r)
+		id, err := many.Ask(s.ctx, by, r)
 		if err == nil {
 			err = many.Process(s.ctx, id)
 		}
@@ -69,7 +69,7 @@ func (c *withdrawAskCmd) Run(s streams) error {
 			return err
 		}
 		fmt.Fprintf(s.out, "withdrawal %d: %s of %d certificates, %d cannot be changed\n", i.ID, i.Act, i.Found, i.Skipped)
-		fmt.Fprintf(s.out, "Nothing is changed yet. Somebody else approves it before %s, in the portal at /admin/withdrawals/%d or by API.\n", moment(i.Expires()), i.ID)
+		fmt.Fprintf(s.out, "Nothing is changed yet. Somebody else approves it before %s, in the portal at /admin/withdrawals/%d.\n", moment(i.Expires()), i.ID)
 		return nil
 	})
 }
