@@ -104,7 +104,9 @@ knows what was published after the backup. Next:
 
 where URL is a cache or mirror of what was published, or FILE and DIR are copies
 of trust bundle and status lists. API tokens are as they were then: look through
-divoc token list, and revoke again what was revoked since.
+divoc token list, and revoke again what was revoked since. Messages that waited
+then may have been sent since: divoc message list --state unknown shows them, and
+divoc message resend sends one again.
 `, c.Data, b.Manifest.Made.Local().Format("2006-01-02 15:04:05 MST"), b.Manifest.Rows("certificate"), b.Manifest.Rows("person"))
 	return nil
 }

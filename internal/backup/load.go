@@ -205,10 +205,47 @@ func (b *Backup) hold(ctx context.Context, q *query.Queries, actor string, now t
 	if err := q.PutSetting(ctx, query.PutSettingParams{Name: registry.SettingHold, Value: string(hold)}); err != nil {
 		return err
 	}
-	if err := q.PassPrints(ctx); err != nil {
+	if err := b.pass(ctx, q, actor, now.UTC()); err != nil {
 		return err
 	}
 	return registry.Audit(ctx, q, now.UTC(), actor, registry.Entry{
 		Chain: registry.AdminChain, Act: "restore", Object: b.Manifest.ID(), Detail: "backup of " + b.Manifest.Made.Format(time.RFC3339),
+	})
+}
+
+// The versions of the schema that brought what [Backup.pass] settles.
+const (
+	schemaMessages = 12
+	schemaPrints   = 15
+)
+
+// pass settles what went on after the backup and nobody knows of: numbers of prints
+// that were given, and messages that were sent. A notice that waited then is for
+// somebody to decide about; a code is of no use any more; a campaign that ran is
+// stopped where it stood.
+func (b *Backup) pass(ctx context.Context, q *query.Queries, actor string, now time.Time) error {
+	if b.Manifest.Schema.Schema >= schemaPrints {
+		if err := q.PassPrints(ctx); err != nil {
+			return err
+		}
+	}
+	if b.Manifest.Schema.Schema < schemaMessages {
+		return nil
+	}
+	notices, err := q.SettleRestoredNotices(ctx, now)
+	if err != nil {
+		return err
+	}
+	codes, err := q.ExpireRestoredCodes(ctx, now)
+	if err != nil {
+		return err
+	}
+	campaigns, err := q.StopRestoredCampaigns(ctx)
+	if err != nil || notices+codes+campaigns == 0 {
+		return err
+	}
+	return registry.Audit(ctx, q, now, actor, registry.Entry{
+		Chain: registry.AdminChain, Act: "restore.messages", Object: b.Manifest.ID(),
+		Detail: fmt.Sprintf("%d notices may have been sent, %d codes expired, %d campaigns stopped", notices, codes, campaigns),
 	})
 }
