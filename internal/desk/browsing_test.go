@@ -123,3 +123,58 @@ func TestAPrintDeskOpensNoMoreEither(t *testing.T) {
 		}
 	}
 }
+
+// TestManyCopiesOfOnePrintAreOne: what takes back an opened record is another
+// person who was printed for, not another copy.
+func TestManyCopiesOfOnePrintAreOne(t *testing.T) {
+	w := newWorld(t)
+	var events []vaccination.Event
+	for i := range 17 {
+		events = append(events, event(fmt.Sprintf("JM-%06d", i), "Shanice Brown", "1987-04-21", ""))
+	}
+	second := event("JM-000000", "Shanice Brown", "1987-04-21", "")
+	second.Vaccination.Number, second.Vaccination.Date = 2, date("2021-06-09")
+	ids := w.issue(append(events, second)...)
+	by := clerk(1, "KGN01")
+	record := w.opened(by, ids[0])
+	for range 5 {
+		if _, err := w.Print(t.Context(), by, record, order(w.act(), ids[0])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	prints, err := w.Print(t.Context(), by, record, order(w.act(), ids[17])) // their other dose
+	if err == nil {
+		_, err = w.Again(t.Context(), by, prints[0].Serial, w.act())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed := func() (n int) {
+		t.Helper()
+		if err := w.house.Store.Pool().QueryRow(t.Context(), "SELECT printed FROM desk_day WHERE actor = 'staff:1' ORDER BY day DESC LIMIT 1").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	if n := printed(); n != 1 {
+		t.Errorf("seven prints for one person count as %d", n)
+	}
+	// Sixteen more opened than printed for: a reason is due.
+	for _, id := range ids[1:16] {
+		w.house.Pass(time.Second)
+		if _, err := w.openScanned(1, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name, found := w.search(by, desk.Question{Text: ids[16].UVCI("JM"), Reason: "training"})
+	if _, err := w.Open(t.Context(), by, name, found.Matches[0].ID, "", "", ""); err != desk.ErrReason {
+		t.Errorf("without a reason: %v", err)
+	}
+	w.house.Pass(24 * time.Hour)
+	if _, err := w.Print(t.Context(), by, w.opened(by, ids[0]), order(w.act(), ids[0])); err != nil {
+		t.Fatal(err)
+	}
+	if n := printed(); n != 1 {
+		t.Errorf("the next day it counts as %d", n)
+	}
+}

@@ -27,6 +27,7 @@ import (
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/internal/render"
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/seal"
 	"github.com/opendivoc/divoc/vaccination"
@@ -62,6 +63,7 @@ type Options struct {
 // Printer makes the file of prints: [printer.Printer].
 type Printer interface {
 	Prints(papers []printer.Paper) ([]byte, error)
+	ICVP(r *issuance.Record, e *issuance.Exported, size render.Size) ([]byte, error)
 }
 
 // Service is the desk. It is safe for concurrent use.
@@ -71,7 +73,8 @@ type Service struct{ Options }
 func New(o Options) *Service { return &Service{o} }
 
 // The bounds of one member of staff in one day (UTC). A desk that prints for a
-// hundred people an hour stays below them: a print takes back what it opened.
+// hundred people an hour stays below them: a print takes back what it opened, once
+// for each person.
 const (
 	maxSearches = 600
 	maxOpened   = 400
@@ -90,7 +93,8 @@ func Reasons() []string {
 // ErrReason says that a reason has to be given first.
 var ErrReason = vaccination.Errorf(vaccination.Invalid, "you have opened more records than you printed today: say what this is for")
 
-// Today is what a member of staff did today.
+// Today is what a member of staff did today; Printed are the people that they
+// printed for, each once.
 type Today struct{ Searches, Opened, Refused, Printed int }
 
 // browsing reports whether a reason is due.

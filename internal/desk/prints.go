@@ -118,6 +118,14 @@ func (s *Service) numberOnce(ctx context.Context, by access.Caller, act []byte, 
 		for _, id := range o.Certificates {
 			look.Buckets, look.Certificates = append(look.Buckets, int16(id.Bucket())), append(look.Certificates, id[:])
 		}
+		served := Today{Printed: 1} // one person a day, however many pages and copies
+		again, err := q.PrintedSince(ctx, query.PrintedSinceParams{Buckets: look.Buckets, Certificates: look.Certificates, Actor: by.Actor, Since: s.Now().UTC().Truncate(24 * time.Hour)})
+		if err != nil {
+			return err
+		}
+		if again {
+			served.Printed = 0
+		}
 		copies, err := q.LastCopies(ctx, look)
 		if err != nil {
 			return err
@@ -139,7 +147,7 @@ func (s *Service) numberOnce(ctx context.Context, by access.Caller, act []byte, 
 		if err := q.MovePrintCounter(ctx, query.MovePrintCounterParams{Facility: by.Facility, Last: last}); err != nil {
 			return err
 		}
-		if _, err := s.count(ctx, q, by, Today{Printed: 1}); err != nil { // one person, however many pages
+		if _, err := s.count(ctx, q, by, served); err != nil {
 			return err
 		}
 		return registry.Audit(ctx, q, in.At, by.Actor, entries...)

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/opendivoc/divoc/internal/desk"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
@@ -175,9 +173,7 @@ func TestTheTableOfFaults(t *testing.T) {
 	}
 	want["print | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
 	want["print | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
-	if diff := cmp.Diff(want, pgtest.FaultTable(t, "internal/desk")); diff != "" {
-		t.Errorf("rows of the table (-tested +written):\n%s", diff)
-	}
+	pgtest.CheckFaultTable(t, "internal/desk", want)
 }
 
 func TestAnotherFacilitysPrintsAreNotReached(t *testing.T) {
