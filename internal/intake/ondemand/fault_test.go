@@ -2,11 +2,7 @@ package ondemand_test
 
 import (
 	"context"
-	"maps"
-	"slices"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
@@ -26,7 +22,7 @@ func TestATicketThatIsNotPersisted(t *testing.T) {
 		return err
 	}
 	answer := func() error { return w.AskAgain(w.Ctx) }
-	var tested []string
+	tested := map[string]string{}
 	for _, step := range []struct {
 		act    string
 		do     func() error
@@ -36,7 +32,7 @@ func TestATicketThatIsNotPersisted(t *testing.T) {
 		{"answer it", answer, []string{"UPDATE OF state ON on_demand_ticket"}},
 	} {
 		for _, write := range step.writes {
-			tested = append(tested, step.act+" | "+write+" | not persisted")
+			tested[step.act+" | "+write+" | not persisted"] = t.Name()
 			heal := pgtest.Fail(t, w.Store.Pool(), write)
 			if err := step.do(); err == nil {
 				t.Errorf("%s, %s: it succeeds", step.act, write)
@@ -57,7 +53,5 @@ func TestATicketThatIsNotPersisted(t *testing.T) {
 	if c := w.Counts(); c.Issued != 2 {
 		t.Errorf("the ledger: %+v", c)
 	}
-	if diff := cmp.Diff(slices.Sorted(slices.Values(tested)), slices.Sorted(maps.Keys(pgtest.FaultTable(t, "internal/intake/ondemand")))); diff != "" {
-		t.Errorf("rows of the table (-tested +written):\n%s", diff)
-	}
+	pgtest.CheckFaultTable(t, "internal/intake/ondemand", tested)
 }

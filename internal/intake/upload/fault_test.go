@@ -2,7 +2,6 @@ package upload_test
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -178,7 +177,6 @@ func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 
 // TestTheTableOfFaults compares docs/faults.md with what the tests above do.
 func TestTheTableOfFaults(t *testing.T) {
-	table := pgtest.FaultTable(t, "internal/intake/upload")
 	tested := map[string]string{}
 	for name, a := range acts() {
 		for _, write := range a.writes {
@@ -187,12 +185,5 @@ func TestTheTableOfFaults(t *testing.T) {
 		tested[name+" | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
 		tested[name+" | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
 	}
-	if diff := cmp.Diff(slices.Sorted(maps.Keys(tested)), slices.Sorted(maps.Keys(table))); diff != "" {
-		t.Errorf("rows of the table (-tested +written):\n%s", diff)
-	}
-	for row, test := range table {
-		if tested[row] != test {
-			t.Errorf("%s is tested by %s, not %q", row, tested[row], test)
-		}
-	}
+	pgtest.CheckFaultTable(t, "internal/intake/upload", tested)
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -170,4 +171,13 @@ func FaultTable(t testing.TB, room string) map[string]string {
 		rows[key] = cells[4]
 	}
 	return rows
+}
+
+// CheckFaultTable compares the rows of docs/faults.md that are about a room with
+// what its tests do: the name of the test by "act | step | persisted or not".
+func CheckFaultTable(t testing.TB, room string, tested map[string]string) {
+	t.Helper()
+	if diff := cmp.Diff(tested, FaultTable(t, room)); diff != "" {
+		t.Errorf("rows of docs/faults.md about %s (-tested +written):\n%s", room, diff)
+	}
 }
