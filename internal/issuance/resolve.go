@@ -30,7 +30,9 @@ func (s *Service) check(e vaccination.Event, sourceProgramme string) (*Draft, er
 	}
 	d := &Draft{}
 	programme, ok := s.programmeOf(e, sourceProgramme)
-	if !ok {
+	if !ok && e.Programme == "" {
+		add("programme", vaccination.FaultRequired, noTests(s.Profile))
+	} else if !ok {
 		add("programme", "unknown", "there is no such programme: use one of "+strings.Join(s.Profile.ProgrammeKeys(), ", ")+", or leave it out")
 	} else {
 		d.programme, e.Programme = programme, programme.Key

@@ -1,6 +1,8 @@
 package issuance
 
 import (
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/opendivoc/divoc/catalogue"
@@ -19,6 +21,15 @@ func (s *Service) programmeOf(e vaccination.Event, source string) (*profile.Prog
 		}
 	}
 	return s.Profile.ProgrammeFor(e.Programme, e.IsTest())
+}
+
+// noTests says why no programme was found for a test that names none.
+func noTests(p *profile.Profile) string {
+	keys := slices.DeleteFunc(p.ProgrammeKeys(), func(key string) bool { return !p.Programmes[key].Tests })
+	if len(keys) == 0 {
+		return "no programme of this country certifies results of tests"
+	}
+	return "several programmes certify tests: name one of " + strings.Join(keys, ", ")
 }
 
 // wrongKind is the fault of a dose in a programme of tests, or the other way.

@@ -1,6 +1,9 @@
 package csv
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The columns of DIVOC's template that are spoken of by name here.
 const (
@@ -17,9 +20,11 @@ const (
 	colEnd         = "vaccinationEffectiveEnd"
 	colVaccinator  = "vaccinatorName"
 	colFacility    = "facilityName"
+	colSampleTime  = "sampleCollectionTimestamp"
+	colResultTime  = "resultTimestamp"
 	colProgramme   = "programId" // may be added to the template
 	errorsColumn   = "errors"    // ours, at the end of an error file; read over
-	templateLength = 28
+	templateLength = 28          // of either template
 )
 
 // Columns returns the columns of DIVOC's template, in its order. A file has
@@ -33,8 +38,44 @@ func Columns() []string {
 	}
 }
 
+// TestColumns returns the columns of DIVOC's template of tests, in its order.
+func TestColumns() []string {
+	return []string{
+		colCode, colName, colMobile, colBirthDate, "recipientGender", "recipientNationality", colIdentity,
+		"recipientAddressLine1", "recipientAddressLine2", "recipientDistrict", "recipientState", "recipientPincode",
+		"testBatch", "disease", "testName", "testType", "result", colResultTime, "manufacturer", colSampleTime, "sampleOrigin", "verifier",
+		colFacility, "facilityAddressLine1", "facilityAddressLine2", "facilityDistrict", "facilityState", "facilityPincode",
+	}
+}
+
+// Template is one of DIVOC's tables.
+type Template string
+
+// The templates. Any is whichever a header is of.
+const (
+	Any   Template = ""
+	Doses Template = "doses"
+	Tests Template = "tests"
+)
+
+// columns of a template, all of which a file has.
+func (t Template) columns() []string {
+	if t == Tests {
+		return TestColumns()
+	}
+	return Columns()
+}
+
 // known returns every column that a file may have.
-func known() []string { return append(Columns(), colProgramme, errorsColumn) }
+func (t Template) known() []string { return append(t.columns(), colProgramme, errorsColumn) }
+
+// TemplateOf is the template of a file with these columns.
+func TemplateOf(columns []string) Template {
+	if slices.Contains(columns, colSampleTime) {
+		return Tests
+	}
+	return Doses
+}
 
 // Column names the column that a field of an event is read from, by its path.
 // A field that no column gives is named as it is.
@@ -43,6 +84,26 @@ func Column(path string) string {
 		return colMobile
 	}
 	if c := byPath()[path]; c != "" {
+		return c
+	}
+	if rest, ok := strings.CutPrefix(path, "test."); ok {
+		return testColumn(path, rest)
+	}
+	return path
+}
+
+// testColumn names the column of a field of a test.
+func testColumn(path, rest string) string {
+	name, last, _ := strings.Cut(rest, ".")
+	if name == "centreAddress" {
+		if c := byPath()["vaccination."+name+"."+last]; c != "" {
+			return c
+		}
+	}
+	if c := map[string]string{
+		"pathogen": "disease", "type": "testType", "brand": "testName", "manufacturer": "manufacturer", "lot": "testBatch",
+		"origin": "sampleOrigin", "date": colSampleTime, "resultDate": colResultTime, "result": "result", "centre": colFacility, "practitioner": "verifier",
+	}[name]; c != "" {
 		return c
 	}
 	return path

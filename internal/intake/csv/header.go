@@ -23,13 +23,20 @@ func (e *HeaderError) Error() string { return e.Err.Error() }
 func (e *HeaderError) Unwrap() error { return e.Err }
 
 // readHeader finds the delimiter and reads the header of s: for each cell of a
-// row the column it is, -1 for one that is read over.
-func readHeader(s *scanner) (order []int, err error) {
-	rec, err := firstRow(s, templateColumns)
+// row the column of the template it is, -1 for one that is read over. Of
+// [Any], the template is the one that the header has more columns of.
+func readHeader(s *scanner, want Template) (_ Template, order []int, err error) {
+	rec, err := firstRow(s, func(names []string) int { return max(want.count(names), Tests.count(names)) })
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	names := known()
+	if want == Any {
+		want = Doses
+		if Tests.count(rec.cells) > Doses.count(rec.cells) {
+			want = Tests
+		}
+	}
+	names := want.known()
 	order = make([]int, len(rec.cells))
 	var faults []vaccination.Fault
 	seen := map[int]bool{}
@@ -62,9 +69,9 @@ func readHeader(s *scanner) (order []int, err error) {
 	case len(faults) > 0:
 		e.Message = "the header differs from the template"
 	default:
-		return order, nil
+		return want, order, nil
 	}
-	return nil, &HeaderError{e}
+	return "", nil, &HeaderError{e}
 }
 
 // skipDeclaration reads "sep=;" on a line of its own, as spreadsheets write it.
@@ -85,10 +92,11 @@ func skipDeclaration(s *scanner) error {
 	return err
 }
 
-// templateColumns counts names that are columns of the template.
-func templateColumns(names []string) (n int) {
+// count counts names that are columns of the template.
+func (t Template) count(names []string) (n int) {
+	known := t.known()
 	for _, cell := range names {
-		if slices.ContainsFunc(known(), func(name string) bool { return strings.EqualFold(name, strings.TrimSpace(cell)) }) {
+		if slices.ContainsFunc(known, func(name string) bool { return strings.EqualFold(name, strings.TrimSpace(cell)) }) {
 			n++
 		}
 	}
@@ -130,20 +138,20 @@ func distance(a, b string) int {
 // Inspect checks the header of a file by its first bytes, of which 64 kB are
 // enough, and returns the file's columns in its order, "errors" left out. A
 // header that is not the template's is a [*HeaderError].
-func Inspect(head []byte, encoding string) ([]string, error) {
+func Inspect(head []byte, encoding string, want Template) ([]string, error) {
 	text, err := decode(bytes.NewReader(head), encoding)
 	if err != nil {
 		return nil, err
 	}
-	order, err := readHeader(&scanner{r: bufio.NewReaderSize(text, 2*maxRecord), line: 1})
+	t, order, err := readHeader(&scanner{r: bufio.NewReaderSize(text, 2*maxRecord), line: 1}, want)
 	if err != nil {
 		return nil, err
 	}
-	return columnsOf(order), nil
+	return columnsOf(t, order), nil
 }
 
-func columnsOf(order []int) []string {
-	names := known()
+func columnsOf(t Template, order []int) []string {
+	names := t.known()
 	var out []string
 	for _, n := range order {
 		if n >= 0 {

@@ -35,6 +35,7 @@ type Reader struct {
 	rows
 
 	o       Options
+	of      Template
 	order   []int
 	columns []string
 }
@@ -47,11 +48,11 @@ func NewReader(in io.Reader, o Options) (*Reader, error) {
 		return nil, err
 	}
 	s := newScanner(text)
-	order, err := readHeader(s)
+	of, order, err := readHeader(s, Any)
 	if err != nil {
 		return nil, err
 	}
-	r := &Reader{rows: rows{s: s}, o: o, order: order, columns: columnsOf(order)}
+	r := &Reader{rows: rows{s: s}, o: o, of: of, order: order, columns: columnsOf(of, order)}
 	for _, n := range order {
 		r.keep = append(r.keep, n >= 0)
 	}
@@ -74,33 +75,37 @@ func (r *Reader) Read() (Row, error) {
 			cells[n] = all[i]
 		}
 	}
-	f := fields{o: &r.o, cells: cells}
-	row.Event = f.event()
+	f := fields{o: &r.o, cells: cells, position: position[r.of]}
+	row.Event = f.event(r.of)
 	row.Faults = f.faults
 	return row, nil
 }
 
 // fields turns the cells of a row, in the order of the template, into an event.
 type fields struct {
-	o      *Options
-	cells  []string
-	faults []vaccination.Fault
+	o        *Options
+	cells    []string
+	position map[string]int // of a column in the template
+	faults   []vaccination.Fault
 }
 
 func (f *fields) fault(column, code, message string) {
 	f.faults = append(f.faults, vaccination.Fault{Path: column, Code: code, Message: message})
 }
 
-// position is where a column stands in the template.
-var position = func() map[string]int {
-	at := map[string]int{}
-	for i, c := range known() {
-		at[c] = i
+// position is where a column stands in each template.
+var position = func() map[Template]map[string]int {
+	at := map[Template]map[string]int{Doses: {}, Tests: {}}
+	for t, columns := range at {
+		for i, c := range t.known() {
+			columns[c] = i
+		}
 	}
 	return at
 }()
 
-func (f *fields) at(column string) string { return strings.TrimSpace(f.cells[position[column]]) }
+// at is the cell of a column, which the template must have.
+func (f *fields) at(column string) string { return strings.TrimSpace(f.cells[f.position[column]]) }
 
 // mangled is a number as a spreadsheet shows one that is too long for it. The
 // digits are lost, and many records would have one code.
@@ -143,7 +148,7 @@ func (f *fields) date(column string, zone *time.Location) vaccination.Date {
 	return d
 }
 
-func (f *fields) event() vaccination.Event {
+func (f *fields) event(of Template) vaccination.Event {
 	for _, c := range []string{colCode, colMobile, colIdentity} {
 		if mangled.MatchString(f.at(c)) {
 			f.fault(c, "spreadsheet", shortened)
@@ -161,22 +166,63 @@ func (f *fields) event() vaccination.Event {
 		},
 		Contacts: contacts(f.at(colMobile)),
 		Address:  f.address("recipient"),
-		Vaccination: vaccination.Dose{
-			Product:       f.at("vaccinationName"),
-			Manufacturer:  vaccination.Coding{Display: f.at("vaccinationManufacturer")},
-			Lot:           f.at("vaccinationBatch"),
-			Date:          f.date(colDate, f.o.Zone),
-			ValidFrom:     f.date(colStart, nil),
-			ValidUntil:    f.date(colEnd, nil),
-			Number:        f.whole(colDose),
-			Total:         f.whole(colTotal),
-			Centre:        f.name(colFacility),
-			CentreAddress: f.address("facility"),
-			Practitioner:  f.name(colVaccinator),
-		},
+	}
+	if of == Tests {
+		if f.at(colBirthDate) == "" {
+			f.fault(colBirthDate, vaccination.FaultRequired, "give the date of birth, or the year where no more is known")
+		}
+		e.Test = f.test()
+		return e
+	}
+	e.Vaccination = vaccination.Dose{
+		Product:       f.at("vaccinationName"),
+		Manufacturer:  vaccination.Coding{Display: f.at("vaccinationManufacturer")},
+		Lot:           f.at("vaccinationBatch"),
+		Date:          f.date(colDate, f.o.Zone),
+		ValidFrom:     f.date(colStart, nil),
+		ValidUntil:    f.date(colEnd, nil),
+		Number:        f.whole(colDose),
+		Total:         f.whole(colTotal),
+		Centre:        f.name(colFacility),
+		CentreAddress: f.address("facility"),
+		Practitioner:  f.name(colVaccinator),
 	}
 	f.age()
 	return e
+}
+
+func (f *fields) test() vaccination.Test {
+	display := func(column string) vaccination.Coding { return vaccination.Coding{Display: f.at(column)} }
+	t := vaccination.Test{
+		Pathogen: display("disease"), Type: display("testType"), Brand: vaccination.Coding{Display: f.name("testName")},
+		Manufacturer: display("manufacturer"), Lot: f.at("testBatch"), Origin: display("sampleOrigin"),
+		Date: f.moment(colSampleTime), ResultDate: f.moment(colResultTime), Result: display("result"),
+		Centre: f.name(colFacility), CentreAddress: f.address("facility"), Practitioner: f.name("verifier"),
+	}
+	if t.IsZero() { // else it would be read as a dose that lacks everything
+		f.fault(colSampleTime, vaccination.FaultRequired, "say when the sample was taken")
+	}
+	return t
+}
+
+// moment reads a time: with its zone, or as a clock in the country showed it.
+func (f *fields) moment(column string) time.Time {
+	s := f.at(column)
+	if s == "" {
+		return time.Time{}
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return t
+		}
+	}
+	for _, layout := range []string{"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"} {
+		if t, err := time.ParseInLocation(layout, s, f.o.Zone); err == nil {
+			return t
+		}
+	}
+	f.fault(column, vaccination.FaultNotADate, "write date and time: 2021-11-30T09:05:00+05:30, or 2021-11-30 09:05 as the clock showed it there")
+	return time.Time{}
 }
 
 // age checks the age, which DIVOC wants where there is no date of birth. It

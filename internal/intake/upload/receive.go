@@ -32,8 +32,9 @@ const (
 type File struct {
 	Name     string
 	Format   Format
-	Encoding string      // of a CSV, "" to find out
-	Dates    dates.Order // of a CSV
+	Encoding string       // of a CSV, "" to find out
+	Dates    dates.Order  // of a CSV
+	Template csv.Template // of a CSV that no mapping is for; Any finds it out
 	Body     io.Reader
 }
 
@@ -85,7 +86,7 @@ func (s *Service) store(ctx context.Context, by access.Caller, f File) (stored, 
 		head = bytes.Clone(head)
 		u.columns, u.NotRead, err = mappedHeader(m, head, likely(head, f.Encoding))
 	case f.Format == CSV:
-		u.columns, err = csv.Inspect(head, f.Encoding)
+		u.columns, err = csv.Inspect(head, f.Encoding, f.Template)
 	case f.Format == JSON && len(bytes.TrimSpace(head)) == 0:
 		err = vaccination.Errorf(vaccination.Invalid, "the file is empty: send a JSON array of records, or one record on each line")
 	case f.Format != JSON:

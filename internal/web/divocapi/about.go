@@ -72,6 +72,9 @@ func (h *handler) inEnglish(names map[string]string) string {
 // lists, or all against its disease. Where incomplete records are refused, those
 // without a product are not among them.
 func products(p *profile.Profile, of *profile.Programme) []catalogue.Product {
+	if of.Tests {
+		return nil
+	}
 	all := p.Catalogue.Products(of.Disease)
 	if len(of.Products) > 0 {
 		all = nil
@@ -105,7 +108,6 @@ type RetiredPath struct {
 func Retired() []RetiredPath {
 	const (
 		v4      = "there are no schemas of one's own: send a vaccination to /divoc/api/v1/certify, which asks for the least"
-		tests   = "test results are not certified here, only vaccinations: /divoc/api/v1/certify"
 		enrol   = "there is no enrolment here: a record is certified when its source delivers it, with /divoc/api/v1/certify"
 		effects = "side effects are not collected here: report them to the country's system for vaccine safety"
 		login   = "there is no password grant here: make a token with `divoc token create`, or connect an identity provider (docs/divoc-api.md)"
@@ -114,11 +116,6 @@ func Retired() []RetiredPath {
 	return []RetiredPath{
 		{"POST /divoc/api/v4/{entityType}/certify", v4},
 		{"GET /certificate/api/v2/{entityType}/certificate", v4},
-		{"POST /divoc/api/v1/test/certify", tests},
-		{"POST /divoc/api/v1/test/bulkCertify", tests},
-		{"GET /divoc/api/v1/test/certify/uploads", tests},
-		{"GET /divoc/api/v1/test/certify/uploads/{uploadId}/errors", tests},
-		{"GET /certificate/api/test/certificatePDF/{preEnrollmentCode}", tests},
 		{"GET /divoc/api/v1/preEnrollments", enrol},
 		{"GET /divoc/api/v1/preEnrollments/{preEnrollmentCode}", enrol},
 		{"GET /divoc/api/v1/vaccinators", "there is no register of vaccinators here: send the name as vaccinator.name"},

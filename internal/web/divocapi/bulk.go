@@ -17,16 +17,25 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// bulk adds DIVOC's paths for files of records.
-func (h *handler) bulk(mux door.Mux) {
-	mux.HandleFunc("POST /divoc/api/v1/bulkCertify", h.caller(h.bulkCertify))
-	mux.HandleFunc("GET /divoc/api/v1/certify/uploads", h.caller(h.uploads))
-	mux.HandleFunc("GET /divoc/api/v1/certify/uploads/{uploadId}/errors", h.caller(h.uploadErrors))
+// files adds DIVOC's paths for files of records.
+func (h *handler) files(mux door.Mux) {
+	for at, of := range map[string]csv.Template{"": csv.Doses, "/test": csv.Tests} {
+		b := bulk{h, of}
+		mux.HandleFunc("POST /divoc/api/v1"+at+"/bulkCertify", h.caller(b.certify))
+		mux.HandleFunc("GET /divoc/api/v1"+at+"/certify/uploads", h.caller(b.uploads))
+		mux.HandleFunc("GET /divoc/api/v1"+at+"/certify/uploads/{uploadId}/errors", h.caller(b.errors))
+	}
 }
 
-// bulkCertify stores the part "file" of a form. When it answers, the file is
+// bulk are the paths of files of doses, or of tests. Neither shows the other's.
+type bulk struct {
+	*handler
+	of csv.Template
+}
+
+// certify stores the part "file" of a form. When it answers, the file is
 // durable and is being processed.
-func (h *handler) bulkCertify(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+func (h bulk) certify(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 	if err := by.CanWhole(access.Certify); err != nil {
 		return err
 	}
@@ -55,7 +64,7 @@ func (h *handler) bulkCertify(w http.ResponseWriter, r *http.Request, by access.
 		if part.FormName() != "file" {
 			continue
 		}
-		u, err := h.Uploads.Receive(r.Context(), by, upload.File{Name: part.FileName(), Format: upload.CSV, Encoding: encoding, Dates: order, Body: part})
+		u, err := h.Uploads.Receive(r.Context(), by, upload.File{Name: part.FileName(), Format: upload.CSV, Encoding: encoding, Dates: order, Template: h.of, Body: part})
 		var header *csv.HeaderError
 		if errors.As(err, &header) {
 			h.invalidTemplate(w, header)
@@ -95,13 +104,16 @@ type uploaded struct {
 
 // uploads lists the caller's uploads. Of one that is being processed,
 // TotalRecords counts the rows so far.
-func (h *handler) uploads(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+func (h bulk) uploads(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 	list, err := h.Uploads.List(r.Context(), by, 0)
 	if err != nil {
 		return err
 	}
-	out := make([]uploaded, len(list))
-	for i, u := range list {
+	out := []uploaded{}
+	for _, u := range list {
+		if csv.TemplateOf(u.Columns()) != h.of {
+			continue
+		}
 		status := "Success"
 		switch {
 		case u.State == upload.Processing:
@@ -109,15 +121,15 @@ func (h *handler) uploads(w http.ResponseWriter, r *http.Request, by access.Call
 		case u.State == upload.Failed || u.Wrong > 0:
 			status = "Failed"
 		}
-		out[i] = uploaded{u.ID, u.Created, u.Touched, nil, u.Filename, u.Rows, u.Actor, status, u.Wrong, u.Issued}
+		out = append(out, uploaded{u.ID, u.Created, u.Touched, nil, u.Filename, u.Rows, u.Actor, status, u.Wrong, u.Issued})
 	}
 	door.WriteJSON(w, http.StatusOK, "application/json", out)
 	return nil
 }
 
-// uploadErrors streams the rows of an upload that were refused: there may be
+// errors streams the rows of an upload that were refused: there may be
 // many.
-func (h *handler) uploadErrors(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+func (h bulk) errors(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 	id, err := strconv.ParseInt(r.PathValue("uploadId"), 10, 64)
 	if err != nil {
 		if err := by.CanWhole(access.Certify); err != nil {
@@ -126,6 +138,9 @@ func (h *handler) uploadErrors(w http.ResponseWriter, r *http.Request, by access
 		return vaccination.Errorf(vaccination.NotFound, "there is no such upload of yours")
 	}
 	u, err := h.Uploads.Get(r.Context(), by, id)
+	if err == nil && csv.TemplateOf(u.Columns()) != h.of {
+		err = vaccination.Errorf(vaccination.NotFound, "there is no such upload of yours")
+	}
 	if err != nil {
 		return err
 	}

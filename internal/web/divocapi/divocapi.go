@@ -45,9 +45,10 @@ type handler struct{ Options }
 func Register(mux door.Mux, o Options) {
 	h := &handler{o}
 	for _, v := range []string{"v1", "v3"} {
-		mux.HandleFunc("POST /divoc/api/"+v+"/certify", h.caller(h.issue(issuance.Certify)))
-		mux.HandleFunc("PUT /divoc/api/"+v+"/certificate", h.caller(h.issue(issuance.Correct)))
+		mux.HandleFunc("POST /divoc/api/"+v+"/certify", h.caller(h.issue(issuance.Certify, false)))
+		mux.HandleFunc("PUT /divoc/api/"+v+"/certificate", h.caller(h.issue(issuance.Correct, false)))
 	}
+	mux.HandleFunc("POST /divoc/api/v1/test/certify", h.caller(h.issue(issuance.Certify, true)))
 	mux.HandleFunc("GET /divoc/api/v1/ping", func(w http.ResponseWriter, _ *http.Request) {
 		door.WriteJSON(w, http.StatusOK, "application/json", "pong")
 	})
@@ -57,7 +58,7 @@ func Register(mux door.Mux, o Options) {
 	mux.HandleFunc("GET /certificate/api/beneficiaries", h.caller(h.beneficiaries))
 	mux.HandleFunc("POST /certificate/api/beneficiaries", h.caller(h.beneficiaries))
 	h.about(mux)
-	h.bulk(mux)
+	h.files(mux)
 	h.retired(mux)
 	door.Missing(mux, "/divoc/", h.fail)
 	door.Missing(mux, "/certificate/", h.fail)
@@ -139,15 +140,18 @@ type issued struct {
 	Replaces      vaccination.CertificateID `json:"previousCertificateId,omitzero"`
 }
 
-// issue certifies or corrects. The whole call is one transaction: when it
+// issue certifies or corrects doses, or tests. The whole call is one transaction: when it
 // answers 200, every item is durable; else none was written.
-func (h *handler) issue(action issuance.Action) func(http.ResponseWriter, *http.Request, access.Caller) error {
+func (h *handler) issue(action issuance.Action, tests bool) func(http.ResponseWriter, *http.Request, access.Caller) error {
 	return func(w http.ResponseWriter, r *http.Request, by access.Caller) error {
 		body, err := door.ReadBody(w, r, maxBody)
 		if err != nil {
 			return err
 		}
 		requests, err := decode(body)
+		if err == nil {
+			err = ofKind(requests, tests)
+		}
 		if err != nil {
 			return err
 		}

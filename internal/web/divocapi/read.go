@@ -18,6 +18,7 @@ func (h *handler) reads(mux door.Mux) {
 	mux.HandleFunc("GET /divoc/api/v1/certificates/{preEnrollmentCode}", h.caller(h.certificates))
 	pdf, qr := h.page("pdf", "application/pdf", h.pdf), h.page("qr", "image/png", h.png)
 	mux.HandleFunc("GET /certificate/api/certificatePDF/{preEnrollmentCode}", h.caller(pdf.byCode))
+	mux.HandleFunc("GET /certificate/api/test/certificatePDF/{preEnrollmentCode}", h.caller(pdf.testPage))
 	mux.HandleFunc("GET /certificate/api/certificatePDF", h.caller(pdf.byQuery))
 	mux.HandleFunc("GET /certificate/api/certificate/{certificateId}", h.caller(pdf.byPath))
 	mux.HandleFunc("GET /certificate/api/certificateQRCode/{preEnrollmentCode}", h.caller(qr.byCode))

@@ -46,8 +46,9 @@ func (t text) whole() (n int, ok bool) {
 	return int(f), err == nil && math.Abs(f) <= math.MaxInt32 && f == math.Trunc(f)
 }
 
-// certificationRequest is DIVOC's CertificationRequest, v1 and v3. What is not
-// listed (enrollmentType, comorbidities, meta) is not used.
+// certificationRequest is DIVOC's CertificationRequest, v1 and v3, and, with
+// TestDetails, its TestCertificationRequest. What is not listed (enrollmentType,
+// comorbidities, meta) is not used.
 type certificationRequest struct {
 	PreEnrollmentCode text `json:"preEnrollmentCode"`
 	ProgramID         text `json:"programId"`
@@ -78,6 +79,10 @@ type certificationRequest struct {
 		Name    text    `json:"name"`
 		Address address `json:"address"`
 	} `json:"facility"`
+	TestDetails *testDetails `json:"testDetails"`
+	Verifier    struct {
+		Name text `json:"name"`
+	} `json:"verifier"`
 }
 
 type address struct {
@@ -144,10 +149,6 @@ func (r certificationRequest) event(zone *time.Location) (vaccination.Event, []v
 		}
 		return d
 	}
-	given, ok := readMoment(string(r.Vaccination.Date), zone)
-	if !ok {
-		fault("vaccination.date", vaccination.FaultNotADate, "write YYYY-MM-DD, or a date and time with its zone")
-	}
 	whole := func(path string, t text) int {
 		n, ok := t.whole()
 		if !ok {
@@ -166,7 +167,15 @@ func (r certificationRequest) event(zone *time.Location) (vaccination.Event, []v
 			Identifier:  identifier(string(r.Recipient.Identity)),
 		},
 		Address: r.Recipient.Address.domain(),
-		Vaccination: vaccination.Dose{
+	}
+	if r.TestDetails != nil {
+		e.Test = r.test(fault)
+	} else {
+		given, ok := readMoment(string(r.Vaccination.Date), zone)
+		if !ok {
+			fault("vaccination.date", vaccination.FaultNotADate, "write YYYY-MM-DD, or a date and time with its zone")
+		}
+		e.Vaccination = vaccination.Dose{
 			Product:       string(r.Vaccination.Name),
 			Manufacturer:  vaccination.Coding{Display: string(r.Vaccination.Manufacturer)},
 			Lot:           string(r.Vaccination.Batch),
@@ -179,7 +188,7 @@ func (r certificationRequest) event(zone *time.Location) (vaccination.Event, []v
 			Centre:        string(r.Facility.Name),
 			CentreAddress: r.Facility.Address.domain(),
 			Practitioner:  string(r.Vaccinator.Name),
-		},
+		}
 	}
 	for _, c := range r.Recipient.Contact {
 		e.Contacts = append(e.Contacts, contact(string(c)))
@@ -275,6 +284,9 @@ func field(path string) string {
 	if n, ok := names[path]; ok {
 		return n
 	}
+	if n := testField(path); n != "" {
+		return n
+	}
 	parts := map[string]string{
 		"line1": "addressLine1", "line2": "addressLine2", "district": "district",
 		"region": "state", "postCode": "pincode", "country": "country",
@@ -286,7 +298,7 @@ func field(path string) string {
 	switch group {
 	case "address":
 		return "recipient.address." + parts[last]
-	case "vaccination.centreAddress":
+	case "vaccination.centreAddress", "test.centreAddress":
 		return "facility.address." + parts[last]
 	case "person.identifier":
 		return "recipient.identity"
