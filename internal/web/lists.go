@@ -63,6 +63,9 @@ func (s *server) published(mux door.Mux) {
 	mux.HandleFunc("GET /contexts/vaccination/v1", func(w http.ResponseWriter, r *http.Request) {
 		s.publish(w, r, file{"application/ld+json", keepFixed, []byte(vc.Context()), time.Time{}}, nil)
 	})
+	mux.HandleFunc("GET /contexts/test/v1", func(w http.ResponseWriter, r *http.Request) {
+		s.publish(w, r, file{"application/ld+json", keepFixed, []byte(vc.TestContext()), time.Time{}}, nil)
+	})
 	mux.HandleFunc("GET /status/{purpose}/{list}", func(w http.ResponseWriter, r *http.Request) {
 		list, err := strconv.ParseInt(r.PathValue("list"), 10, 32)
 		if err != nil {

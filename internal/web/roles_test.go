@@ -52,6 +52,7 @@ func fixedRoutes() []route {
 		{"GET /api/v1/certificates/{id}/credential", cert + "/credential", read, nil},
 		{"GET /api/v1/certificates/{id}/credentials/divoc", cert + "/credentials/divoc", read, nil},
 		{"GET /api/v1/certificates/{id}/exports", cert + "/exports", read, nil},
+		{"GET /api/v1/certificates/{id}/exports/icvp/pdf", cert + "/exports/icvp/pdf", "422 404 403 422", nil}, // not of this disease
 		{"GET /api/v1/certificates/{id}/exports/{format}", cert + "/exports/code", read, nil},
 		{"GET /api/v1/certificates/{id}/exports/{format}/qr.png", cert + "/exports/code/qr.png", read, nil},
 		{"GET /api/v1/certificates/{id}/exports/{format}/qr.svg", cert + "/exports/code/qr.svg", read, nil},
@@ -146,6 +147,11 @@ func fixedRoutes() []route {
 		{"POST /divoc/api/v3/certify", "", deliver, func(n string) any { return request("NEW-3-" + n) }},
 		{"PUT /divoc/api/v1/certificate", "", correct, func(n string) any { return request("CORRECT", "vaccination.batch", "1"+n) }},
 		{"PUT /divoc/api/v3/certificate", "", correct, func(n string) any { return request("CORRECT", "vaccination.batch", "3"+n) }},
+		{"POST /divoc/api/v1/test/certify", "", "422 422 403 422", func(n string) any { return testRequest("TEST-" + n) }}, // no programme certifies tests
+		{"POST /divoc/api/v1/test/bulkCertify", "", "400 400 403 400", func(string) any { return m{} }},
+		{"GET /divoc/api/v1/test/certify/uploads", "", "200 200 403 200", nil},
+		{"GET /divoc/api/v1/test/certify/uploads/{uploadId}/errors", "/divoc/api/v1/test/certify/uploads/{upload}/errors", "404 404 403 404", nil}, // of doses
+		{"GET /certificate/api/test/certificatePDF/{preEnrollmentCode}", "/certificate/api/test/certificatePDF/OWN", "404 404 403 404", nil},
 		{"GET /divoc/api/v1/certificates", "", "200 200 403 200 200", nil},
 		{"GET /divoc/api/v1/certificates/{preEnrollmentCode}", "/divoc/api/v1/certificates/OWN", read, nil},
 		{"DELETE /divoc/api/v1/certificates/{preEnrollmentCode}", "/divoc/api/v1/certificates/DELETE?allDoses=true", read, nil},
@@ -197,6 +203,7 @@ func fixedRoutes() []route {
 		{"GET /my/certificates/{id}/print", "/my/certificates/{own}/print", "200", nil},
 		{"GET /my/certificates/{id}/qr.png", "/my/certificates/{own}/qr.png", "200", nil},
 		{"GET /my/certificates/{id}/exports/{format}", "/my/certificates/{own}/exports/vc", "200", nil},
+		{"GET /my/certificates/{id}/exports/icvp/pdf", "/my/certificates/{own}/exports/icvp/pdf", "422", nil}, // not of this disease
 		{"GET /my/certificates/{id}/exports/{format}/qr.png", "/my/certificates/{own}/exports/eu-dcc/qr.png", "200", nil},
 		{"POST /my/certificates/{id}/send", "/my/certificates/{own}/send", "200", nil},
 		{"GET /my/certificates/{id}/report", "/my/certificates/{own}/report", "200", nil},
@@ -213,7 +220,10 @@ func fixedRoutes() []route {
 		{"GET /.well-known/crl/{file}", "/.well-known/crl/none.json", "404 public", nil},
 		{"GET /trust/bundle.json", "", "200 public", nil},
 		{"GET /contexts/vaccination/v1", "", "200 public", nil},
+		{"GET /contexts/test/v1", "", "200 public", nil},
 		{"GET /status/{purpose}/{list}", "/status/revocation/{list}", "200 public", nil},
+		{"GET /status/hashes", "", "200 public", nil},
+		{"GET /status/hashes/{batch}", "/status/hashes/none", "404 public", nil},
 		{"GET /healthz", "", "200", nil},
 		{"GET /readyz", "", "200", nil},
 		{"GET /metrics", "", "200", nil},
@@ -225,6 +235,9 @@ func fixedRoutes() []route {
 		{"/certificate/", "/certificate/x", "404", nil},
 		{"/verify", "/verify", "200", nil},
 		{"GET /verify/manifest.webmanifest", "", "200", nil},
+		{"GET /verify/rules.json", "", "404", nil},
+		{"GET /verify/embed", "", "200", nil},
+		{"GET /verify/embed/", "/verify/embed/none", "404", nil},
 		{"GET /assets/", "/assets/none", "404", nil},
 		{"GET /print.css", "", "200", nil},
 		{"GET /theme/", "/theme/none", "404", nil},
