@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +35,7 @@ import (
 	"github.com/opendivoc/divoc/internal/statistics"
 	"github.com/opendivoc/divoc/internal/subject"
 	"github.com/opendivoc/divoc/internal/tracing"
+	"github.com/opendivoc/divoc/internal/trustlist"
 	"github.com/opendivoc/divoc/internal/web/admin"
 	"github.com/opendivoc/divoc/internal/web/api"
 	"github.com/opendivoc/divoc/internal/web/assets"
@@ -81,7 +81,9 @@ type Options struct {
 	// Retention says what is kept for how long; nil says nothing.
 	Retention *retention.Service
 	// Bulk withdraws many certificates, Statistics counts what happens.
-	Bulk       *bulk.Service
+	Bulk *bulk.Service
+	// Trust says whose signatures count beside ours; nil says nobody's.
+	Trust      *trustlist.Service
 	Statistics *statistics.Service
 	// OnDemand gives certificates to people who ask.
 	OnDemand *ondemand.Service
@@ -111,6 +113,7 @@ type server struct {
 	// reading bounds how many pictures and files are looked at at once: each
 	// takes a core for a while.
 	reading chan struct{}
+	trusts  trusted
 }
 
 // Handler returns the whole server.
@@ -147,7 +150,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	asking := &door.Limiter{Every: askEvery, Burst: askBurst, Now: o.Now}
 	described, err := api.Register(mux, api.Options{
 		OnDemand: o.OnDemand, Limit: asking,
-		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Bulk: o.Bulk, Cases: o.Cases, Messages: o.Messages, Audit: o.Audit, Subject: o.Subject, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
+		Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Intake: o.Intake, Bulk: o.Bulk, Trust: o.Trust, Cases: o.Cases, Messages: o.Messages, Audit: o.Audit, Subject: o.Subject, Verify: s.verifyFile, Log: o.Log, Version: o.Version})
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +172,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	mux.Handle("GET "+notice.Path, notice.Handler(notice.Options{Frame: frame, Profile: p}))
 	admin.Register(mux, admin.Options{
 		Frame: frame, Caller: people.Caller, SignIn: people.SignIn, Fresh: people.Fresh, Again: people.Again, Protect: foreign.Handler,
-		Service: o.Service, Statistics: o.Statistics, Bulk: o.Bulk, Intake: o.Intake, Uploads: o.Uploads, Cases: o.Cases,
+		Service: o.Service, Statistics: o.Statistics, Bulk: o.Bulk, Trust: o.Trust, Intake: o.Intake, Uploads: o.Uploads, Cases: o.Cases,
 		Places: places.Service{Store: o.Service.Store, Now: o.Now}, Layouts: o.Layouts, Print: printStyle, Staff: o.Staff, Messages: o.Messages, Now: o.Now, Log: o.Log,
 	})
 	options := home.Options{Frame: frame}
@@ -191,6 +194,8 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	mux.Handle(get.Path+"/", onDemand)
 	mux.Handle(verifier.Path, foreign.Handler(verifier.Handler(verifier.Options{Frame: frame, Verify: s.verifyPage, MaxStatusAge: p.MaxStatusAge, Countries: o.Rules.Countries()})))
 	mux.HandleFunc("GET "+verifier.ManifestPath, verifier.Manifest(frame))
+	mux.HandleFunc("GET "+verifier.EmbedPath, verifier.Embed(frame, o.Service.PublicURL))
+	mux.Handle("GET "+verifier.EmbedPath+"/", files.Shared(verifier.EmbedPath+"/", verifier.Shared()...))
 	guide := reference.Options{Frame: frame, API: described, PublicURL: o.Service.PublicURL, Documents: docs.Files}
 	mux.Handle("GET "+reference.Path, reference.Page(guide))
 	mux.Handle("GET "+reference.Path+"/{name}", reference.Document(guide))
@@ -245,22 +250,29 @@ func (s *server) onHold() float64 {
 	return 0
 }
 
-// verifyOptions are how this server verifies: with its own keys, and its own
-// registry for the state of what it issued.
+// verifyOptions are how this server verifies: with its own keys and those that
+// count beside them, and its own registry for the state of what it issued.
 func (s *server) verifyOptions(lang string) verify.Options {
 	own := s.Service.Keys.Issuer()
 	return verify.Options{
-		Trust:        trust.New(&trust.Bundle{Issuers: []trust.Issuer{own}}),
+		Trust:        s.list(own),
 		At:           s.Now(),
 		Language:     lang,
 		Catalogue:    s.Service.Profile.Catalogue,
 		MaxStatusAge: s.Service.Profile.MaxStatusAge,
 		Status: func(ctx context.Context, issuerID, hcid string) (vaccination.Status, time.Time, bool) {
 			id, err := vaccination.ParseCertificateID(hcid)
-			if issuerID != own.ID || err != nil {
+			seal := err != nil && trust.IsHandle(hcid) // it has no room for an id
+			if issuerID != own.ID || err != nil && !seal {
 				return "", time.Time{}, false
 			}
-			status, known, err := s.Service.Status(ctx, id)
+			var status vaccination.Status
+			var known bool
+			if seal {
+				status, known, err = s.Service.SealStatus(ctx, hcid)
+			} else {
+				status, known, err = s.Service.Status(ctx, id)
+			}
 			if err != nil || !known { // an answer too: "not published" would be none
 				return verify.StatusUnknown, time.Time{}, true
 			}
