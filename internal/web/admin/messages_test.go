@@ -98,9 +98,16 @@ func TestACampaignNeedsTwo(t *testing.T) {
 	w.ask("anna", path+"/new", form("name", "", "template", "ready")).is(t, 422, "a name")
 	w.ask("anna", path+"/new", form("name", "Autumn", "template", "ready", "from-day", "31", "from-month", "2", "from-year", "2026")).is(t, 422, "no date")
 	w.ask("anna", path+"/new", form("name", "Autumn", "template", "campaign", "text-en", "{name}")).is(t, 422)
-	got := w.ask("anna", path+"/new", form("name", "Autumn", "template", "campaign", "text-en", "Come and see: {link}", "text-si", "")).is(t, 200, "It is counted", "People 1", "Parts 1", "Somebody else has to approve", "Come and see")
+	got := w.ask("anna", path+"/new", form("name", "Autumn", "template", "campaign", "text-en", "Come and see: {link}", "text-si", "")).is(t, 200, "The campaign is written down", "Being counted", "People 0", "is being counted", "Come and see")
 	at := regexp.MustCompile(path + `/\d+`).FindString(got.path)
-	if strings.Contains(got.text, "Approve and send") {
+	if seen := w.ask("ben", at, nil).is(t, 200, "is being counted"); strings.Contains(seen.text, "Approve and send") {
+		t.Error("it may be approved before it is counted")
+	}
+	w.ask("ben", at, form("act", "approve")).is(t, 422, "is being counted")
+	if err := w.messages.CountCampaigns(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got = w.ask("anna", at, nil).is(t, 200, "Waits for approval", "People 1", "Parts 1", "Somebody else has to approve"); strings.Contains(got.text, "Approve and send") {
 		t.Error("who made it may approve it")
 	}
 	w.ask("anna", at, form("act", "approve")).is(t, 422, "somebody else")
