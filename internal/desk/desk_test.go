@@ -2,6 +2,7 @@ package desk_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -199,8 +200,12 @@ func TestThreeWrongFactsEndASearch(t *testing.T) {
 
 func TestAReasonIsAskedOfWhoBrowses(t *testing.T) {
 	w := newWorld(t)
-	id := w.issue(event("JM-000001", "Shanice Brown", "1987-04-21", ""))[0]
-	by, busy := clerk(1, "KGN01"), clerk(2, "KGN01")
+	var events []vaccination.Event
+	for i := range 30 {
+		events = append(events, event(fmt.Sprintf("JM-%06d", i), "Shanice Brown", "1987-04-21", ""))
+	}
+	ids := w.issue(events...)
+	by, busy, id := clerk(1, "KGN01"), clerk(2, "KGN01"), ids[0]
 	open := func(by access.Caller, reason string) (string, error) {
 		search, found, err := w.Search(t.Context(), by, desk.Question{Text: id.UVCI("JM"), Reason: reason})
 		if err != nil {
@@ -209,6 +214,7 @@ func TestAReasonIsAskedOfWhoBrowses(t *testing.T) {
 		return w.Open(t.Context(), by, search, found.Matches[0].ID, "", "", reason)
 	}
 	for i := range 30 {
+		id = ids[i]
 		record, err := open(busy, "")
 		if err != nil {
 			t.Fatalf("who prints is asked after %d: %v", i, err)
