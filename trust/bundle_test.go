@@ -247,8 +247,11 @@ func TestReplaces(t *testing.T) {
 		})
 	}
 	forged := make(func(b *trust.Bundle) {
-		b.Issuers = append(b.Issuers, trust.Issuer{ID: "did:web:x", Keys: []trust.Key{stranger.key()}})
+		b.Issuers[0].Keys = append(b.Issuers[0].Keys, stranger.key())
 	}, stranger)
+	takenOver := make(func(b *trust.Bundle) {
+		b.Issuers[0].ID, b.Status = "did:web:x", nil
+	}, key)
 	stripped := make(none, key)
 	stripped.Proofs = nil
 	edited := make(none, key)
@@ -263,6 +266,7 @@ func TestReplaces(t *testing.T) {
 		"an older version":             {make(func(b *trust.Bundle) { b.Version = 6 }, key), "not newer"},
 		"a newer version, made before": {make(func(b *trust.Bundle) { b.Issued, b.Status = day(9), nil }, key), "before"},
 		"a stranger's signature":       {forged, "not signed"},
+		"another publisher's":          {takenOver, "another publisher"},
 		"no signature":                 {stripped, "not signed"},
 		"an edited list":               {edited, "not signed"},
 		"a new key alone":              {make(rotate, next), "not signed"},

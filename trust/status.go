@@ -53,6 +53,12 @@ func Handle(hcid string) string {
 	return string(out)
 }
 
+// IsHandle reports whether s has the form of a [Handle].
+func IsHandle(s string) bool {
+	_, ok := parseHandle(s)
+	return ok
+}
+
 // parseHandle returns the bits of a handle, left-aligned.
 func parseHandle(s string) (bits uint64, ok bool) {
 	if len(s) != handleLength {

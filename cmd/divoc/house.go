@@ -24,6 +24,7 @@ import (
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
 	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/internal/trustlist"
 	"github.com/opendivoc/divoc/trust"
 )
 
@@ -70,6 +71,7 @@ type house struct {
 	demo      bool
 	service   *issuance.Service
 	outbox    *deliver.Service // see messages
+	trusted   *trustlist.Service
 	log       *slog.Logger
 }
 
@@ -230,6 +232,7 @@ func (h *house) settle(ctx context.Context, f dataFlags, c *createFlags, listen 
 		Specimen: h.demo, Now: now, Random: rand.Reader, Log: h.log, VerifierHash: sync.OnceValue(verifierHash),
 	})
 	h.service.Tell = h.messages().Tell
+	h.trust()
 	return nil
 }
 

@@ -40,7 +40,7 @@ type cli struct {
 	Case      caseCmd      `cmd:"" help:"List, open and decide what people ask for: corrections, other telephone numbers, guardians, doses given abroad."`
 	Withdraw  withdrawCmd  `cmd:"" help:"Revoke, suspend or lift many certificates at once, after somebody else approved it."`
 	Message   messageCmd   `cmd:"" help:"See, test and resend messages to people; connect what carries them; campaigns."`
-	Trust     trustCmd     `cmd:"" help:"Export whose signatures count, for verifiers without network."`
+	Trust     trustCmd     `cmd:"" help:"Say whose signatures count beside our own; export it for verifiers without network."`
 	Backup    backupCmd    `cmd:"" help:"Write database and sealed keys to a folder, also while a server runs; or check such a backup."`
 	Restore   restoreCmd   `cmd:"" help:"Bring a backup back into an empty folder, then reconcile it with what was published since."`
 	Fsck      fsckCmd      `cmd:"" help:"Check everything stored: signatures, states, lineage, audit chains."`

@@ -71,13 +71,13 @@ var errPrivate = errors.New("an address within a private network")
 // led there.
 func publicOnly(_, address string, _ syscall.RawConn) error {
 	host, err := netip.ParseAddrPort(address)
-	if err != nil || !public(host.Addr().Unmap()) {
+	if err != nil || !publicAddress(host.Addr().Unmap()) {
 		return errPrivate
 	}
 	return nil
 }
 
-func public(a netip.Addr) bool {
+func publicAddress(a netip.Addr) bool {
 	for _, p := range []string{"0.0.0.0/8", "100.64.0.0/10", "192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4", "64:ff9b::/96", "2001:db8::/32"} {
 		if netip.MustParsePrefix(p).Contains(a) {
 			return false

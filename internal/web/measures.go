@@ -16,7 +16,7 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 // The measures; docs/operations.md says what each means and what to do.
-type descriptions struct{ build, waiting, retrying, oldest, connections, maxConnections, signer, tls, alarms *prometheus.Desc }
+type descriptions struct{ build, waiting, retrying, oldest, connections, maxConnections, signer, tls, alarms, likenesses *prometheus.Desc }
 
 func measured() descriptions {
 	return descriptions{
@@ -27,6 +27,7 @@ func measured() descriptions {
 		connections:    newDesc("divoc_database_connections", "Connections to the database in use."),
 		maxConnections: newDesc("divoc_database_connections_max", "Connections to the database there may be."),
 		alarms:         newDesc("divoc_audit_alarms", "Alarms about what people do that nobody has closed.", "kind"),
+		likenesses:     newDesc("divoc_people_alike", "Pairs of people with certificates who look like one, and of whom nobody said what they are."),
 		signer:         newDesc("divoc_signing_key_end_seconds", "When the certificate of the current signing key ends, Unix time."),
 		tls:            newDesc("divoc_tls_certificate_end_seconds", "When the TLS certificate that is served ends, Unix time."),
 	}
@@ -35,11 +36,15 @@ func measured() descriptions {
 // Describe names the measures.
 func (m measures) Describe(out chan<- *prometheus.Desc) {
 	d := measured()
-	for _, one := range []*prometheus.Desc{d.build, d.waiting, d.retrying, d.oldest, d.connections, d.maxConnections, d.signer, d.tls, d.alarms} {
+	for _, one := range []*prometheus.Desc{d.build, d.waiting, d.retrying, d.oldest, d.connections, d.maxConnections, d.signer, d.tls, d.alarms, d.likenesses} {
 		out <- one
 	}
 	states, waiting, oldest, codes := messageDescs()
 	for _, one := range []*prometheus.Desc{states, waiting, oldest, codes} {
+		out <- one
+	}
+	age, keys, looked, fault := trustDescs()
+	for _, one := range []*prometheus.Desc{age, keys, looked, fault} {
 		out <- one
 	}
 }
@@ -67,12 +72,18 @@ func (m measures) Collect(out chan<- prometheus.Metric) {
 			}
 		}
 	}
+	if n, err := m.Service.CountLikenesses(ctx); err == nil {
+		gauge(d.likenesses, float64(n))
+	}
 	pool := m.Service.Store.Pool().Stat()
 	gauge(d.connections, float64(pool.AcquiredConns()))
 	gauge(d.maxConnections, float64(pool.MaxConns()))
 	gauge(d.signer, float64(m.Service.Keys.QR().NotAfter().Unix()))
 	if m.Messages != nil {
 		m.messages(ctx, gauge)
+	}
+	if m.Trust != nil {
+		m.trust(ctx, gauge)
 	}
 	if m.TLSEnd != nil {
 		gauge(d.tls, float64(m.TLSEnd().Unix()))

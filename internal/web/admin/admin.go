@@ -27,6 +27,7 @@ import (
 	"github.com/opendivoc/divoc/internal/layouts"
 	"github.com/opendivoc/divoc/internal/places"
 	"github.com/opendivoc/divoc/internal/statistics"
+	"github.com/opendivoc/divoc/internal/trustlist"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/internal/web/page"
 	"github.com/opendivoc/divoc/vaccination"
@@ -55,6 +56,7 @@ type Options struct {
 	Service    *issuance.Service
 	Statistics *statistics.Service
 	Bulk       *bulk.Service
+	Trust      *trustlist.Service
 	Intake     *intake.Service
 	Uploads    *upload.Service
 	Cases      *casework.Service
@@ -133,6 +135,7 @@ func Register(mux door.Mux, o Options) {
 	h.messages(mux)
 	h.staff(mux)
 	h.keys(mux)
+	h.trust(mux)
 	h.settings(mux)
 }
 

@@ -36,7 +36,7 @@ func (h *handler) listKeys(a *asked, faults []page.Fault) (*body, error) {
 	}
 	b := &body{Title: a.v.T("admin.menu.keys"), Lead: a.v.T("admin.keys.lead"), Done: a.done(), Faults: faults, Blocks: []block{
 		{Table: t},
-		{Links: []link{{a.v.T("admin.trust.bundle"), "/trust/bundle.json"}, {a.v.T("admin.trust.did"), "/.well-known/did.json"}}},
+		{Links: []link{{a.v.T("admin.trust"), Path + trustPath}, {a.v.T("admin.trust.bundle"), "/trust/bundle.json"}, {a.v.T("admin.trust.did"), "/.well-known/did.json"}}},
 		{Heading: a.v.T("admin.rotate"), Text: a.v.T("admin.rotate.text"), Form: &formBlock{Action: Path + "/keys/rotate", Submit: a.v.T("admin.rotate"), Fields: []field{
 			a.selectField("set", "keyset", "", []option{{Value: "signing", Text: a.v.T("admin.keyset.signing")}, {Value: "document", Text: a.v.T("admin.keyset.document")}, {Value: "divoc", Text: a.v.T("admin.keyset.divoc")}}),
 		}}},

@@ -25,6 +25,7 @@ import (
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/internal/subject"
+	"github.com/opendivoc/divoc/internal/trustlist"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/verify"
 )
@@ -41,6 +42,7 @@ type Options struct {
 	Intake  *intake.Service
 	// Bulk withdraws many certificates.
 	Bulk     *bulk.Service
+	Trust    *trustlist.Service
 	Audit    *audit.Service
 	Subject  *subject.Service
 	Cases    *casework.Service
@@ -50,7 +52,9 @@ type Options struct {
 	OnDemand *ondemand.Service
 	Limit    *door.Limiter
 	// Verify says what a code, credential, image or PDF is worth.
-	Verify  func(ctx context.Context, data []byte, lang string) (verify.Statements, error)
+	// rules names acceptance rules to ask beside, "" none; an unknown name is
+	// vaccination.Invalid.
+	Verify  func(ctx context.Context, data []byte, lang, rules string) (verify.Statements, error)
 	Log     *slog.Logger
 	Version string
 }
@@ -81,6 +85,7 @@ func Register(mux door.Mux, o Options) (*huma.OpenAPI, error) {
 	h.subjects(api)
 	h.cases(api)
 	h.withdrawals(api)
+	h.trust(api)
 	h.onDemand(api)
 	describe(api.OpenAPI())
 	description, err := api.OpenAPI().MarshalJSON()

@@ -13,6 +13,7 @@ import (
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify"
+	"github.com/opendivoc/divoc/verify/rules"
 )
 
 // schemas is where types are described: each under its name, those of packages
@@ -23,7 +24,7 @@ func schemas() huma.Registry {
 		for _, of := range []struct {
 			part string
 			of   reflect.Type
-		}{{"Statement", reflect.TypeFor[verify.Statement]()}, {"Case", reflect.TypeFor[casework.Case]()}, {"Message", reflect.TypeFor[deliver.Message]()}} {
+		}{{"Statement", reflect.TypeFor[verify.Statement]()}, {"Rule", reflect.TypeFor[rules.Result]()}, {"Case", reflect.TypeFor[casework.Case]()}, {"Message", reflect.TypeFor[deliver.Message]()}} {
 			if t.PkgPath() == of.of.PkgPath() {
 				return of.part + strings.TrimPrefix(name, of.part)
 			}
@@ -78,6 +79,7 @@ func describe(o *huma.OpenAPI) {
 	example("/people/merges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "one identity card shown"}`)
 	example("/people/unmerges", `{"certificates": ["13FB6BBKS21CTAP4DP2TN9NA", "13H0GYYTBKA32TC6A65Z6SQ2"], "reason": "father and son"}`)
 	example("/cases", `{"kind": "correction", "certificate": "13FB6BBKS21CTAP4DP2TN9NA", "changes": [{"field": "person.name", "value": "Marcia Campbell-Brown"}], "message": "I married before the first dose", "key": "5f3a"}`)
+	example("/trust/sources/{source}/imports", `{"list": "-----BEGIN CERTIFICATE-----…"}`)
 	example("/withdrawals", `{"act": "revoke", "reason": "a recalled batch", "common": {"lot": "PF1"}, "key": "recall-1"}`)
 	example("/withdrawals/{id}/approval", `{"found": 12}`)
 	example("/withdrawals/{id}/refusal", `{"reason": "the batch is another"}`)

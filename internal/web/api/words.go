@@ -105,6 +105,12 @@ func words() map[string]map[string]word {
 			"status": {"valid, superseded, suspended, revoked, unknown or not-published", `"valid"`}, "statusAsOf": {"when that was so", `"2026-11-22T12:00:00Z"`},
 			"validFrom": {"", ""}, "validUntil": {"", ""}, "reasons": {"why, by codes that do not change", ""}, "warnings": {"what else to know", ""},
 			"specimen": {"of a demonstration", ""}, "content": {"what is certified; only of an authentic one", ""}, "more": {"other doses under the same signature", ""},
+			"accepted": {"passed, failed or open: what the rules that were asked say of a valid certificate", ""}, "rules": {"what each rule says", ""},
+		},
+		"RuleResult": {
+			"id": {"", `"VR-JM-0001"`}, "type": {"Acceptance, Invalidation or Product", `"Acceptance"`}, "country": {"whose rule it is", `"JM"`}, "version": {"", `"1.0.0"`},
+			"outcome": {"passed, failed, or open where it cannot be decided", `"passed"`}, "text": {"the rule's own description, in the language asked for where it has that", `"Two doses."`},
+			"fields": {"of the certificate, that it looks at", `["v.0.dn"]`}, "why": {"what an open rule lacks: engine, schema, payload or data", ""},
 		},
 		"StatementIssuer": {"id": {"", `"did:web:certificates.example.org"`}, "name": {"", `"Ministry of Health & Wellness"`}, "key": {"id of the key", `"b4f3v2P1VYA="`}},
 		"StatementNote":   {"code": {"what to decide by", `"compare-identity"`}, "text": {"in the language that was asked for", `"Compare name and birth date with an identity document."`}},
@@ -150,6 +156,7 @@ func groups() []*huma.Tag {
 		{Name: "On demand", Description: "A person asks for certificates that were not made yet; the source system is asked for the record."},
 		{Name: "Sources", Description: "The systems that deliver by themselves: settings, mapping, state and ledger. For administrators."},
 		{Name: "People", Description: "Which people, known under several enrolment codes, are one. For administrators."},
+		{Name: "Trust", Description: "Whose signatures count beside our own: lists of signers, looked at before they count. For system administrators."},
 		{Name: "Many certificates", Description: "Revoking, suspending and lifting many certificates at once: found first, approved by somebody else, then done."},
 		{Name: "Cases", Description: "What people ask for: corrections, other telephone numbers, guardians, doses given abroad; with evidence, and decided by somebody else."},
 		{Name: "What is held", Description: "Records that wait for a person, with the reason and what would help."},
@@ -164,7 +171,7 @@ const Order = "order"
 // group adds the groups to the description.
 func group(o *huma.OpenAPI) {
 	parts := []struct{ part, group string }{
-		{"events", "Issuing"}, {"corrections", "Issuing"}, {"uploads", "Files of records"}, {"certificates", "Certificates"}, {"on-demand", "On demand"}, {"sources", "Sources"}, {"holds", "What is held"}, {"people", "People"}, {"cases", "Cases"}, {"withdrawals", "Many certificates"}, {"verify", "Verifying"},
+		{"events", "Issuing"}, {"corrections", "Issuing"}, {"uploads", "Files of records"}, {"certificates", "Certificates"}, {"on-demand", "On demand"}, {"sources", "Sources"}, {"holds", "What is held"}, {"people", "People"}, {"cases", "Cases"}, {"withdrawals", "Many certificates"}, {"trust", "Trust"}, {"verify", "Verifying"},
 	}
 	o.Tags = groups()
 	for path, item := range o.Paths {

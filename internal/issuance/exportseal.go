@@ -1,0 +1,53 @@
+package issuance
+
+import (
+	"context"
+	"encoding/hex"
+
+	"github.com/opendivoc/divoc/credential/vdsnc"
+	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/trust"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// noSeal says why no seal can be made of r, "" where one can: it wants a signer
+// that the country's passport authority (CSCA) issued, which is imported and never
+// made here.
+func (s *Service) noSeal(r *Record) string {
+	switch key := s.Keys.Seal(); {
+	case r.Certificate.Vaccination.Date.IsZero():
+		return OtherKind // none of tests is written
+	case r.Certificate.Domestic:
+		return IsDomestic
+	case key == nil || !key.Usable():
+		return NoSigner
+	}
+	return ""
+}
+
+// signSeal makes ICAO's seal. It has no room for the certificate's id: it carries
+// the short name of it ([trust.Handle]), by which snapshots and this registry know
+// its state.
+func (s *Service) signSeal(r *Record) (export, error) {
+	key := s.Keys.Seal()
+	handle := trust.Handle(r.ID.UVCI(s.Profile.Country.Alpha2))
+	text, err := vdsnc.Encode(r.Certificate, s.Profile.Country.Alpha3, handle, key)
+	if err != nil {
+		return export{}, err
+	}
+	return export{body: text, code: string(text), keyID: hex.EncodeToString(trust.CertificateKeyID(key.Certificate())), handle: handle}, nil
+}
+
+// SealStatus is [Service.Status] of the certificate that a seal of ours names by
+// its short name.
+func (s *Service) SealStatus(ctx context.Context, handle string) (status vaccination.Status, known bool, err error) {
+	row, err := s.Store.Read().ExportByHandle(ctx, query.ExportByHandleParams{Format: string(FormatVDS), Handle: handle})
+	if registry.IsNone(err) {
+		return "", false, s.notHeld(ctx, s.Store.Read())
+	}
+	if err != nil {
+		return "", false, err
+	}
+	return s.Status(ctx, vaccination.CertificateID(row.Certificate))
+}
