@@ -120,7 +120,7 @@ func (s *Service) Report(ctx context.Context, by access.Caller, a Asked) (*Repor
 	if now := s.Now(); known != nil && now.Sub(known.At) < keep && !now.Before(known.At) {
 		return known, nil
 	}
-	rows, err := s.Store.Read().CountsBetween(ctx, query.CountsBetweenParams{Since: a.Since.UTC(), Until: a.Until.UTC(), Zone: s.Zone.String(), Programme: a.Programme, Facilities: facilities})
+	rows, err := s.rows(ctx, a, facilities)
 	if err != nil {
 		return nil, err
 	}
@@ -134,11 +134,39 @@ func (s *Service) Report(ctx context.Context, by access.Caller, a Asked) (*Repor
 	return r, nil
 }
 
+// rows are the counts of a report: whole days of all facilities from the sums, of
+// which there are few; everything else from the hours.
+func (s *Service) rows(ctx context.Context, a Asked, facilities []string) ([]query.CountsBetweenRow, error) {
+	since, _ := s.Today(a.Since)
+	until, _ := s.Today(a.Until)
+	if len(facilities) > 0 || !since.Equal(a.Since) || !until.Equal(a.Until) {
+		return s.Store.Read().CountsBetween(ctx, query.CountsBetweenParams{Since: a.Since.UTC(), Until: a.Until.UTC(), Zone: s.Zone.String(), Programme: a.Programme, Facilities: facilities})
+	}
+	sums, err := s.Store.Read().SumsBetween(ctx, query.SumsBetweenParams{Since: a.Since.UTC(), Until: a.Until.UTC(), Zone: s.Zone.String(), Programme: a.Programme})
+	if err != nil {
+		return nil, err
+	}
+	out := make([]query.CountsBetweenRow, len(sums))
+	for i, x := range sums {
+		out[i] = query.CountsBetweenRow{Kind: x.Kind, Dimension: int32(x.Dimension), Hour: x.Hour, N: x.N}
+		switch x.Dimension {
+		case byProduct:
+			out[i].Product = x.Name
+		case byFacility:
+			out[i].Facility = x.Name
+		case bySource:
+			out[i].Source = x.Name
+		}
+	}
+	return out, nil
+}
+
 // The dimensions of a row, as the query's GROUPING tells them.
 const (
 	byHour     = 0b0111
 	byProduct  = 0b1011
 	byFacility = 0b1101
+	bySource   = 0b1110
 )
 
 func (s *Service) report(a Asked, rows []query.CountsBetweenRow) *Report {
@@ -218,6 +246,9 @@ func (s *Service) Fold(ctx context.Context) error {
 		var n int64
 		err := s.Store.Tx(ctx, func(q *query.Queries) error {
 			if err := q.LockFolding(ctx, lockFolding); err != nil {
+				return err
+			}
+			if err := q.FillSums(ctx, s.Zone.String()); err != nil {
 				return err
 			}
 			var err error

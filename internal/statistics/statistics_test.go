@@ -159,30 +159,6 @@ func TestFoldingAtOnceLosesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkToday asks for the counts of a day of 500 facilities in each hour: what
-// ten million certificates a year make.
-func BenchmarkToday(b *testing.B) {
-	h := issuancetest.New(b, "jamaica")
-	ctx := b.Context()
-	_, err := h.Store.Pool().Exec(ctx, `INSERT INTO count_hour SELECT date_trunc('hour', $1::timestamptz) - i * interval '1 hour', 'issued', 'covid-19', 'p' || p, 'Facility number ' || f, 's', 7
-		FROM generate_series(0, 24 * 30) i, generate_series(1, 500) f, generate_series(1, 2) p WHERE i % 24 < 10`, h.Now())
-	if err == nil {
-		_, err = h.Store.Pool().Exec(ctx, "VACUUM ANALYZE count_hour")
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	s := &statistics.Service{Store: h.Store, Zone: h.Profile.TimeZone, Now: h.Now}
-	since, until := s.Today(h.Now())
-	b.ResetTimer()
-	for range b.N {
-		h.Pass(11 * time.Second)
-		if _, err := s.Report(ctx, h.Admin, statistics.Asked{Since: since, Until: until}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // BenchmarkCount is what counting adds to a transaction of a thousand
 // certificates: of one place, and of fifty places with three products each.
 func BenchmarkCount(b *testing.B) {

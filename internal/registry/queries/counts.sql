@@ -17,8 +17,41 @@ WITH gone AS (
   SELECT date_trunc('hour', at, @zone::text), kind, programme, product, facility, source, sum(n)
   FROM gone GROUP BY 1, 2, 3, 4, 5, 6
   ON CONFLICT (hour, kind, programme, product, facility, source) DO UPDATE SET n = c.n + excluded.n
+), summed AS (
+  INSERT INTO count_sum AS c (start, dimension, kind, programme, name, n)
+  SELECT d.start, d.dimension, g.kind, g.programme, d.name, sum(g.n)
+  FROM gone g CROSS JOIN LATERAL (VALUES
+    (7::smallint, date_trunc('hour', g.at, @zone::text), ''), (11::smallint, date_trunc('day', g.at, @zone::text), g.product),
+    (13::smallint, date_trunc('day', g.at, @zone::text), g.facility), (14::smallint, date_trunc('day', g.at, @zone::text), g.source)) AS d (dimension, start, name)
+  GROUP BY 1, 2, 3, 4, 5
+  ON CONFLICT (start, dimension, kind, programme, name) DO UPDATE SET n = c.n + excluded.n
 )
 SELECT count(*) FROM gone;
+
+-- name: FillSums :exec
+-- Sums up what was folded before there were sums.
+INSERT INTO count_sum (start, dimension, kind, programme, name, n)
+SELECT d.start, d.dimension, h.kind, h.programme, d.name, sum(h.n)
+FROM count_hour h CROSS JOIN LATERAL (VALUES
+  (7::smallint, h.hour, ''), (11::smallint, date_trunc('day', h.hour, @zone::text), h.product),
+  (13::smallint, date_trunc('day', h.hour, @zone::text), h.facility), (14::smallint, date_trunc('day', h.hour, @zone::text), h.source)) AS d (dimension, start, name)
+WHERE NOT EXISTS (SELECT 1 FROM count_sum)
+GROUP BY 1, 2, 3, 4, 5;
+
+-- name: SumsBetween :many
+-- What happened from the beginning of a day to that of another, as CountsBetween
+-- tells it for all facilities; "name" is that of a product, facility or source.
+SELECT t.kind::text AS kind, t.dimension::smallint AS dimension, (CASE WHEN t.dimension = 7 THEN t.start ELSE 'epoch' END)::timestamptz AS hour, t.name::text AS name, sum(t.n)::bigint AS n
+FROM (
+  SELECT s.start, s.dimension, s.kind, s.programme, s.name, s.n FROM count_sum s WHERE s.start >= @since::timestamptz AND s.start < @until::timestamptz
+  UNION ALL
+  SELECT date_trunc('hour', e.at, @zone::text), d.dimension, e.kind, e.programme, d.name, e.n
+  FROM count_event e CROSS JOIN LATERAL (VALUES (7::smallint, ''), (11::smallint, e.product), (13::smallint, e.facility), (14::smallint, e.source)) AS d (dimension, name)
+  WHERE e.at >= @since::timestamptz AND e.at < @until::timestamptz
+) AS t
+WHERE @programme::text = '' OR t.programme = @programme::text
+GROUP BY 1, 2, 3, 4
+ORDER BY 1, 2, 3, 5 DESC, 4;
 
 -- name: CountsBetween :many
 -- What happened from one moment to before another, each kind by hour, product,

@@ -108,6 +108,22 @@ func (q *Queries) CountsBetween(ctx context.Context, arg CountsBetweenParams) ([
 	return items, nil
 }
 
+const fillSums = `-- name: FillSums :exec
+INSERT INTO count_sum (start, dimension, kind, programme, name, n)
+SELECT d.start, d.dimension, h.kind, h.programme, d.name, sum(h.n)
+FROM count_hour h CROSS JOIN LATERAL (VALUES
+  (7::smallint, h.hour, ''), (11::smallint, date_trunc('day', h.hour, $1::text), h.product),
+  (13::smallint, date_trunc('day', h.hour, $1::text), h.facility), (14::smallint, date_trunc('day', h.hour, $1::text), h.source)) AS d (dimension, start, name)
+WHERE NOT EXISTS (SELECT 1 FROM count_sum)
+GROUP BY 1, 2, 3, 4, 5
+`
+
+// Sums up what was folded before there were sums.
+func (q *Queries) FillSums(ctx context.Context, zone string) error {
+	_, err := q.db.Exec(ctx, fillSums, zone)
+	return err
+}
+
 const foldCounts = `-- name: FoldCounts :one
 WITH gone AS (
   DELETE FROM count_event WHERE ctid = ANY (ARRAY(SELECT e.ctid FROM count_event e LIMIT $1::int)) RETURNING at, n, kind, programme, product, facility, source
@@ -116,6 +132,14 @@ WITH gone AS (
   SELECT date_trunc('hour', at, $2::text), kind, programme, product, facility, source, sum(n)
   FROM gone GROUP BY 1, 2, 3, 4, 5, 6
   ON CONFLICT (hour, kind, programme, product, facility, source) DO UPDATE SET n = c.n + excluded.n
+), summed AS (
+  INSERT INTO count_sum AS c (start, dimension, kind, programme, name, n)
+  SELECT d.start, d.dimension, g.kind, g.programme, d.name, sum(g.n)
+  FROM gone g CROSS JOIN LATERAL (VALUES
+    (7::smallint, date_trunc('hour', g.at, $2::text), ''), (11::smallint, date_trunc('day', g.at, $2::text), g.product),
+    (13::smallint, date_trunc('day', g.at, $2::text), g.facility), (14::smallint, date_trunc('day', g.at, $2::text), g.source)) AS d (dimension, start, name)
+  GROUP BY 1, 2, 3, 4, 5
+  ON CONFLICT (start, dimension, kind, programme, name) DO UPDATE SET n = c.n + excluded.n
 )
 SELECT count(*) FROM gone
 `
@@ -142,4 +166,66 @@ SELECT pg_advisory_xact_lock($1::int, 0)
 func (q *Queries) LockFolding(ctx context.Context, class int32) error {
 	_, err := q.db.Exec(ctx, lockFolding, class)
 	return err
+}
+
+const sumsBetween = `-- name: SumsBetween :many
+SELECT t.kind::text AS kind, t.dimension::smallint AS dimension, (CASE WHEN t.dimension = 7 THEN t.start ELSE 'epoch' END)::timestamptz AS hour, t.name::text AS name, sum(t.n)::bigint AS n
+FROM (
+  SELECT s.start, s.dimension, s.kind, s.programme, s.name, s.n FROM count_sum s WHERE s.start >= $1::timestamptz AND s.start < $2::timestamptz
+  UNION ALL
+  SELECT date_trunc('hour', e.at, $3::text), d.dimension, e.kind, e.programme, d.name, e.n
+  FROM count_event e CROSS JOIN LATERAL (VALUES (7::smallint, ''), (11::smallint, e.product), (13::smallint, e.facility), (14::smallint, e.source)) AS d (dimension, name)
+  WHERE e.at >= $1::timestamptz AND e.at < $2::timestamptz
+) AS t
+WHERE $4::text = '' OR t.programme = $4::text
+GROUP BY 1, 2, 3, 4
+ORDER BY 1, 2, 3, 5 DESC, 4
+`
+
+type SumsBetweenParams struct {
+	Since     time.Time
+	Until     time.Time
+	Zone      string
+	Programme string
+}
+
+type SumsBetweenRow struct {
+	Kind      string
+	Dimension int16
+	Hour      time.Time
+	Name      string
+	N         int64
+}
+
+// What happened from the beginning of a day to that of another, as CountsBetween
+// tells it for all facilities; "name" is that of a product, facility or source.
+func (q *Queries) SumsBetween(ctx context.Context, arg SumsBetweenParams) ([]SumsBetweenRow, error) {
+	rows, err := q.db.Query(ctx, sumsBetween,
+		arg.Since,
+		arg.Until,
+		arg.Zone,
+		arg.Programme,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []SumsBetweenRow
+	for rows.Next() {
+		var i SumsBetweenRow
+		if err := rows.Scan(
+			&i.Kind,
+			&i.Dimension,
+			&i.Hour,
+			&i.Name,
+			&i.N,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
