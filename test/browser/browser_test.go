@@ -39,6 +39,7 @@ type setup struct {
 	PDF         string   `json:"pdf"`
 	Print       string   `json:"print"`       // URL of its print page
 	Camera      string   `json:"camera"`      // its code as a camera sees it
+	Barcode     string   `json:"barcode"`     // of an enrolment code, as a camera sees it
 	Empty       string   `json:"empty"`       // a picture without a code
 	Text        string   `json:"text"`        // its code
 	Forged      string   `json:"forged"`      // its code with another signature
