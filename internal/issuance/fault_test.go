@@ -159,6 +159,11 @@ func acts() map[string]act {
 			writes:  []string{"INSERT ON setting"},
 			repeats: true, // with the next version
 		},
+		"number the lists of exports": {
+			before: certified,
+			do:     done(func(s *issuance.Service, w *world) error { _, err := s.HashIndex(w.ctx); return err }),
+			writes: []string{"INSERT ON published_list"},
+		},
 	}
 }
 
@@ -182,7 +187,7 @@ func (w *world) state() string {
 		"SELECT t::text FROM person t ORDER BY 1", "SELECT t::text FROM person_index t ORDER BY 1",
 		"SELECT t::text FROM certificate t ORDER BY 1", "SELECT t::text FROM audit t ORDER BY 1",
 		"SELECT t::text FROM suspension t ORDER BY 1", "SELECT t::text FROM told t ORDER BY 1",
-		"SELECT t::text FROM status_list t ORDER BY 1", "SELECT t::text FROM setting t ORDER BY 1",
+		"SELECT t::text FROM status_list t ORDER BY 1", "SELECT t::text FROM setting t ORDER BY 1", "SELECT t::text FROM published_list t ORDER BY 1",
 		"SELECT (id, audit_seq, audit_head)::text FROM bucket_group ORDER BY id",
 	} {
 		rows, err := w.store.Pool().Query(w.ctx, q)
