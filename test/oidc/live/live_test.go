@@ -86,7 +86,7 @@ func start(t *testing.T, country string, more func(issuer string) string) *peer 
 		}
 	}
 	p.data = filepath.Join(dir, "data")
-	p.server = program.Start(t, p.data, "--profile", at, "--listen", address, "--demo", "--staff-provider", staffFile)
+	p.server = program.Start(t, p.data, "--profile", at, "--listen", address, "--demo", "--public-url", p.site, "--staff-provider", staffFile)
 	return p
 }
 
