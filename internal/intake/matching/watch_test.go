@@ -9,6 +9,7 @@ import (
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -184,4 +185,55 @@ func TestAnErasedPersonIsComparedWithNobody(t *testing.T) {
 	if list := w.looked(); len(list) != 0 {
 		t.Errorf("%+v", list)
 	}
+}
+
+// TestALookThatIsNotPersisted lets each write of a look, and of what is said of a
+// pair, fail once, and compares docs/faults.md with it.
+func TestALookThatIsNotPersisted(t *testing.T) {
+	w := newWorld(t)
+	w.posted("H-1", 1, nil)
+	w.posted("H-2", 1, nil)
+	by := access.Caller{Actor: "staff:9", Role: access.SystemAdmin}
+	look := func() error {
+		_, err := Watch{Issuance: w.Service, Log: slog.New(slog.DiscardHandler)}.Look(t.Context())
+		return err
+	}
+	waits := func() int64 {
+		n, err := w.Service.CountLikenesses(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	tested := map[string]string{}
+	for _, step := range []struct {
+		act    string
+		do     func() error
+		writes []string
+		before int64
+		after  int64
+	}{
+		{"note who may be known", look, []string{"INSERT ON likeness", "UPDATE OF seq ON likeness_seen"}, 0, 1},
+		{"say that they are two", func() error { return w.Service.CloseLikeness(t.Context(), by, w.looked()[0].ID, "father and son") }, []string{"UPDATE OF closed_at ON likeness", "INSERT ON audit"}, 1, 0},
+	} {
+		for _, write := range step.writes {
+			tested[step.act+" | "+write+" | not persisted"] = t.Name()
+			heal := pgtest.Fail(t, w.Store.Pool(), write)
+			if err := step.do(); err == nil {
+				t.Errorf("%s, %s: it succeeds", step.act, write)
+			}
+			heal()
+			if n := waits(); n != step.before {
+				t.Errorf("%s, %s: %d pairs wait", step.act, write, n)
+			}
+		}
+		if err := step.do(); err != nil {
+			t.Fatalf("%s afterwards: %v", step.act, err)
+		}
+		if n := waits(); n != step.after {
+			t.Errorf("%s afterwards: %d pairs wait", step.act, n)
+		}
+	}
+	w.checked()
+	pgtest.CheckFaultTable(t, "internal/intake/matching", tested)
 }
