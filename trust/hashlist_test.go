@@ -218,3 +218,22 @@ func FuzzBatches(f *testing.F) {
 		}
 	})
 }
+
+// Attack class of lists: rollback. Of two lists of one key's cards the higher number
+// counts, in whatever order they come; one of another key does not stand for it.
+func TestAnOlderListOfCardsDoesNotCount(t *testing.T) {
+	list := func(kid string, number int) *trust.Bundle {
+		t.Helper()
+		b, err := trust.ParseNamed(fmt.Appendf(nil, `{"kid":%q,"method":"rid","ctr":%d,"rids":[]}`, kid, number))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	older, newer, other := list("a", 1), list("a", 2), list("b", 3)
+	for _, l := range []*trust.List{trust.New(older, newer, other), trust.New(other, newer, older)} {
+		if got := l.CardList("a").Counter; got != 2 {
+			t.Errorf("list %d counts", got)
+		}
+	}
+}

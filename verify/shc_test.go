@@ -80,14 +80,14 @@ func TestCards(t *testing.T) {
 		"another algorithm": {rid: own, edit: func(s string) string {
 			return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","zip":"DEF"}`)) + s[strings.Index(s, "."):]
 		}, reason: verify.BadSignature},
-		"no lists published":             {rid: "abc", change: bare("", 0), shown: true, status: verify.StatusNotPublished},
-		"no rid":                         {change: bare(list(`"abc"`), 2), shown: true, status: verify.StatusNotPublished},
-		"not in the list":                {rid: "abc", change: bare(list(`"abd"`), 2), shown: true, status: vaccination.StatusValid},
-		"in the list":                    {rid: "abc", change: bare(list(`"abc"`), 2), reason: verify.Revoked, shown: true, status: vaccination.StatusRevoked},
-		"in the list, before its time":   {rid: "abc", change: bare(list(`"abc.99999999999"`), 2), reason: verify.Revoked, shown: true, status: vaccination.StatusRevoked},
-		"in the list, after its time":    {rid: "abc", change: bare(list(`"abc.1"`), 2), shown: true, status: vaccination.StatusValid},
-		"a list older than the key says": {rid: "abc", change: bare(list(`"abd"`), 3), reason: verify.StatusMissing, shown: true, status: verify.StatusUnknown},
-		"a list published and not here":  {rid: "abc", change: bare("", 3), reason: verify.StatusMissing, shown: true, status: verify.StatusUnknown},
+		"no lists published":           {rid: "abc", change: bare("", 0), shown: true, status: verify.StatusNotPublished},
+		"no rid":                       {change: bare(list(`"abc"`), 2), shown: true, status: verify.StatusNotPublished},
+		"not in the list":              {rid: "abc", change: bare(list(`"abd"`), 2), shown: true, status: vaccination.StatusValid},
+		"in the list":                  {rid: "abc", change: bare(list(`"abc"`), 2), reason: verify.Revoked, shown: true, status: vaccination.StatusRevoked},
+		"in the list, before its time": {rid: "abc", change: bare(list(`"abc.99999999999"`), 2), reason: verify.Revoked, shown: true, status: vaccination.StatusRevoked},
+		"in the list, after its time":  {rid: "abc", change: bare(list(`"abc.1"`), 2), shown: true, status: vaccination.StatusValid},
+		"rollback: older than the key": {rid: "abc", change: bare(list(`"abd"`), 3), reason: verify.StatusMissing, shown: true, status: verify.StatusUnknown},
+		"partial: published, not here": {rid: "abc", change: bare("", 3), reason: verify.StatusMissing, shown: true, status: verify.StatusUnknown},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)

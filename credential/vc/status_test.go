@@ -82,10 +82,10 @@ func TestLookupRefuses(t *testing.T) {
 		entry StatusEntry
 		want  error
 	}{
-		"an entry of another list":    {StatusEntry{"revocation", "https://certificates.moh.gov.jm/status/revocation/1", 1}, ErrListOther},
+		"list id swap: another list":  {StatusEntry{"revocation", "https://certificates.moh.gov.jm/status/revocation/1", 1}, ErrListOther},
 		"an entry of another purpose": {StatusEntry{"suspension", listInfo().URL, 1}, ErrListOther},
-		"an entry beyond the list":    {StatusEntry{"revocation", listInfo().URL, ListSize}, ErrListRange},
-		"the greatest index":          {StatusEntry{"revocation", listInfo().URL, 1<<32 - 1}, ErrListRange},
+		"index out of range: beyond":  {StatusEntry{"revocation", listInfo().URL, ListSize}, ErrListRange},
+		"index out of range: most":    {StatusEntry{"revocation", listInfo().URL, 1<<32 - 1}, ErrListRange},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if set, err := c.Lookup(e.entry); set || !errors.Is(err, e.want) {
@@ -94,7 +94,7 @@ func TestLookupRefuses(t *testing.T) {
 		})
 	}
 	if err := c.Verify(signer(2).public()); !errors.Is(err, ErrSignature) {
-		t.Errorf("another signer: %v", err)
+		t.Errorf("wrong list signer: %v", err)
 	}
 }
 
@@ -120,7 +120,7 @@ func TestParseStatusListRefuses(t *testing.T) {
 		want     error
 	}{
 		"fewer entries than allowed":   {good, encoded(l[1:]), ErrListLength},
-		"a list that inflates forever": {good, encoded(make([]byte, maxListLength+1)), ErrTooLarge},
+		"bomb: it inflates for ever":   {good, encoded(make([]byte, maxListLength+1)), ErrTooLarge},
 		"another multibase":            {`"u`, `"z`, ErrMalformed},
 		"no gzip":                      {good, "uAAAA", ErrMalformed},
 		"a gzip cut short":             {good, good[:len(good)-8], ErrMalformed},
