@@ -5,7 +5,8 @@
 import { accessible, assert, fits, newPage, setup, shot, unproblematic, withBrowser } from './lib.mjs'
 
 await withBrowser(async (browser) => {
-  for (const width of [1280, 360]) {
+  {
+    const { width } = setup
     const as = async (role) => {
       const page = await newPage(browser, { width, height: 800 })
       await page.goto(`${setup.base}/sign-in?to=%2Faccount&lang=en`)
@@ -49,14 +50,14 @@ await withBrowser(async (browser) => {
     await go(`Carol Clarke ${width}`)
     await look('staff-one')
     await page.selectOption('#role', 'auditor')
-    await send('Change the role')
+    await send('Change role or facility')
     await says(/The role is changed[\s\S]*Auditor/)
     await send('Deactivate')
     await says(/The account is deactivated/)
     await look('staff-deactivated')
     await send('Reactivate')
     await says(/The account is reactivated/)
-    await send('hand over')
+    await send('Leaves for good')
     await says(/sessions|tokens|cases/)
     await look('staff-left')
 

@@ -30,7 +30,14 @@ func TestAdminMore(t *testing.T) {
 	c := s.sample(t)
 	c.Chromium = chromium
 	s.held(t, binary)
-	run(t, s, c, "admin-more")
+	for _, width := range []int{1280, 360} {
+		t.Run(fmt.Sprint(width), func(t *testing.T) {
+			run(t, s, struct {
+				setup
+				Width int `json:"width"`
+			}{c, width}, "admin-more")
+		})
+	}
 }
 
 // held connects a system, whose second record has a code that nobody knows.
