@@ -42,11 +42,11 @@ func (s Statement) Text(lang string) string {
 		switch {
 		case !c.Test.IsZero():
 			t := c.Test
-			line("disease", shown(t.Pathogen))
+			line("pathogen", shown(t.Pathogen))
 			line("test", join2(shown(t.Type), join2(shown(t.Brand), shown(t.Manufacturer))))
 			line("result", orNot(shown(t.Result)))
 			line("taken", orNot(moment(t.Date)))
-			line("centre", t.Centre)
+			line("centreTest", t.Centre)
 			line("country", shown(t.Country))
 		case !c.Recovery.IsZero():
 			r := c.Recovery
@@ -81,7 +81,17 @@ func (s Statement) Text(lang string) string {
 	}
 	line("key", s.Issuer.Key)
 	if !s.ValidFrom.IsZero() || !s.ValidUntil.IsZero() {
-		line("period", day(s.ValidFrom)+" – "+day(s.ValidUntil))
+		to := day
+		if s.Content != nil && s.Content.IsTest() { // it counts for hours
+			to = moment
+		}
+		line("period", to(s.ValidFrom)+" – "+to(s.ValidUntil))
+	}
+	if s.Accepted != "" {
+		b.WriteString(w.Labels["accepted."+string(s.Accepted)] + "\n")
+	}
+	for _, r := range s.Rules {
+		fmt.Fprintf(&b, "  %s: %s: %s\n", printable(r.ID), w.Labels["rule."+string(r.Outcome)], printable(r.Text))
 	}
 	for _, n := range s.Warnings {
 		b.WriteString("! " + w.note(n) + "\n")

@@ -33,8 +33,13 @@ func (c *check) judge(by trust.Candidate, content vaccination.Certificate, from,
 	if validUntil.Before(today) {
 		c.warn(VaccineOver)
 	}
-	if detected(content.Test.Result.Code) {
-		c.warn(TestPositive)
+	if t := content.Test; !t.IsZero() {
+		switch {
+		case detected(t.Result.Code):
+			c.warn(TestPositive)
+		case !notDetected(t.Result.Code):
+			c.warn(TestNoResult)
+		}
 	}
 	if content.Info.Issuer.Name == "" {
 		content.Info.Issuer.Name = by.Issuer.Name
@@ -109,6 +114,12 @@ func (c *check) status(issuerID, hcid string) {
 // look like one of health.
 func detected(code string) bool { return code == "260373001" || code == "RA01.0" || code == "10828004" }
 
+// notDetected reports whether a test's result is that the agent was not found;
+// whatever else it is, it is no result.
+func notDetected(code string) bool {
+	return code == "260415000" || code == "QA02" || code == "260385009"
+}
+
 // nameTest is name for tests and recoveries.
 func (c *check) nameTest(content *vaccination.Certificate) {
 	t, r := &content.Test, &content.Recovery
@@ -117,9 +128,12 @@ func (c *check) nameTest(content *vaccination.Certificate) {
 			country.Display = found.Name
 		}
 	}
-	for _, coding := range []*vaccination.Coding{&t.Pathogen, &t.Type, &t.Manufacturer, &t.Result, &r.Disease} {
+	for _, coding := range []*vaccination.Coding{&t.Pathogen, &t.Type, &t.Manufacturer, &t.Result, &t.Origin, &r.Disease} {
 		if coding.Display == "" {
 			coding.Display = catalogue.EUName(coding.Code)
+		}
+		if coding.Display == "" {
+			coding.Display = catalogue.TestName(coding.Code)
 		}
 	}
 	d := &content.Vaccination

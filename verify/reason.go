@@ -53,7 +53,8 @@ const (
 	BirthDateUncertain  = "birth-date-uncertain"
 	VaccineNotYet       = "vaccine-not-yet-effective"
 	VaccineOver         = "vaccine-validity-over"
-	TestPositive        = "test-positive" // it certifies that the agent was found
+	TestPositive        = "test-positive"  // it certifies that the agent was found
+	TestNoResult        = "test-no-result" // inconclusive, void, or not said
 )
 
 // verdicts is the whole law of verdicts: what each reason makes of a statement.

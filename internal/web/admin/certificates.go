@@ -140,14 +140,29 @@ func (h *handler) facts(a *asked, r *issuance.Record) []line {
 		{a.v.T("admin.born"), text(a.v.Date(r.Certificate.BirthDate))},
 		{a.v.T("admin.code"), text(r.Enrolment)},
 		{a.v.T("admin.programme"), text(h.Service.Profile.ProgrammeName(r.Programme, h.Frame.Locale(a.Request).Tag))},
-		{a.v.T("admin.dose"), number(int64(r.Dose))},
-		{a.v.T("admin.product"), text(product)},
-		{a.v.T("admin.lot"), text(d.Lot)},
-		{a.v.T("admin.vaccinated"), text(a.v.Date(d.Date))},
-		{a.v.T("admin.facility"), text(d.Centre)},
+	}
+	if t := r.Certificate.Test; !t.IsZero() {
+		out = append(out, []line{
+			{a.v.T("row.test"), text(h.Frame.Locale(a.Request).Term(t.Type))},
+			{a.v.T("row.testName"), text(h.Frame.Locale(a.Request).Term(t.Brand))},
+			{a.v.T("admin.lot"), text(t.Lot)},
+			{a.v.T("row.sample"), text(a.when(t.Date))},
+			{a.v.T("row.result"), text(h.Frame.Locale(a.Request).Term(t.Result))},
+			{a.v.T("admin.facility"), text(t.Centre)},
+		}...)
+	} else {
+		out = append(out, []line{
+			{a.v.T("admin.dose"), number(int64(r.Dose))},
+			{a.v.T("admin.product"), text(product)},
+			{a.v.T("admin.lot"), text(d.Lot)},
+			{a.v.T("admin.vaccinated"), text(a.v.Date(d.Date))},
+			{a.v.T("admin.facility"), text(d.Centre)},
+		}...)
+	}
+	out = append(out, []line{
 		{a.v.T("admin.source"), text(r.Source)},
 		{a.v.T("admin.issued"), text(a.when(r.IssuedAt))},
-	}
+	}...)
 	if r.Reason != "" {
 		out = append(out, line{a.v.T("admin.reason"), text(r.Reason)})
 	}

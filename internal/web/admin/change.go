@@ -2,6 +2,7 @@ package admin
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -148,6 +149,10 @@ func corrected() []struct{ id, key string } {
 	}
 }
 
+// ofDoses are the fields that a record of a test does not have: what a test found
+// is its source's to correct.
+func ofDoses() []string { return []string{"product", "lot", "date", "total", "centre", "country"} }
+
 func correctionOf(e vaccination.Event) correction {
 	v := e.Vaccination
 	number := func(n int) string {
@@ -242,7 +247,7 @@ func (h *handler) correctPage(a *asked, r *issuance.Record, c correction, faults
 	}
 	f := &formBlock{Action: a.URL.Path, Submit: a.v.T("admin.preview"), Hidden: [][2]string{{"step", "preview"}}}
 	for _, x := range corrected() {
-		if x.id == "dose" {
+		if x.id == "dose" || r.Certificate.IsTest() && slices.Contains(ofDoses(), x.id) {
 			continue
 		}
 		in := a.textField(x.id, x.key, c[x.id])

@@ -68,10 +68,16 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, s *who.Session) {
 			o.Name = p.Person().Name
 		}
 		for _, c := range p.Records {
-			d := dose{ID: c.ID.String(), Text: l.T("my.list.dose", "dose", itoa(c.Dose), "year", year(c.Certificate.Vaccination.Date))}
+			day := c.Certificate.Day(h.Profile.TimeZone)
+			d := dose{ID: c.ID.String(), Text: l.T("my.list.dose", "dose", itoa(c.Dose), "year", year(day))}
 			if o.Opened {
-				d.Text = h.product(c, l.Tag) + ", " + l.T("my.list.dose", "dose", itoa(c.Dose), "year", l.Date(c.Certificate.Vaccination.Date))
+				d.Text = h.product(c, l.Tag) + ", " + l.T("my.list.dose", "dose", itoa(c.Dose), "year", l.Date(day))
 				d.Status = c.Status
+			}
+			if t := c.Certificate.Test; o.Opened && !t.IsZero() { // what it found stands on its page alone
+				d.Text = l.Term(t.Type) + ", " + l.Date(day)
+			} else if !t.IsZero() {
+				d.Text = l.T("my.list.test", "year", year(day))
 			}
 			o.Doses = append(o.Doses, d)
 		}

@@ -311,7 +311,11 @@ func (h *handler) writeCorrection(w http.ResponseWriter, r *http.Request, by acc
 		if p, ok := h.Profile.Catalogue.Product(x.Certificate.Vaccination.Product); ok {
 			name = p.Name(l.Tag)
 		}
-		doses = append(doses, [2]string{x.ID.String(), l.T("desk.dosetext", "product", name, "dose", number(x.Dose)) + ", " + l.Date(x.Certificate.Vaccination.Date)})
+		text := l.T("desk.dosetext", "product", name, "dose", number(x.Dose))
+		if x.Certificate.IsTest() {
+			text = l.Term(x.Certificate.Test.Type)
+		}
+		doses = append(doses, [2]string{x.ID.String(), text + ", " + l.Date(x.Certificate.Day(h.Profile.TimeZone))})
 	}
 	h.write(w, r, status, "desk.correction.title", faults, func(v page.View) templ.Component {
 		return correctionPage(v, r.PathValue("name"), in, doses, casework.Fields(), faults)

@@ -46,6 +46,7 @@ type choice struct {
 // dose is one certificate of a record.
 type dose struct {
 	ID, Product, Programme string
+	Text                   string // what was given, or what kind of test it was
 	Number                 int
 	Date                   vaccination.Date
 	Centre, Lot            string
@@ -94,6 +95,10 @@ func (h *handler) writeRecord(w http.ResponseWriter, r *http.Request, by access.
 		d := dose{ID: x.ID.String(), Product: v.Brand.Display, Programme: h.Profile.ProgrammeName(x.Programme, l.Tag), Number: x.Dose, Date: v.Date, Centre: v.Centre, Lot: v.Lot, Status: x.Status}
 		if p, ok := h.Profile.Catalogue.Product(v.Product); ok {
 			d.Product = p.Name(l.Tag)
+		}
+		d.Text = l.T("desk.dosetext", "product", d.Product, "dose", number(d.Number))
+		if t := x.Certificate.Test; !t.IsZero() { // what it found stands on its page alone
+			d.Text, d.Date, d.Centre, d.Lot = l.Term(t.Type), x.Certificate.Day(h.Profile.TimeZone), t.Centre, t.Lot
 		}
 		o.Doses = append(o.Doses, d)
 	}
