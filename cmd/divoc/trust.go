@@ -16,7 +16,6 @@ import (
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/trustlist"
-	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -34,13 +33,7 @@ type trustCmd struct {
 func (h *house) trust() *trustlist.Service {
 	if h.trusted == nil {
 		h.trusted = trustlist.New(trustlist.Options{Store: h.store, Own: h.ring.Issuer, Demo: h.demo, Changed: h.service.Refresh, Now: now, Log: h.log})
-		h.service.Trusted = func(ctx context.Context) (*trust.Bundle, error) {
-			c, err := h.trusted.Current(ctx)
-			if err != nil {
-				return nil, err
-			}
-			return c.Public, nil
-		}
+		h.service.Trusted = h.trusted.Public
 	}
 	return h.trusted
 }

@@ -426,6 +426,15 @@ func (s *Service) Current(ctx context.Context) (*Current, error) {
 	return fresh, nil
 }
 
+// Public is what may go into trust bundles; see [Current].
+func (s *Service) Public(ctx context.Context) (*trust.Bundle, error) {
+	c, err := s.Current(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c.Public, nil
+}
+
 func (s *Service) load(ctx context.Context) (*Current, error) {
 	stamp, err := s.Store.Read().TrustStamp(ctx)
 	if err != nil {

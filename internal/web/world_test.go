@@ -40,6 +40,7 @@ import (
 	"github.com/opendivoc/divoc/internal/statistics"
 	"github.com/opendivoc/divoc/internal/subject"
 	"github.com/opendivoc/divoc/internal/tracing"
+	"github.com/opendivoc/divoc/internal/trustlist"
 	"github.com/opendivoc/divoc/trust"
 )
 
@@ -177,11 +178,13 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 	w.tokens = access.Tokens{Store: store, Now: clock, Random: rand.Reader, Others: issuersOf(t, clock)}
 	w.audit = audit.New(audit.Options{Store: store, Keys: w.service.Keys, Now: clock, Log: log})
 	w.staff = must(staff.New(staff.Options{Store: store, Box: box, Now: clock, Random: rand.Reader, Log: log, PublicURL: publicURL, Issuer: "divoc test"}))(t)
+	trusted := trustlist.New(trustlist.Options{Store: store, Own: ring.Issuer, Changed: w.service.Refresh, Now: clock, Log: log})
+	w.service.Trusted = trusted.Public
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	printed := must(printer.New(p, publicURL))(t)
 	h := must(handler(Options{
 		Layouts: layouts.New(layouts.Options{Store: store, Profile: p, Printer: printed, Now: clock, Log: log}),
-		Service: w.service, Tokens: w.tokens, Printer: printed, Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Messages: w.messages(box), Desk: w.desk(box), Audit: w.audit, Subject: subject.New(subject.Options{Store: store, Issuance: w.service, Intake: w.intake, Cases: w.cases(box), Profile: p, Now: clock}), OnDemand: w.onDemand(box), Citizens: w.citizens(box), Staff: w.staff, Log: log, Bulk: bulk.New(bulk.Options{Store: store, Issuance: w.service, Now: clock, Log: log}), Statistics: &statistics.Service{Store: store, Zone: p.TimeZone, Now: clock}, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
+		Service: w.service, Tokens: w.tokens, Printer: printed, Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Messages: w.messages(box), Desk: w.desk(box), Audit: w.audit, Subject: subject.New(subject.Options{Store: store, Issuance: w.service, Intake: w.intake, Cases: w.cases(box), Profile: p, Now: clock}), OnDemand: w.onDemand(box), Citizens: w.citizens(box), Staff: w.staff, Log: log, Trust: trusted, Bulk: bulk.New(bulk.Options{Store: store, Issuance: w.service, Now: clock, Log: log}), Statistics: &statistics.Service{Store: store, Zone: p.TimeZone, Now: clock}, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)
