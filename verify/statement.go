@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/vaccination"
+	"github.com/opendivoc/divoc/verify/rules"
 )
 
 // Verdict is the one answer of a [Statement].
@@ -93,6 +94,10 @@ type Statement struct {
 	// More is what the same signature certifies beside Content, where a format
 	// holds several doses or tests.
 	More []vaccination.Certificate `json:"more,omitempty"`
+	// Accepted is what the rules that were asked say together of a valid
+	// certificate, Rules what each says. They change no verdict.
+	Accepted rules.Outcome  `json:"accepted,omitempty"`
+	Rules    []rules.Result `json:"rules,omitempty"`
 }
 
 // Has reports whether a reason or warning of this code is among s's.
@@ -112,14 +117,15 @@ func (s Statement) Has(code string) bool {
 type Statements []Statement
 
 // ExitCode is that of the worst statement: not valid before cannot tell before
-// valid. No statement at all is not valid.
+// valid. No statement at all is not valid. A valid certificate that the rules
+// asked do not accept counts as not valid here, one they leave open as cannot tell.
 func (s Statements) ExitCode() int {
 	worst := Valid
 	for _, st := range s {
 		switch {
-		case st.Verdict == NotValid:
+		case st.Verdict == NotValid, st.Accepted == rules.Failed:
 			return NotValid.ExitCode()
-		case st.Verdict != Valid:
+		case st.Verdict != Valid, st.Accepted == rules.Open:
 			worst = CannotTell
 		}
 	}

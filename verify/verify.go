@@ -12,6 +12,7 @@ import (
 	"github.com/opendivoc/divoc/credential/vdsnc"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
+	"github.com/opendivoc/divoc/verify/rules"
 )
 
 const (
@@ -43,6 +44,11 @@ type Options struct {
 	Language string
 	// Catalogue gives codes their names; nil leaves them as they are.
 	Catalogue *catalogue.Catalogue
+	// Rules, where set, are asked whether a valid certificate is also accepted, in
+	// Country where they are a country's: a code of ISO 3166-1. They change no
+	// verdict.
+	Rules   *rules.Set
+	Country string
 }
 
 // Text verifies the text of one code: an HCERT ("HC1:…"), a SMART Health Card
@@ -136,6 +142,9 @@ type check struct {
 	s   Statement
 	// learnt is the state where the format has a way of its own to learn it.
 	learnt *learnt
+	// subject is what rules ask beside the content; issuedIn the issuer's country.
+	subject  rules.Subject
+	issuedIn string
 }
 
 // learnt is a state and whether its age counts: a list without a date is as new
@@ -179,6 +188,7 @@ func (c *check) conclude() Statement {
 	if c.s.Specimen {
 		c.warn(SpecimenW)
 	}
+	c.accept()
 	return c.s
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/render"
 	"github.com/opendivoc/divoc/internal/render/printer"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -15,7 +16,7 @@ type exportCmd struct {
 	dataFlags
 	ID     string `arg:"" help:"The certificate's id, or its UVCI."`
 	Format string `default:"divoc" help:"The format: code, vc, divoc, eu-dcc, icvp, shc or vds-nc; list shows which of them the certificate can be had in."`
-	Form   string `default:"json" enum:"json,file,png,svg,code" help:"json or file (what the format is handed over as), png or svg (its QR code), or code (the text of the QR code)."`
+	Form   string `default:"json" enum:"json,file,png,svg,code,a4,card,card-fold" help:"json or file (what the format is handed over as), png or svg (its QR code), code (the text of the QR code), or of an icvp a4, card or card-fold (the international form as PDF)."`
 	Out    string `short:"o" type:"path" placeholder:"FILE" help:"File to write; standard output when left out."`
 }
 
@@ -51,6 +52,9 @@ func (c *exportCmd) export(s streams, h *house, id vaccination.CertificateID) ([
 	if e.Pilot {
 		fmt.Fprintln(s.err, "pilot: verifiers abroad will not recognise this until the issuer has joined the format's network (networks in profile.yaml)")
 	}
+	if size := render.Size(c.Form); c.Form != "" && size.Valid() {
+		return c.form(s, h, id, e, size)
+	}
 	switch {
 	case c.Form == "json" || c.Form == "file":
 		return e.Body, nil
@@ -67,6 +71,19 @@ func (c *exportCmd) export(s streams, h *house, id vaccination.CertificateID) ([
 		return pages.CodeSVG(e.Code)
 	}
 	return pages.CodePNG(e.Code)
+}
+
+// form is an ICVP as a page to print.
+func (c *exportCmd) form(s streams, h *house, id vaccination.CertificateID, e *issuance.Exported, size render.Size) ([]byte, error) {
+	r, err := h.service.ByID(s.ctx, access.System("cli"), id, "export")
+	if err != nil {
+		return nil, err
+	}
+	pages, err := printer.New(h.profile, h.publicURL)
+	if err != nil {
+		return nil, err
+	}
+	return pages.ICVP(r, e, size)
 }
 
 // offerLines is a line per format.

@@ -104,7 +104,7 @@ func TestWhatHasNoValueIsOpen(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		if v, err := e.Eval(data); !errors.Is(err, certlogic.ErrEvaluate) {
+		if v, err := e.Eval(data); !errors.Is(err, certlogic.ErrEvaluate) || v != nil {
 			t.Errorf("%s: %v %v", what, v, err)
 		}
 	}

@@ -59,7 +59,10 @@ func (m *machine) eval(e *Expr, data any) (any, error) {
 		return v, nil
 	case "!":
 		holds, err := m.condition(e.args[0], data)
-		return !holds && err == nil, err
+		if err != nil {
+			return nil, err
+		}
+		return !holds, nil
 	case "reduce":
 		return m.reduce(e, data)
 	}

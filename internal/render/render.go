@@ -23,6 +23,7 @@ type Renderer struct {
 	codes  qr.Encoder
 	writer pdf.Writer
 	page   *template.Template
+	forms  *Renderer // with the words of the form of ICVP
 }
 
 // New reads the fonts: every *.ttf at the root of fsys, NotoSans-Regular.ttf
@@ -45,6 +46,10 @@ func New(fsys fs.FS) (*Renderer, error) {
 		r.subset = append(r.subset, sub)
 	}
 	if r.texts, err = loadTexts(); err != nil {
+		return nil, err
+	}
+	r.forms = &Renderer{fonts: r.fonts, subset: r.subset}
+	if r.forms.texts, err = textsIn("icvp"); err != nil {
 		return nil, err
 	}
 	r.page, err = parsePage()
@@ -99,7 +104,7 @@ func (r *Renderer) setterOf(doc *pdf.Doc, v *View, d Document) (*setter, error) 
 		return nil, err
 	}
 	if !d.Size.Valid() {
-		return nil, vaccination.Errorf(vaccination.Invalid, "there is no such size of paper: a4, a5, card and card-fold are known")
+		return nil, errSize()
 	}
 	var code *qr.Code
 	if d.QR != "" {
@@ -108,6 +113,10 @@ func (r *Renderer) setterOf(doc *pdf.Doc, v *View, d Document) (*setter, error) 
 		}
 	}
 	return newSetter(r, doc, v, layout, code, sheetOf(d.Size)), nil
+}
+
+func errSize() error {
+	return vaccination.Errorf(vaccination.Invalid, "there is no such size of paper: a4, a5, card and card-fold are known")
 }
 
 func errNothing() error {

@@ -11,7 +11,7 @@ import (
 	"github.com/opendivoc/divoc/internal/render/shape"
 )
 
-//go:embed locales/*.json
+//go:embed locales/*.json icvp/*.json
 var localeFiles embed.FS
 
 // Text is one thing said in the languages of the page, one phrase each. A
@@ -65,9 +65,12 @@ func (t Text) spaced() []shape.Phrase {
 // texts are the words of the page by language and key.
 type texts map[string]map[string]string
 
-func loadTexts() (texts, error) {
+func loadTexts() (texts, error) { return textsIn("locales") }
+
+// textsIn reads the words of one folder: of pages, or of the form of ICVP.
+func textsIn(folder string) (texts, error) {
 	t := texts{}
-	files, err := fs.Glob(localeFiles, "locales/*.json")
+	files, err := fs.Glob(localeFiles, folder+"/*.json")
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +83,7 @@ func loadTexts() (texts, error) {
 		if err := json.Unmarshal(data, &words); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		t[strings.TrimSuffix(strings.TrimPrefix(name, "locales/"), ".json")] = words
+		t[strings.TrimSuffix(strings.TrimPrefix(name, folder+"/"), ".json")] = words
 	}
 	return t, nil
 }

@@ -188,7 +188,7 @@ func fixedRoutes() []route {
 		{"POST /my/follow", "", "422", nil},
 		{"POST /my/later", "", "422", nil},
 		{"GET /my/left", "", "200", nil},
-		{"POST /my/leave", "", "200", nil}, // and on to another page, as all that follow
+		{"POST /my/leave", "", "200", nil},   // and on to another page, as all that follow
 		{"GET /my/identity", "", "404", nil}, // of a profile without a provider
 		{"GET /my/identity/return", "", "404", nil},
 		{"GET /my/identity/keys.json", "", "404", nil},

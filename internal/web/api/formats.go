@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/internal/render"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -42,6 +43,7 @@ type exportedFile struct {
 
 // formats adds the formats that a certificate can be exported to.
 func (h *handler) formats(api huma.API) {
+	h.form(api)
 	huma.Register(api, h.operation("getExports", http.MethodGet, "/certificates/{id}/exports", "The formats a certificate can be had in, and what each would lack", 404),
 		func(ctx context.Context, in *OneInput) (*exportList, error) {
 			id, err := h.named(*in)
@@ -96,6 +98,33 @@ func (h *handler) formats(api huma.API) {
 			return &file, h.problem(err)
 		})
 	}
+}
+
+type formInput struct {
+	OneInput
+	Size string `query:"size" enum:"a4,a5,card,card-fold" doc:"the paper; a4 when left out"`
+}
+
+// form adds the international form to print, of ICVP alone.
+func (h *handler) form(api huma.API) {
+	op := h.operation("getICVPForm", http.MethodGet, "/certificates/{id}/exports/icvp/pdf", "A certificate as International Certificate of Vaccination or Prophylaxis to print, in English and French", 404, 409, 422)
+	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/pdf": {}}}}
+	huma.Register(api, op, func(ctx context.Context, in *formInput) (*exportedFile, error) {
+		r, err := h.one(ctx, in.OneInput, "export")
+		if err != nil {
+			return nil, err
+		}
+		e, err := h.Service.ExportRecord(ctx, caller(ctx), r, issuance.FormatICVP)
+		if err != nil {
+			return nil, h.problem(err)
+		}
+		data, err := h.Printer.ICVP(r, e, render.Size(in.Size))
+		file := exportedFile{ContentType: "application/pdf", Disposition: `attachment; filename="icvp.pdf"`, Body: data}
+		if e.Pilot {
+			file.Pilot = "true"
+		}
+		return &file, h.problem(err)
+	})
 }
 
 // code draws the QR code of an export that has one.

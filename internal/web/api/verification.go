@@ -53,6 +53,7 @@ func (h *handler) placed(ctx huma.Context, next func(huma.Context)) {
 
 type verifyInput struct {
 	Language string `query:"lang" doc:"language of the sentences" example:"en"`
+	Rules    string `query:"rules" maxLength:"40" doc:"also ask whether a valid certificate is accepted: yellow-fever, or the country of arrival (ISO 3166-1) where this server was given its rules" example:"yellow-fever"`
 	RawBody  []byte `contentType:"application/octet-stream"`
 }
 
@@ -79,7 +80,7 @@ func (h *handler) verification(api huma.API) {
 		if len(bytes.TrimSpace(data)) == 0 {
 			return nil, h.problem(vaccination.Errorf(vaccination.Invalid, `send {"data": "text of a code"}, or a file`))
 		}
-		list, err := h.Verify(ctx, data, in.Language)
+		list, err := h.Verify(ctx, data, in.Language, in.Rules)
 		return &verifyOutput{list}, h.problem(err)
 	})
 }

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -88,6 +89,8 @@ func mediaType(name string) string {
 		return "application/wasm"
 	case ".svg":
 		return "image/svg+xml"
+	case ".ts":
+		return "text/plain; charset=utf-8"
 	default:
 		return "application/octet-stream"
 	}
@@ -139,7 +142,26 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	x, ok := f.byName[strings.TrimPrefix(r.URL.Path, Prefix)]
+	f.serve(w, r, strings.TrimPrefix(r.URL.Path, Prefix), "same-origin")
+}
+
+// Shared answers below a path with those files that pages of other sites may load,
+// and with no other.
+func (f *Files) Shared(prefix string, names ...string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := strings.TrimPrefix(r.URL.Path, prefix)
+		if !slices.Contains(names, name) {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		f.serve(w, r, name, "cross-origin")
+	})
+}
+
+// serve answers with one file; policy says whose pages may load it.
+func (f *Files) serve(w http.ResponseWriter, r *http.Request, name, policy string) {
+	x, ok := f.byName[name]
 	if !ok {
 		http.NotFound(w, r)
 		return
@@ -154,12 +176,12 @@ func (f *Files) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", x.kind)
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", policy)
 	h.Set("Vary", "Accept-Encoding")
 	// A script that runs as a worker has the policy of its own answer: the
 	// reader of PDF files may fetch nothing.
 	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'")
-	if strings.TrimPrefix(r.URL.Path, Prefix) == Worker {
+	if name == Worker {
 		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; connect-src 'self'")
 		h.Set("Service-Worker-Allowed", "/verify")
 	}

@@ -22,17 +22,22 @@ const budget = { 'app.css': 14_000, 'app.js': 6_000, 'verify.js': 12_000, 'signi
 
 const files = new Map() // name -> Buffer
 
-files.set('app.css', Buffer.from(sass.compile(path.join(here, 'src/app.scss'), {
+files.set('app.css', Buffer.from(logical(sass.compile(path.join(here, 'src/app.scss'), {
   style: 'compressed', loadPaths: [modules], quietDeps: true,
-}).css))
+}).css)))
 
 const bundled = await esbuild.build({
   absWorkingDir: here,
-  entryPoints: ['src/app.js', 'src/verify.js', 'src/reader.js', 'src/live.js', 'src/signin.js', 'src/desk.js', 'src/scan.js', 'src/worker.js'],
+  entryPoints: ['src/app.js', 'src/verify.js', 'src/reader.js', 'src/live.js', 'src/signin.js', 'src/desk.js', 'src/scan.js', 'src/worker.js', 'src/embed.js'],
   bundle: true, minify: true, format: 'esm', target: 'es2020', legalComments: 'none',
   write: false, outdir: 'out', logLevel: 'warning',
 })
 for (const f of bundled.outputFiles) files.set(path.basename(f.path), Buffer.from(f.contents))
+
+// What pages of other sites load keeps its names, and is not bundled.
+const shared = await esbuild.transform(readFileSync(path.join(here, 'src/module.mjs'), 'utf8'), { minify: true, format: 'esm', target: 'es2022', legalComments: 'none' })
+files.set('verify.mjs', Buffer.from(shared.code))
+files.set('verify.d.ts', readFileSync(path.join(here, 'src/verify.d.ts')))
 
 files.set('reader.wasm', fromModule('zxing-wasm/dist/reader/zxing_reader.wasm'))
 files.set('pdf.mjs', fromModule('pdfjs-dist/legacy/build/pdf.min.mjs'))
@@ -85,4 +90,23 @@ for (const [pack, name] of [['noto-sans', 'NotoSans'], ['noto-sans-sinhala', 'No
 // An unchanged file keeps its time, so that go build has nothing to do.
 function writeIfChanged(to, data) {
   if (!existsSync(to) || !readFileSync(to).equals(data)) writeFileSync(to, data)
+}
+
+// Sides become beginnings and ends, so that a page in a language that is written
+// from right to left stands the other way: govuk-frontend says left and right.
+function logical(css) {
+  const side = { left: 'start', right: 'end' }
+  const out = css
+    .replace(/(?<=[;{])(margin|padding)-(left|right)(?=:)/g, (_, box, s) => `${box}-inline-${side[s]}`)
+    .replace(/(?<=[;{])border-(left|right)(-width|-style|-color)?(?=:)/g, (_, s, part = '') => `border-inline-${side[s]}${part}`)
+    .replace(/(?<=[;{])border-(top|bottom)-(left|right)-radius(?=:)/g, (_, v, s) => `border-${v === 'top' ? 'start' : 'end'}-${side[s]}-radius`)
+    .replace(/(?<=[;{])(left|right)(?=:)/g, (_, s) => `inset-inline-${side[s]}`)
+    .replace(/(?<=[;{])text-align:(left|right)/g, (_, s) => `text-align:${side[s]}`)
+    .replace(/(?<=[;{])float:(left|right)/g, (all, s) => `${all};float:inline-${side[s]}`) // what older browsers do not know they leave out
+    .replace(/(?<=[;{])(margin|padding):([^;{}]+)/g, (all, box, value) => {
+      const [top, right, bottom, left] = value.match(/(?:[^\s()]|\([^()]*(?:\([^()]*\)[^()]*)*\))+/g)
+      return left === undefined || value.includes('!') || left === right ? all : `${box}-block:${top} ${bottom};${box}-inline:${left} ${right}`
+    })
+  if (!out.includes('margin-inline-start')) throw new Error('frontend: no side was found in the style')
+  return out
 }
