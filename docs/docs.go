@@ -6,5 +6,5 @@ import "embed"
 
 // Files are the pages for those who write clients.
 //
-//go:embed divoc-api.md uploads.md conformance.md
+//go:embed divoc-api.md uploads.md conformance.md embed.md
 var Files embed.FS
