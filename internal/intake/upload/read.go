@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/opendivoc/divoc/internal/intake/csv"
 	"github.com/opendivoc/divoc/vaccination"
@@ -229,6 +230,10 @@ func typeFault(err error) vaccination.Fault {
 	var wrong *json.UnmarshalTypeError
 	if errors.As(err, &wrong) {
 		return vaccination.Fault{Path: wrong.Field, Code: vaccination.FaultFormat, Message: "this has the wrong type"}
+	}
+	var moment *time.ParseError // which repeats it
+	if errors.As(err, &moment) {
+		return vaccination.Fault{Code: vaccination.FaultFormat, Message: "a time is written as 2021-11-30T09:05:00Z, with its zone"}
 	}
 	message := "this is not an event: " + err.Error()
 	if len(message) > 200 { // the name of a member can be of any length

@@ -60,8 +60,8 @@ func (h *handler) events(api huma.API) {
 			return out, nil
 		}
 	}
-	op := h.operation("certify", http.MethodPost, "/events", "Report vaccination events; each becomes a certificate", 409, 410)
-	op.Description = "A record is known by programme, enrolment code and dose. The same again answers with its certificate; other content is a conflict (409) that names the fields; after a revocation the same content is 410. When it answers 200, everything is durable."
+	op := h.operation("certify", http.MethodPost, "/events", "Report vaccination events and test results; each becomes a certificate", 409, 410)
+	op.Description = "A record is known by programme, enrolment code and number of the dose or test; a test without a number is known by its sample. The same again answers with its certificate; other content is a conflict (409) that names the fields; after a revocation the same content is 410. When it answers 200, everything is durable."
 	huma.Register(api, h.body(op), issue(issuance.Certify))
 	op = h.operation("correct", http.MethodPost, "/corrections", "Correct what was certified; the old version is superseded", 404, 409, 410)
 	op.Description = "Send the whole event with what changed. Where only contacts or the address differ, no new version is made (outcome updated)."

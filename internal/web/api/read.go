@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/web/divocapi"
@@ -44,6 +45,10 @@ func strict(data []byte, v any) error {
 func plain(err error) string {
 	if e, ok := err.(*json.UnmarshalTypeError); ok { //nolint:errorlint // returned bare
 		return e.Field + " has the wrong type"
+	}
+	var moment *time.ParseError // which repeats it
+	if errors.As(err, &moment) {
+		return "a time is written as 2021-11-30T09:05:00Z, with its zone"
 	}
 	return err.Error()
 }

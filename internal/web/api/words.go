@@ -25,6 +25,7 @@ func words() map[string]map[string]word {
 			"contacts":      {"how the person is reached: tel: and mailto:; never part of the certificate", `["tel:8765550142"]`},
 			"address":       {"where the person lives; never part of the certificate", ""},
 			"vaccination":   {"the dose that was given", ""},
+			"test":          {"in place of a dose, in a programme that certifies tests", ""},
 		},
 		"Person": {
 			"name":        {"as recorded; it is printed so", `"Marcia Campbell"`},
@@ -62,9 +63,12 @@ func words() map[string]map[string]word {
 			"fromEvidence":  {"recorded here from papers of a dose given abroad; no source may say so", ""},
 		},
 		"Test": {
-			"pathogen": coding("the agent looked for"), "type": coding("of the test"), "brand": coding("of the test"), "manufacturer": coding("of the test"),
-			"origin": coding("of the sample"), "date": {"when the sample was taken", ""}, "result": coding("detected, or not"),
-			"centre": {"name of the facility", ""}, "country": coding("where it was made, ISO 3166-1"),
+			"number":   {"which of the person's tests in the programme; the test of the same sample, or the next, when left out", ""},
+			"pathogen": coding("the agent looked for; from the programme when left out"), "type": coding("NAAT (RT-PCR) or RAT, as code or display"),
+			"brand": coding("name of the test"), "manufacturer": coding("of the test; the code of a rapid antigen test in JRC's list makes EU DCC possible"), "lot": {"batch number of the test", `"T77"`},
+			"origin": coding("of the sample"), "date": {"when the sample was taken, with its zone", `"2026-11-21T09:05:00-05:00"`}, "resultDate": {"when the result was there, with its zone", ""},
+			"result": coding("Positive, Negative, Inconclusive or Void, as code or display"),
+			"centre": {"name of the facility", ""}, "centreAddress": {"where the facility lies", ""}, "practitioner": {"who answers for the result", ""}, "country": coding("where it was made, ISO 3166-1"),
 		},
 		"Recovery": {
 			"disease": coding("which the person is over"), "firstPositive": {"day of the first positive test", ""}, "country": coding("of that test, ISO 3166-1"),
@@ -74,7 +78,7 @@ func words() map[string]map[string]word {
 		"Certificate": {
 			"name": {"as certified", `"Marcia Campbell"`}, "birthDate": {dateText, `"1987-04-21"`}, "sex": {"male, female, other or unknown", `"female"`},
 			"nationality": {"ISO 3166-1 alpha-3 where it is a code", `"JAM"`}, "identifier": {"a number in some register", ""},
-			"certificate": {"who certifies, under which id, for how long", ""}, "vaccination": {"the dose; left out in a certificate of a test or a recovery", ""}, "test": {"in place of a dose, in certificates of others", ""}, "recovery": {"in place of a dose, in certificates of others", ""}, "programme": {"key of the programme", `"covid-19"`},
+			"certificate": {"who certifies, under which id, for how long", ""}, "vaccination": {"the dose; left out in a certificate of a test or a recovery", ""}, "test": {"in place of a dose", ""}, "recovery": {"in place of a dose, in certificates of others", ""}, "programme": {"key of the programme", `"covid-19"`},
 			"domestic": {"it lacks something that international formats need", ""}, "specimen": {"of a demonstration, never of a real event", ""},
 		},
 		"CertificateInfo": {

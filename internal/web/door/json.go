@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"reflect"
+	"time"
 	"unicode/utf8"
 
 	"github.com/opendivoc/divoc/vaccination"
@@ -50,6 +51,10 @@ func ReadJSON(data []byte, v any) error {
 		return fmt.Errorf("%s has the wrong type: %s is expected", kind.Field, kindOf(kind))
 	case errors.As(err, &kind):
 		return fmt.Errorf("the wrong type: %s is expected", kindOf(kind))
+	}
+	var moment *time.ParseError // which repeats it
+	if errors.As(err, &moment) {
+		return errors.New("a time is written as 2021-11-30T09:05:00Z, with its zone")
 	}
 	// The rest comes from types of ours, whose errors repeat nothing.
 	return err
