@@ -41,32 +41,30 @@ func BenchmarkTable_AuditSearch(b *testing.B) {
 		{name: "system-act", filter: audit.Filter{Actor: "intake:source-1", Act: "revoke"}},
 		{name: "person-issued", filter: audit.Filter{Actor: "staff:7", Act: "issued"}},
 	}
-	took := make([][]time.Duration, len(searches))
-	search := func(i int) {
+	search := func(b *testing.B, i int) time.Duration {
 		start := time.Now()
 		if _, _, err := w.audit.Search(b.Context(), auditor(), searches[i].filter, searches[i].from, rows); err != nil {
 			b.Errorf("%s: %v", searches[i].name, err)
 		}
-		took[i] = append(took[i], time.Since(start))
+		return time.Since(start)
 	}
-	for i := range searches { // what it reads first is read from disk
-		search(i)
-		b.Logf("%-14s first %v", searches[i].name, took[i][0].Round(100*time.Microsecond))
-		took[i] = nil
+	for i, s := range searches { // what it reads first is read from disk
+		b.Logf("%-14s first %v", s.name, search(b, i).Round(100*time.Microsecond))
 	}
-	b.ResetTimer()
-	for range b.N {
-		for i := range searches {
-			search(i)
+	b.Run("Page", func(b *testing.B) {
+		took := make([][]time.Duration, len(searches))
+		for range b.N {
+			for i := range searches {
+				took[i] = append(took[i], search(b, i))
+			}
 		}
-	}
-	b.StopTimer()
-	worst := 0.0
-	for i, s := range searches {
-		slices.Sort(took[i])
-		ms := float64(took[i][min(len(took[i])-1, len(took[i])*95/100)].Microseconds()) / 1000
-		b.Logf("%-14s p95 %.1f ms", s.name, ms)
-		worst = max(worst, ms)
-	}
-	b.ReportMetric(worst, "p95-ms")
+		worst := 0.0
+		for i, s := range searches {
+			slices.Sort(took[i])
+			ms := float64(took[i][min(len(took[i])-1, len(took[i])*95/100)].Microseconds()) / 1000
+			b.Logf("%-14s p50 %.1f ms, p95 %.1f ms", s.name, float64(took[i][len(took[i])/2].Microseconds())/1000, ms)
+			worst = max(worst, ms)
+		}
+		b.ReportMetric(worst, "p95-ms")
+	})
 }

@@ -9,6 +9,9 @@ DROP INDEX CONCURRENTLY IF EXISTS audit_time;
 CREATE INDEX CONCURRENTLY audit_time ON audit (at);
 DROP INDEX CONCURRENTLY IF EXISTS audit_who;
 CREATE INDEX CONCURRENTLY audit_who ON audit (actor, at);
+-- What somebody did of one kind, among much that they did otherwise.
+DROP INDEX CONCURRENTLY IF EXISTS audit_did;
+CREATE INDEX CONCURRENTLY audit_did ON audit (actor, act, at) WHERE act <> 'issued';
 DROP INDEX CONCURRENTLY IF EXISTS audit_at;
 DROP INDEX CONCURRENTLY IF EXISTS audit_actor;
 
@@ -48,4 +51,4 @@ INSERT INTO likeness_seen (chain, seq) SELECT id, audit_seq FROM bucket_group WH
 DROP TABLE IF EXISTS likeness_seen, likeness;
 CREATE INDEX IF NOT EXISTS audit_at ON audit (at, chain, seq);
 CREATE INDEX IF NOT EXISTS audit_actor ON audit (actor, at, chain, seq);
-DROP INDEX IF EXISTS audit_who, audit_time;
+DROP INDEX IF EXISTS audit_did, audit_who, audit_time;
