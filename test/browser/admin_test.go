@@ -66,6 +66,7 @@ func (s *server) held(t *testing.T, binary string) {
 		if i == 1 {
 			doses[0].Properties["vaccine"] = "something new"
 		}
+		doses[0].Properties["date_given"] = time.Now().AddDate(0, 0, -2).Format(time.DateOnly) // nobody is told of old doses
 		project.Put(person)
 		project.Put(doses[0])
 	}

@@ -179,13 +179,13 @@ func (h *handler) layoutPage(a *asked, v, now layouts.Version, c layouts.Content
 		add("admin.approver", by(v.Decider, a.when(v.Decided)))
 	}
 	b.Blocks = append(b.Blocks, block{Lines: lines})
-	if v.State == layouts.Asked {
-		b.Blocks = append(b.Blocks, h.approving(a, v)...)
-	}
 	if v.State != layouts.InForce {
 		b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.layouts.differs"), Table: h.layoutDiffers(a, v, now)})
 	}
 	b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.layouts.look"), Text: a.v.T("admin.layouts.look.text"), Table: h.layoutSamples(a, v)})
+	if v.State == layouts.Asked {
+		b.Blocks = append(b.Blocks, h.approving(a, v)...)
+	}
 	if v.State == layouts.Draft {
 		b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.layouts.change"), Form: h.layoutForm(a, v, c)})
 		b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.layouts.ask"), Text: a.v.T("admin.layouts.ask.text"), Form: &formBlock{Action: versionPath(v) + "/ask", Submit: a.v.T("admin.layouts.ask"), Hidden: [][2]string{{"seen", v.Hash}}}}, h.refusing(a, v))
@@ -268,7 +268,7 @@ func (h *handler) layoutDiffers(a *asked, v, now layouts.Version) *table {
 // layout, in each language.
 func (h *handler) layoutSamples(a *asked, v layouts.Version) *table {
 	p := h.Service.Profile
-	t := &table{Caption: a.v.T("admin.samples"), Empty: a.v.T("admin.samples.none"), Head: []string{a.v.T("admin.name"), a.v.T("admin.programme"), a.v.T("admin.layouts.usual")}}
+	t := &table{Caption: a.v.T("admin.samples"), Empty: a.v.T("admin.samples.none"), Head: []string{a.v.T("admin.name"), a.v.T("admin.programme"), a.v.T("admin.dose"), a.v.T("admin.layouts.usual")}}
 	languages := p.Languages
 	if len(languages) < 2 {
 		languages = nil // the usual ones are that one
@@ -283,7 +283,7 @@ func (h *handler) layoutSamples(a *asked, v layouts.Version) *table {
 			continue
 		}
 		url := versionPath(v) + "/sample/" + strconv.Itoa(i)
-		row := []cell{text(e.Person.Name), text(p.ProgrammeName(pr.Key, h.lang(a))), to("PDF", url)}
+		row := []cell{text(e.Person.Name), text(p.ProgrammeName(pr.Key, h.lang(a))), number(int64(e.Vaccination.Number)), to("PDF", url)}
 		for _, l := range languages {
 			row = append(row, to("PDF "+strings.ToUpper(l), url+"?language="+l))
 		}
