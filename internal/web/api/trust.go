@@ -74,7 +74,8 @@ type TrustChange struct {
 	Was  *TrustKey `json:"was,omitempty" doc:"of one that changed"`
 }
 
-type trustName struct {
+// TrustName names a trust source in a path.
+type TrustName struct {
 	Source string `path:"source" maxLength:"40" doc:"name of the trust source"`
 }
 
@@ -91,12 +92,12 @@ type trustSourcesOutput struct {
 }
 
 type trustSettingsInput struct {
-	trustName
+	TrustName
 	Body TrustSettings
 }
 
 type trustImportInput struct {
-	trustName
+	TrustName
 	Body struct {
 		List string `json:"list,omitempty" doc:"the list as text: PEM, JSON, a key"`
 		Data []byte `json:"data,omitempty" doc:"the list as it is, in base64: DER, CMS"`
@@ -197,7 +198,7 @@ func (h *handler) trust(api huma.API) {
 		return show(ctx, in.Source, h.Trust.Put(ctx, caller(ctx), set))
 	})
 	huma.Register(api, h.operation("removeTrustSource", http.MethodDelete, "/trust/sources/{source}", "End a trust source: nothing of it counts any more", 404, 422, 500),
-		func(ctx context.Context, in *trustName) (*struct{}, error) {
+		func(ctx context.Context, in *TrustName) (*struct{}, error) {
 			return nil, h.problem(h.Trust.Remove(ctx, caller(ctx), in.Source))
 		})
 	op = h.operation("importTrust", http.MethodPost, "/trust/sources/{source}/imports", "Read a list of a trust source, and show what it would change", 404, 409)
@@ -217,7 +218,7 @@ func (h *handler) trust(api huma.API) {
 		return &trustImportOutput{TrustImport{Version: p.Version, Unchanged: p.Unchanged, Signed: p.Signed, Keys: p.Keys, LeftOut: p.LeftOut, Changes: trustChanges(p.Changes)}}, nil
 	})
 	huma.Register(api, h.operation("listTrustVersions", http.MethodGet, "/trust/sources/{source}/versions", "List the versions of a trust source, the newest first", 404, 422, 500),
-		func(ctx context.Context, in *trustName) (*trustVersionsOutput, error) {
+		func(ctx context.Context, in *TrustName) (*trustVersionsOutput, error) {
 			list, err := h.Trust.Versions(ctx, caller(ctx), in.Source)
 			out := &trustVersionsOutput{}
 			out.Body.Versions = make([]TrustVersion, len(list))
@@ -228,7 +229,7 @@ func (h *handler) trust(api huma.API) {
 		})
 	op = h.operation("exportTrust", http.MethodGet, "/trust/sources/{source}/list", "What a trust source says now, as a trust bundle without signature", 404, 422, 500)
 	op.Responses = map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{"application/json": {Schema: &huma.Schema{Type: huma.TypeObject}}}}}
-	huma.Register(api, op, func(ctx context.Context, in *trustName) (*trustListOutput, error) {
+	huma.Register(api, op, func(ctx context.Context, in *TrustName) (*trustListOutput, error) {
 		data, err := h.Trust.Export(ctx, caller(ctx), in.Source)
 		return &trustListOutput{"application/json", data}, h.problem(err)
 	})
