@@ -20,8 +20,10 @@ func columnShare(key string) (share float32, flexible bool) {
 		return 62, false
 	case "lot", "validity":
 		return 70, false
-	case "sample", "result":
-		return 78, false
+	case "sample":
+		return 82, false
+	case "result":
+		return 104, false
 	case "vaccine", "kind":
 		return 55, true
 	default: // place
