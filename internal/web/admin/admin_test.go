@@ -249,7 +249,7 @@ func TestWhoMayOpenWhichPage(t *testing.T) {
 		"{name}", "standard", "{version}", "1", "{sample}", "0", "{item}", "1024", "{act}", "rotate", "{decision}", "refuse", "{ticket}", "0000-0000-0000", "{n}", "1", "{code}", "NONE", "{id}", "1")
 	// Which of anna, ben, facility, desk and auditor: 1 may.
 	law := map[string]string{
-		"": "11101", "/certificates": "11000", "/cases": "11000", "/withdrawals": "11000", "/sources": "11000", "/holds": "11000", "/uploads": "10000", "/places": "11000", "/messages": "11000", "/staff": "10100", "/programmes": "11000", "/layouts": "11000", "/keys": "10000", "/settings": "10000",
+		"": "11101", "/certificates": "11000", "/cases": "11000", "/withdrawals": "11000", "/sources": "11000", "/holds": "11000", "/likenesses": "11000", "/uploads": "10000", "/places": "11000", "/messages": "11000", "/staff": "10100", "/programmes": "11000", "/layouts": "11000", "/keys": "10000", "/settings": "10000",
 	}
 	people := []string{"anna", "ben", "facility", "desk", "auditor"}
 	for _, pattern := range w.routes {
