@@ -14,13 +14,14 @@ import (
 )
 
 type verifyCmd struct {
-	File     string   `arg:"" help:"Text of a code, PNG or JPEG, PDF, or credential; - reads standard input."`
-	Trust    []string `type:"existingfile" placeholder:"FILE" help:"Whose signatures count: a trust bundle, PEM certificates or public keys, a JWK set, a DID document. Repeat for several."`
-	At       string   `placeholder:"TIME" help:"Verify as of this time (2026-01-31 or 2026-01-31T12:00:00Z) rather than now."`
-	Rules    []string `placeholder:"FILE" help:"Also ask whether it is accepted: EU business rules as JSON, with their value sets; or yellow-fever. Repeat for several."`
-	Country  string   `placeholder:"XX" help:"The country of arrival whose rules are asked (ISO 3166-1)."`
-	JSON     bool     `help:"Print the statement as JSON."`
-	Language string   `name:"lang" default:"en" enum:"en,si,ta" help:"Language of the sentences: en, si, ta."`
+	File    string   `arg:"" help:"Text of a code, PNG or JPEG, PDF, or credential; - reads standard input."`
+	Trust   []string `type:"existingfile" placeholder:"FILE" help:"Whose signatures count: a trust bundle, PEM certificates or public keys, a JWK set, a DID document. Repeat for several."`
+	At      string   `placeholder:"TIME" help:"Verify as of this time (2026-01-31 or 2026-01-31T12:00:00Z) rather than now."`
+	Rules   []string `placeholder:"FILE" help:"Also ask whether it is accepted: EU business rules as JSON, with their value sets; or yellow-fever. Repeat for several."`
+	Country string   `placeholder:"XX" help:"The country of arrival whose rules are asked (ISO 3166-1)."`
+	verifyData
+	JSON     bool   `help:"Print the statement as JSON."`
+	Language string `name:"lang" default:"en" enum:"en,si,ta" help:"Language of the sentences: en, si, ta."`
 }
 
 // Run verifies the file and exits with the verdict.
@@ -39,7 +40,10 @@ func (c *verifyCmd) Run(s streams) error {
 	if options.Catalogue, err = catalogue.Load(); err != nil {
 		return err
 	}
-	var bundles []*trust.Bundle
+	bundles, err := c.bundles(s)
+	if err != nil {
+		return err
+	}
 	for _, name := range c.Trust {
 		data, err := os.ReadFile(name)
 		if err != nil {
