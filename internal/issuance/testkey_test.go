@@ -1,0 +1,63 @@
+package issuance_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"encoding/pem"
+	"math/big"
+	"testing"
+	"time"
+
+	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/vaccination"
+)
+
+// A signer certificate for vaccinations alone signs no test: every verifier would
+// refuse it.
+func TestASignerForVaccinationsSignsNoTest(t *testing.T) {
+	w := newTests(t)
+	r := w.must(issuance.Certify, tested("T-1"))
+	request, err := w.Keys.CSR(w.ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(request)
+	csr, err := x509.ParseCertificateRequest(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	authority, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	country := pkix.Name{CommonName: "National SCA", Country: []string{"JM"}}
+	sca := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: country, NotBefore: w.now.Add(-time.Hour), NotAfter: w.now.AddDate(4, 0, 0),
+		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
+	}
+	sign := func(template, parent *x509.Certificate, public any) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, public, authority)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	}
+	dsc := sign(&x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: country, NotBefore: w.now.Add(-time.Hour), NotAfter: w.now.AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+		UnknownExtKeyUsage: []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 1847, 2021, 1, 2}},
+	}, sca, csr.PublicKey)
+	if err := w.Keys.Import(w.ctx, append(dsc, sign(sca, sca, authority.Public())...)); err != nil {
+		t.Fatal(err)
+	}
+	w.fails(vaccination.Unavailable, issuance.Certify, tested("T-2"))
+	offers, err := w.Exports(w.ctx, w.by, r.ID)
+	if err != nil || offerOf(t, offers, issuance.FormatEU).Refused != issuance.NoSigner {
+		t.Errorf("%+v, %v", offers, err)
+	}
+	w.must(issuance.Certify, event("T-2", 1)) // vaccinations go on
+	w.checked()
+}
