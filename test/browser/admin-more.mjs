@@ -176,7 +176,7 @@ await withBrowser(async (browser) => {
       await page.fill('#reason', 'a test')
       await send('Pause')
       await says(/The source is paused/)
-      await send('Go on')
+      await send('Resume')
       await says(/The source is active|answer/)
     }
 
