@@ -52,7 +52,6 @@ type Service struct {
 
 	mu      sync.Mutex
 	current *Current
-	stamp   string
 	looked  time.Time
 }
 
