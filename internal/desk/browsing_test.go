@@ -1,6 +1,7 @@
 package desk_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -167,7 +168,7 @@ func TestManyCopiesOfOnePrintAreOne(t *testing.T) {
 		}
 	}
 	name, found := w.search(by, desk.Question{Text: ids[16].UVCI("JM"), Reason: "training"})
-	if _, err := w.Open(t.Context(), by, name, found.Matches[0].ID, "", "", ""); err != desk.ErrReason {
+	if _, err := w.Open(t.Context(), by, name, found.Matches[0].ID, "", "", ""); !errors.Is(err, desk.ErrReason) {
 		t.Errorf("without a reason: %v", err)
 	}
 	w.house.Pass(24 * time.Hour)
