@@ -187,3 +187,22 @@ func TestDIVOCsFilesOfTests(t *testing.T) {
 		t.Errorf("%+v", rows)
 	}
 }
+
+func TestOurOwnDoorTakesTests(t *testing.T) {
+	w := newTests(t, "jamaica")
+	event := func(date any) m {
+		return m{"events": []m{{
+			"enrolmentCode": "N-1", "person": m{"name": "Marcia Campbell", "birthDate": "1987-04-21"},
+			"test": m{"type": m{"display": "NAAT"}, "result": m{"display": "Negative"}, "date": date, "centre": "Falmouth"},
+		}}}
+	}
+	got := into[struct{ Results []m }](t, w.ask(http.MethodPost, "/api/v1/events", event("2026-11-21T09:05:00-05:00")).is(t, 200))
+	if r := got.Results[0]; r["programme"] != "covid-19-test" || r["dose"] != 1.0 {
+		t.Errorf("%+v", r)
+	}
+	for _, wrong := range []any{"SECRET", "2026-13-21T09:05:00Z", 7} {
+		if r := w.ask(http.MethodPost, "/api/v1/events", event(wrong)).is(t, 422); strings.Contains(r.body, "SECRET") || strings.Contains(r.body, "2026-13") {
+			t.Errorf("the answer repeats the time: %s", r.body)
+		}
+	}
+}

@@ -61,11 +61,6 @@ func describe(o *huma.OpenAPI) {
 	}
 	example("/events", exampleEvents)
 	example("/corrections", exampleEvents)
-	events := o.Paths[prefix+"/events"].Post.RequestBody.Content["application/json"]
-	events.Examples = map[string]*huma.Example{
-		"dose": {Summary: "a dose", Value: json.RawMessage(exampleEvents)},
-		"test": {Summary: "a test, in a programme that certifies tests", Value: json.RawMessage(exampleTest)},
-	}
 	example("/certificates/search", `{"enrolmentCode": "EXAMPLE-1", "programme": "covid-19"}`)
 	example("/certificates/{id}/revocation", `{"reason": "issued in error"}`)
 	example("/certificates/{id}/suspension", `{"reason": "being looked into", "until": "2031-01-31T12:00:00Z"}`)
@@ -112,14 +107,6 @@ func describe(o *huma.OpenAPI) {
 		slices.Sort(s.Required) // the same description from every build
 	}
 }
-
-// exampleTest is a test in place of a dose.
-const exampleTest = `{"events": [{
-  "programme": "covid-19-test", "enrolmentCode": "EXAMPLE-1",
-  "person": {"name": "Marcia Campbell", "birthDate": "1987-04-21", "sex": "female"},
-  "contacts": ["tel:8765550142"],
-  "test": {"type": {"display": "RAT"}, "manufacturer": {"code": "1232"}, "date": "2026-11-21T09:05:00-05:00", "resultDate": "2026-11-21T09:25:00-05:00", "result": {"display": "Negative"}, "centre": "Falmouth Health Centre", "practitioner": "N. Brown"}
-}]}`
 
 const exampleEvents = `{"events": [{
   "programme": "covid-19", "enrolmentCode": "EXAMPLE-1",
