@@ -44,7 +44,7 @@ func TestTheMeasures(t *testing.T) {
 	delete(got, "divoc_jobs_oldest_seconds")
 	delete(got, "divoc_database_connections_max")
 	want := map[string]float64{
-		"divoc_build_info": 1, "divoc_jobs_waiting": 1, "divoc_jobs_retrying": 1, "divoc_database_connections": 0,
+		"divoc_build_info": 1, "divoc_people_alike": 0, "divoc_jobs_waiting": 1, "divoc_jobs_retrying": 1, "divoc_database_connections": 0,
 		"divoc_signing_key_end_seconds": float64(w.service.Keys.QR().NotAfter().Unix()), "divoc_tls_certificate_end_seconds": float64(end.Unix()),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
