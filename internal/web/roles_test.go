@@ -203,7 +203,7 @@ func fixedRoutes() []route {
 		{"GET /my/certificates/{id}/print", "/my/certificates/{own}/print", "200", nil},
 		{"GET /my/certificates/{id}/qr.png", "/my/certificates/{own}/qr.png", "200", nil},
 		{"GET /my/certificates/{id}/exports/{format}", "/my/certificates/{own}/exports/vc", "200", nil},
-		{"GET /my/certificates/{id}/exports/icvp/pdf", "/my/certificates/{own}/exports/icvp/pdf", "422", nil}, // not of this disease
+		{"GET /my/certificates/{id}/exports/icvp/pdf", "/my/certificates/{own}/exports/icvp/pdf", "200", nil},
 		{"GET /my/certificates/{id}/exports/{format}/qr.png", "/my/certificates/{own}/exports/eu-dcc/qr.png", "200", nil},
 		{"POST /my/certificates/{id}/send", "/my/certificates/{own}/send", "200", nil},
 		{"GET /my/certificates/{id}/report", "/my/certificates/{own}/report", "200", nil},
