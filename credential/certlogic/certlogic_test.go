@@ -3,6 +3,7 @@ package certlogic_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,15 +142,9 @@ func TestBounds(t *testing.T) {
 		"reduce in reduce": `{"reduce":[{"var":""},{"if":[true,1,1]},{"var":""}]}`,
 		"a search in each": `{"reduce":[{"var":""},{"in":[1,{"var":"current"}]},1]}`,
 	} {
-		data := any(list)
+		data := make([]any, certlogic.MaxSteps)
 		if name != "reduce in reduce" {
-			outer := make([]any, 1000)
-			for i := range outer {
-				outer[i] = list
-			}
-			data = outer
-		} else {
-			data = make([]any, certlogic.MaxSteps)
+			data = slices.Repeat([]any{list}, 1000)
 		}
 		e, err := certlogic.Parse([]byte(text))
 		if err != nil {

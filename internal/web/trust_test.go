@@ -91,7 +91,9 @@ func TestTrustOfOthers(t *testing.T) {
 	if v, _ := verdict(); v != "cannot-tell" || inBundle() {
 		t.Fatalf("before: %s", v)
 	}
-	admin := func(method, path string, body any) reply { return w.askAs(w.admin(), method, "/api/v1/trust/"+path, body) }
+	admin := func(method, path string, body any) reply {
+		return w.askAs(w.admin(), method, "/api/v1/trust/"+path, body)
+	}
 	admin(http.MethodPut, "sources/eu", m{"kind": "certificates"}).is(t, 200)
 	p := into[struct {
 		Version int64

@@ -84,6 +84,7 @@ func compare(t *testing.T, tag string, texts, en map[string]string) {
 func TestEveryKeyUsedHasAText(t *testing.T) {
 	en := load(t).Locale("en")
 	used := regexp.MustCompile("[\"'`](?:home|demo|issue|verify|result|row|frame|error|date|service|get|fault|signin|my|desk|admin)\\.[a-zA-Z0-9.-]+[\"'`]")
+	file := regexp.MustCompile(`\.(|m?js|ts|wasm|templ|go)$`)
 	web := os.DirFS("..")
 	found := 0
 	err := fs.WalkDir(web, ".", func(path string, d fs.DirEntry, err error) error {
@@ -102,7 +103,7 @@ func TestEveryKeyUsedHasAText(t *testing.T) {
 		}
 		for _, quoted := range used.FindAllString(string(data), -1) {
 			key := quoted[1 : len(quoted)-1]
-			if strings.HasSuffix(key, ".") || strings.HasSuffix(key, ".js") || strings.HasSuffix(key, ".wasm") || strings.HasSuffix(key, ".templ") || strings.HasSuffix(key, ".go") {
+			if file.MatchString(key) {
 				continue
 			}
 			if found++; !en.Has(key) && !en.Has(key+".title") {
