@@ -116,7 +116,7 @@ func (s *Service) PackedTrustBundle(ctx context.Context) (*PackedBundle, error) 
 	// Whoever asked first may go away; the others still want it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bundleKeep)
 	defer cancel()
-	changes, began := c.changes.Load(), time.Now()
+	changes, began := c.changes.Load(), s.Now()
 	var b *trust.Bundle
 	err := s.Store.Tx(ctx, func(q *query.Queries) (err error) {
 		b, err = s.makeBundle(ctx, q)
@@ -136,7 +136,7 @@ func (s *Service) PackedTrustBundle(ctx context.Context) (*PackedBundle, error) 
 		}
 		c.last, c.digest, c.asOf = last, digest, now
 	}
-	c.looked = looked{now, changes, time.Since(began)}
+	c.looked = looked{now, changes, s.Now().Sub(began)}
 	return c.last, nil
 }
 

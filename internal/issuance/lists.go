@@ -60,7 +60,7 @@ func (s *Service) exported(ctx context.Context) (*exportLists, error) {
 	// Whoever asked first may go away; the others still want it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bundleKeep)
 	defer cancel()
-	began := time.Now()
+	began := s.Now()
 	var lists *exportLists
 	err := s.Store.Tx(ctx, func(q *query.Queries) (err error) {
 		lists, err = s.makeExportLists(ctx, q)
@@ -72,7 +72,7 @@ func (s *Service) exported(ctx context.Context) (*exportLists, error) {
 	if last := c.last; last != nil && last.hashes.version == lists.hashes.version && now.Sub(last.hashes.asOf) < s.bundleSame() {
 		lists.hashes = last.hashes // the same file, so that nobody fetches it again
 	}
-	c.last, c.looked = lists, looked{now, changes, time.Since(began)}
+	c.last, c.looked = lists, looked{now, changes, s.Now().Sub(began)}
 	return lists, nil
 }
 

@@ -94,6 +94,7 @@ func describe(o *huma.OpenAPI) {
 		o.Paths[prefix+path].Put.RequestBody.Content["application/json"].Example = json.RawMessage(body)
 	}
 	replaced("/sources/{source}", `{"hourlyLimit": 5000, "scope": ["/country/parish"]}`)
+	replaced("/trust/sources/{source}", `{"kind": "certificates", "issuerName": "Ministry of Health of Utopia", "issuer": "https://health.example"}`)
 	replaced("/sources/{source}/mapping", `{"text": "person:\n  name: full_name\ndose:\n  product: vaccine\n  number: dose_number\n  date: given_on\n"}`)
 	conflict := &door.Problem{
 		Type: "about:blank", Title: "Conflict", Status: 409, Code: string(vaccination.Conflict), Item: new(int),

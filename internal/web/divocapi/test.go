@@ -76,6 +76,9 @@ func testField(path string) string {
 
 // testPage answers with the page of the latest test of an enrolment code.
 func (p page) testPage(w http.ResponseWriter, r *http.Request, by access.Caller) error {
+	if err := by.Can(access.Read); err != nil {
+		return err
+	}
 	programme, ok := p.Service.Profile.ProgrammeFor(r.URL.Query().Get("programId"), true)
 	if !ok || !programme.Tests {
 		return vaccination.Errorf(vaccination.NotFound, "no programme of this name certifies tests: name one in programId")
