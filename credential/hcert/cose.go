@@ -31,6 +31,7 @@ const (
 	claimExpires   = 4
 	claimNotBefore = 5
 	claimIssuedAt  = 6
+	claimID        = 7
 	claimHCERT     = -260
 
 	tagSign1 = 18
@@ -226,6 +227,7 @@ func (m *Message) readClaims() error {
 			return fmt.Errorf("%w: time of issue or expiry", ErrMalformed)
 		}
 	}
+	m.id, _ = claims[int64(claimID)].([]byte)
 	if sub, ok := claims[int64(claimHCERT)].(map[any]any); ok {
 		m.Payload, m.content = payloadOf(sub)
 	} else if _, ok := claims["name"].(string); ok {

@@ -110,6 +110,7 @@ type Message struct {
 	Payload   Payload
 
 	protected, payload, signature []byte
+	id                            []byte // CWT cti, see icvpID
 	content                       any
 	old                           bool // the whole claims are the content, see rootPayload
 }

@@ -91,7 +91,7 @@ func MissingICVP(c vaccination.Certificate, product string) []string {
 }
 
 // EncodeICVP returns the COSE_Sign1 of c as ICVP under the sub-claim number, 0
-// for -6, signed by s. Its time begins when the vaccination counts, if that is
+// for -6, signed by s. An id of ours is its CWT ID, so that lists know it. Its time begins when the vaccination counts, if that is
 // later than its issue, and ends with c's period: for life stands in no claim,
 // and no code outlives its signer's certificate. What is required and not there
 // is a [MissingError].
@@ -126,6 +126,9 @@ func EncodeICVP(c vaccination.Certificate, product string, number int, s Signer)
 		claimIssuedAt: c.Info.Period.Start.Unix(),
 		claimHCERT:    map[int]any{number: body},
 	}
+	if id, err := vaccination.ParseCertificateID(c.Info.HCID); err == nil {
+		claims[claimID] = icvpID(country.Alpha2, id)
+	}
 	if !c.Info.Period.End.IsZero() {
 		claims[claimExpires] = c.Info.Period.End.Unix()
 	}
@@ -139,6 +142,23 @@ func EncodeICVP(c vaccination.Certificate, product string, number int, s Signer)
 		return nil, err
 	}
 	return sign(payload, s)
+}
+
+// icvpID is the certificate's id as the CWT ID of an ICVP (RFC 8392, section
+// 3.1.7), whose content has no member for one: the letters of the country and the
+// bytes of the id. Without it no list could tell its state; others pass over it.
+func icvpID(country string, id vaccination.CertificateID) []byte {
+	return append([]byte(country), id[:]...)
+}
+
+// hcidOf is the id of which id is the [icvpID], "" where it is none.
+func (m *Message) hcidOf(id []byte) string {
+	country, rest := m.Issuer, vaccination.CertificateID{}
+	if len(country) != 2 || len(id) != len(country)+len(rest) || string(id[:2]) != country {
+		return ""
+	}
+	copy(rest[:], id[2:])
+	return rest.UVCI(country)
 }
 
 // isICVP reports whether v has the form of an ICVP content of any age.
@@ -193,6 +213,7 @@ func (m *Message) readICVP(top map[any]any) (vaccination.Certificate, error) {
 	}
 	issuer := v.issuer("is")
 	m.envelope(&c.Info)
+	c.Info.HCID = m.hcidOf(m.id)
 	c.Info.Issuer.ID, c.Info.Issuer.Name = issuer.ID, issuer.Name
 	switch {
 	case r.failed != "":

@@ -51,6 +51,9 @@ func TestICVPOfADose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if got.Info.HCID != c.Info.HCID {
+			t.Errorf("its id became %q", got.Info.HCID)
+		}
 		if got.Person != c.Person || got.Info.Version != icvpVersion || got.Info.Issuer.Name != c.Info.Issuer.Name {
 			t.Errorf("%+v", got)
 		}
@@ -65,6 +68,26 @@ func TestICVPOfADose(t *testing.T) {
 		start, _ := from.Earliest()
 		if !got.Info.Period.Start.Equal(start) || !got.Info.Period.End.Equal(c.Info.Period.End) {
 			t.Errorf("it counts from %v to %v", got.Info.Period.Start, got.Info.Period.End)
+		}
+	}
+}
+
+// The CWT ID of others is no id of ours.
+func TestICVPTakesNoOthersIDForOurs(t *testing.T) {
+	id := make([]byte, 15)
+	for name, cti := range map[string]any{
+		"none": nil, "a random one": make([]byte, 16), "of another country": append([]byte("CL"), id...), "cut": append([]byte("JM"), id[1:]...),
+		"longer": append([]byte("JM0"), id...), "a text": "JM" + string(id), "small letters": append([]byte("jm"), id...),
+	} {
+		claims := m{1: "JM", claimIssuedAt: 1782481924, claimID: cti, claimHCERT: m{-6: map[string]any{
+			"n": "A B", "dob": "1959-08-11", "v": "1.0", "vx": map[string]any{"vp": stamaril, "dv": "2025-09-26", "is": "MOH"},
+		}}}
+		msg, err := DecodeCOSE(wrap(t, m{1: -7}, m{}, claims, make([]byte, 64)))
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		if c, err := msg.Certificate(); err != nil || c.Info.HCID != "" {
+			t.Errorf("%s: %q, %v", name, c.Info.HCID, err)
 		}
 	}
 }
