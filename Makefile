@@ -103,7 +103,7 @@ wasm-size:
 npm := $(patsubst %/package-lock.json,%/node_modules/.package-lock.json,$(shell find test -name node_modules -prune -o -name package-lock.json -print))
 
 unit: $(npm)
-	scripts/gotest -timeout 20m ./...
+	scripts/gotest -timeout 40m ./...
 
 # Where goroutines share something.
 race:
