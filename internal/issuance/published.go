@@ -118,6 +118,16 @@ func (p *Published) LostKeys() []trust.Key {
 	return out
 }
 
+// Others are whom the bundle trusts beside us, with their keys; false where there is
+// no bundle.
+func (p *Published) Others() ([]trust.Issuer, bool) {
+	if p.bundle == nil {
+		return nil, false
+	}
+	own := p.s.Keys.Issuer().ID
+	return slices.DeleteFunc(slices.Clone(p.bundle.Issuers), func(i trust.Issuer) bool { return i.ID == own }), true
+}
+
 func (p *Published) addList(data []byte) error {
 	list, err := vc.ParseStatusList(data)
 	if err != nil {

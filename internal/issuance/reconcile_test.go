@@ -2,6 +2,7 @@ package issuance_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -511,4 +512,29 @@ func TestKeysThatWereLost(t *testing.T) {
 	}
 	r.fetched(late) // the lists that a lost key signed verify
 	r.checked()
+}
+
+// Whom a restored installation trusts is compared with whom it published last.
+func TestWhoElseWasPublished(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	if others, known := w.NewPublished().Others(); known || others != nil {
+		t.Errorf("without a bundle it is known: %v", others)
+	}
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	friend := trust.Issuer{ID: "did:web:friend.example", Name: "Friend", Keys: []trust.Key{{ID: "did:web:friend.example#1", Public: public}}}
+	w.Trusted = func(context.Context) (*trust.Bundle, error) { return &trust.Bundle{Issuers: []trust.Issuer{friend}}, nil }
+	p := w.NewPublished()
+	bundle, err := w.TrustBundle(w.ctx)
+	if err == nil {
+		err = p.Add(bundle)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if others, known := p.Others(); !known || len(others) != 1 || others[0].ID != friend.ID || !public.Equal(others[0].Keys[0].Public) {
+		t.Errorf("%v %v", others, known)
+	}
 }
