@@ -57,7 +57,7 @@ func newHouse(t *testing.T, systems []string, change ...string) *house {
 	}
 	h.token = h.Token(t, "ehr")
 	mux := http.NewServeMux()
-	fhirdoor.Register(mux, fhirdoor.Options{Intake: h.intake, Tokens: h.Tokens(), PublicURL: issuancetest.PublicURL, Version: "test", Now: h.Now, Log: h.Log})
+	fhirdoor.Register(mux, fhirdoor.Options{Intake: h.intake, Issuance: h.Service, Tokens: h.Tokens(), PublicURL: issuancetest.PublicURL, Version: "test", Now: h.Now, Log: h.Log})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	h.url = server.URL
