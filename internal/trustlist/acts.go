@@ -75,7 +75,7 @@ func (s *Service) propose(ctx context.Context, by access.Caller, row query.Trust
 	if err != nil {
 		return nil, err
 	}
-	p := &Proposal{Changes: Difference(old, next), Keys: next.Keys(), Signed: next.Signed, LeftOut: next.LeftOut}
+	p := &Proposal{Changes: Difference(old, next), Keys: next.Size(), Signed: next.Signed, LeftOut: next.LeftOut}
 	if old != nil {
 		_, was, err := old.pack()
 		if err != nil {
@@ -483,6 +483,8 @@ func (s *Service) load(ctx context.Context) (*Current, error) {
 			}
 		}
 		out.Public.Status = append(out.Public.Status, c.Status...)
+		out.Bundle.HashLists = append(out.Bundle.HashLists, c.HashLists...)
+		out.Public.HashLists = append(out.Public.HashLists, c.HashLists...)
 	}
 	return out, nil
 }
