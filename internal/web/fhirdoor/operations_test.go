@@ -170,7 +170,7 @@ func TestGenerateRefuses(t *testing.T) {
 func TestSubmitHealthEventReturnsDocuments(t *testing.T) {
 	w := newWorld(t)
 	var entries []string
-	for i := range maxDocuments + 1 {
+	for i := range maxDocuments + 2 {
 		entries = append(entries, `{"resource":`+questionnaire(fmt.Sprint("B", i), "1", "Kingston")+`,"request":{"method":"POST","url":"QuestionnaireResponse/$generateHealthCertificate"}}`)
 	}
 	entries[1] = strings.Replace(entries[1], "$generateHealthCertificate", "", 1)
@@ -225,11 +225,12 @@ func TestRevoke(t *testing.T) {
 	}{
 		"nobody":                 {toRevoke, "", body(id(mine)), 401},
 		"an auditor":             {toRevoke, auditor, body(id(mine)), 403},
+		"an auditor, of none":    {toRevoke, auditor, body(), 403},
 		"another source":         {toRevoke, w.Token(t, "other"), body(id(mine)), 404},
 		"no id":                  {toRevoke, w.token, body(), 422},
 		"two ids":                {toRevoke, w.token, body(id(mine), id(second)), 422},
 		"a parameter of no name": {toRevoke, w.token, body(id(mine), `{"name":"force","valueBoolean":true}`), 422},
-		"no Parameters":          {toRevoke, w.token, `{"resourceType":"Bundle"}`, 422},
+		"no Parameters":          {toRevoke, w.token, strings.Replace(body(id(mine)), "Parameters", "Bundle", 1), 422},
 		"no JSON":                {toRevoke, w.token, `<a/>`, 422},
 		"no certificate's id":    {toRevoke, w.token, body(id("none")), 404},
 		"a reason of two lines":  {toRevoke, w.token, body(id(mine), `{"name":"reason","valueString":"a\nb"}`), 422},
