@@ -219,12 +219,12 @@ func restoredTrust(s streams, t *trustlist.Service, published *issuance.Publishe
 	if err != nil {
 		return err
 	}
-	others, known := published.Others()
+	others := published.Others()
 	switch {
-	case !known && len(here.Issuers) > 0:
+	case others == nil && len(here.Issuers)+len(here.HashLists) > 0:
 		fmt.Fprintln(s.out, "trust lists count as they did at the backup; import each anew (divoc trust list, divoc trust import).")
-	case known:
-		changes := trustlist.Difference(&trustlist.Content{Issuers: others}, &trustlist.Content{Issuers: here.Issuers})
+	case others != nil:
+		changes := trustlist.Difference(&trustlist.Content{Issuers: others.Issuers, HashLists: others.HashLists}, &trustlist.Content{Issuers: here.Issuers, HashLists: here.HashLists})
 		if len(changes) > 0 {
 			fmt.Fprintln(s.out, "trust lists count as they did at the backup. Against what was published last, these keys count again (added) or no more (removed); import each list anew (divoc trust list, divoc trust import):")
 			printChanges(s.out, changes, false)

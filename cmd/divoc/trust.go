@@ -103,7 +103,7 @@ func (c *trustImportCmd) Run(s streams) error {
 			return err
 		}
 		if p.Unchanged {
-			fmt.Fprintf(s.out, "%s says what counts already: %d keys\n", c.Name, p.Keys)
+			fmt.Fprintf(s.out, "%s says what counts already: %d entries\n", c.Name, p.Keys)
 			return nil
 		}
 		printLeftOut(s.err, p.LeftOut)
@@ -112,7 +112,11 @@ func (c *trustImportCmd) Run(s streams) error {
 		if p.Signed {
 			signed = "signed by somebody whom the source's anchors vouch for"
 		}
-		fmt.Fprintf(s.out, "\n%d keys; %s\n", p.Keys, signed)
+		what := "keys"
+		if len(p.Changes) > 0 && p.Changes[0].Key.Withdraws > 0 {
+			what = "revoked certificates"
+		}
+		fmt.Fprintf(s.out, "\n%d %s; %s\n", p.Keys, what, signed)
 		if !c.Apply {
 			fmt.Fprintf(s.out, "Nothing counts yet. If this is right: divoc trust apply %d --data %s\n", p.Version, c.Data)
 			return nil

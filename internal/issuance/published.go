@@ -118,14 +118,15 @@ func (p *Published) LostKeys() []trust.Key {
 	return out
 }
 
-// Others are whom the bundle trusts beside us, with their keys; false where there is
-// no bundle.
-func (p *Published) Others() ([]trust.Issuer, bool) {
+// Others are whom the bundle trusts beside us, with their keys, and what their
+// countries withdrew; nil where there is no bundle.
+func (p *Published) Others() *trust.Bundle {
 	if p.bundle == nil {
-		return nil, false
+		return nil
 	}
 	own := p.s.Keys.Issuer().ID
-	return slices.DeleteFunc(slices.Clone(p.bundle.Issuers), func(i trust.Issuer) bool { return i.ID == own }), true
+	issuers := slices.DeleteFunc(slices.Clone(p.bundle.Issuers), func(i trust.Issuer) bool { return i.ID == own })
+	return &trust.Bundle{Issuers: issuers, HashLists: p.bundle.HashLists}
 }
 
 func (p *Published) addList(data []byte) error {

@@ -1,7 +1,12 @@
 package trustlist
 
 import (
+	"crypto/ecdsa"
+	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +16,7 @@ import (
 
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
 	"github.com/opendivoc/divoc/internal/registry"
+	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -159,6 +165,44 @@ func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 				t.Error("two processes let other lists count")
 			}
 		})
+	}
+}
+
+// TestTheScheduleFails lets a list be imported and not applied, by a source that its
+// own signature is enough for: it waits, the last good list counts, and it is applied
+// when the source is asked next.
+func TestTheScheduleFails(t *testing.T) {
+	w := newWorld(t)
+	key := newKey(t)
+	pin, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := func(n int) []byte {
+		list := batches(t, batch("DE", "", trust.HashUCI, 0, n, until))
+		sum := sha256.Sum256(list)
+		signature := must(ecdsa.SignASN1(rand.Reader, key, sum[:]))(t)
+		return append([]byte(base64.StdEncoding.EncodeToString(signature)+"\n"), list...)
+	}
+	w.put(Settings{Name: "de", Kind: Certificates, URL: "https://de.example/revoked", EveryHours: 1, Anchors: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pin}))})
+	first := w.apply("de", signed(1))
+	w.answer = signed(2)
+	ask := func() Source {
+		t.Helper()
+		w.now = w.now.Add(61 * time.Minute)
+		if err := w.Refresh(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		w.sound()
+		return w.source("de")
+	}
+	heal := pgtest.Fail(t, w.Store.Pool(), "UPDATE ON trust_version")
+	if s := ask(); s.Version != first || s.Waiting == 0 || s.Fault == "" {
+		t.Errorf("it was not applied: %+v", s)
+	}
+	heal()
+	if s := ask(); s.Version <= first || s.Waiting != 0 || s.Fault != "" || s.Keys != 2 {
+		t.Errorf("when it is asked next: %+v", s)
 	}
 }
 
