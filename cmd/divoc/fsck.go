@@ -10,6 +10,8 @@ import (
 	"sort"
 	"strings"
 	"time"
+
+	"github.com/opendivoc/divoc/internal/trustlist"
 )
 
 type fsckCmd struct {
@@ -32,7 +34,7 @@ func (c *fsckCmd) Run(s streams) error {
 		}
 		wrong += n
 	}
-	report, err := h.service.Check(s.ctx, h.intake().intake.NewCheck(), h.cases().NewCheck())
+	report, err := h.service.Check(s.ctx, h.intake().intake.NewCheck(), h.cases().NewCheck(), trustlist.Check{})
 	if err != nil {
 		return err
 	}

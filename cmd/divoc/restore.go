@@ -18,6 +18,7 @@ import (
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/pgserver"
 	"github.com/opendivoc/divoc/internal/seal"
+	"github.com/opendivoc/divoc/internal/trustlist"
 	"github.com/opendivoc/divoc/trust"
 )
 
@@ -106,7 +107,8 @@ where URL is a cache or mirror of what was published, or FILE and DIR are copies
 of trust bundle and status lists. API tokens are as they were then: look through
 divoc token list, and revoke again what was revoked since. Messages that waited
 then may have been sent since: divoc message list --state unknown shows them, and
-divoc message resend sends one again.
+divoc message resend sends one again. Trust lists are as they were then, and their
+age says so: divoc trust list.
 `, c.Data, b.Manifest.Made.Local().Format("2006-01-02 15:04:05 MST"), b.Manifest.Rows("certificate"), b.Manifest.Rows("person"))
 	return nil
 }
@@ -202,9 +204,33 @@ func (c *restoreCmd) reconcile(s streams) error {
 				fmt.Fprintln(s.out, " ", id)
 			}
 		}
+		if err := restoredTrust(s, h.trust(), published); err != nil {
+			return err
+		}
 		fmt.Fprintln(s.out, "The hold is over: certificates are issued and states published again. Let the sources send again what they sent after the backup, and run divoc fsck.")
 		return nil
 	})
+}
+
+// restoredTrust says which keys of others count again, or no more, because the lists
+// of the backup do: nothing else tells that somebody took a key back since.
+func restoredTrust(s streams, t *trustlist.Service, published *issuance.Published) error {
+	here, err := t.Public(s.ctx)
+	if err != nil {
+		return err
+	}
+	others := published.Others()
+	switch {
+	case others == nil && len(here.Issuers)+len(here.HashLists) > 0:
+		fmt.Fprintln(s.out, "trust lists count as they did at the backup; import each anew (divoc trust list, divoc trust import).")
+	case others != nil:
+		changes := trustlist.Difference(&trustlist.Content{Issuers: others.Issuers, HashLists: others.HashLists}, &trustlist.Content{Issuers: here.Issuers, HashLists: here.HashLists})
+		if len(changes) > 0 {
+			fmt.Fprintln(s.out, "trust lists count as they did at the backup. Against what was published last, these keys count again (added) or no more (removed); import each list anew (divoc trust list, divoc trust import):")
+			printChanges(s.out, changes, false)
+		}
+	}
+	return nil
 }
 
 // find gathers what was published: bundles first, as they name the keys of the

@@ -49,7 +49,7 @@ type trustImportCmd struct {
 	dataFlags
 	Name       string      `arg:"" help:"What the source is called here, such as eu-signers."`
 	File       string      `arg:"" optional:"" help:"The list; - reads standard input. Left out, the source's URL is asked."`
-	Kind       string      `placeholder:"KIND" help:"Of a new source: certificates (signers of HCERT codes: PEM, DER, a gateway's JSON), did (did:web lists of WHO's network), cards (JWK set or directory of SMART Health Cards), masterlist (passport authorities), keys (of DIVOC's format), divoc (the trust bundle of another divoc)."`
+	Kind       string      `placeholder:"KIND" help:"Of a new source: certificates (signers of HCERT codes: PEM, DER, a gateway's JSON; or a gateway's revocation lists), did (did:web lists of WHO's network), cards (JWK set or directory of SMART Health Cards), masterlist (passport authorities), keys (of DIVOC's format), divoc (the trust bundle of another divoc)."`
 	URL        *string     `name:"url" placeholder:"URL" help:"Address of the list, https. It is kept."`
 	Issuer     *string     `placeholder:"ID" help:"Whose keys these are, where the list does not say: the https URL in cards, the name by which certificates call a DIVOC key. Kept."`
 	IssuerName *string     `placeholder:"NAME" help:"How verifiers are shown that issuer. Kept."`
@@ -103,7 +103,7 @@ func (c *trustImportCmd) Run(s streams) error {
 			return err
 		}
 		if p.Unchanged {
-			fmt.Fprintf(s.out, "%s says what counts already: %d keys\n", c.Name, p.Keys)
+			fmt.Fprintf(s.out, "%s says what counts already: %d entries\n", c.Name, p.Keys)
 			return nil
 		}
 		printLeftOut(s.err, p.LeftOut)
@@ -112,7 +112,11 @@ func (c *trustImportCmd) Run(s streams) error {
 		if p.Signed {
 			signed = "signed by somebody whom the source's anchors vouch for"
 		}
-		fmt.Fprintf(s.out, "\n%d keys; %s\n", p.Keys, signed)
+		what := "keys"
+		if len(p.Changes) > 0 && p.Changes[0].Key.Withdraws > 0 {
+			what = "revoked certificates"
+		}
+		fmt.Fprintf(s.out, "\n%d %s; %s\n", p.Keys, what, signed)
 		if !c.Apply {
 			fmt.Fprintf(s.out, "Nothing counts yet. If this is right: divoc trust apply %d --data %s\n", p.Version, c.Data)
 			return nil
@@ -217,7 +221,10 @@ func printKey(w io.Writer, what string, k trustlist.Key) {
 	for _, u := range k.Usage {
 		usage = append(usage, string(u))
 	}
-	if usage == nil {
+	switch {
+	case k.Withdraws > 0:
+		usage = []string{fmt.Sprintf("nothing: %d revoked", k.Withdraws)}
+	case usage == nil:
 		usage = []string{"everything"}
 	}
 	name := k.Key

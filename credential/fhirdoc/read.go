@@ -148,10 +148,12 @@ func immunization(r jcs.Value) (d vaccination.Dose, err error) {
 	if d.Date, err = date(text(r, "occurrenceDateTime")); err != nil || d.Vaccine.IsZero() {
 		return d, ErrMalformed
 	}
+	d.Centre = text(member(r, "location"), "display")
 	for _, p := range member(r, "performer").Items {
-		if d.Centre = text(member(p, "actor"), "display"); d.Centre != "" {
+		if d.Centre != "" {
 			break
 		}
+		d.Centre = text(member(p, "actor"), "display")
 	}
 	for _, p := range member(r, "protocolApplied").Items {
 		d.Number, d.Total = number(p, "doseNumberPositiveInt"), number(p, "seriesDosesPositiveInt")

@@ -9,7 +9,10 @@ import (
 	"strings"
 	"time"
 
+	"rsc.io/qr"
+
 	"github.com/opendivoc/divoc/credential/divocqr"
+	"github.com/opendivoc/divoc/credential/fhirdoc"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/credential/vdsnc"
@@ -209,6 +212,21 @@ func (s *Service) signDIVOC(r *Record) (export, error) {
 	return export{body: body, code: code, keyID: key.Method()}, err
 }
 
+// document writes the FHIR document. What proves it is the certificate's own code.
+func (s *Service) document(r *Record) (export, error) {
+	c := r.Certificate
+	if !s.Profile.IdentityInQR {
+		c.Identifier = vaccination.Identifier{}
+	}
+	code, err := qr.Encode(r.Code, qr.M)
+	if err != nil {
+		return export{}, err
+	}
+	covid := c.Vaccination.Disease.Code == s.Profile.Catalogue.Disease("covid-19").Code
+	body, err := fhirdoc.Write(fhirdoc.Document{Certificate: c, COVID: covid, Code: r.Code, Image: code.PNG()})
+	return export{body: body}, err
+}
+
 // refusedByFormat is err as it is shown: the formats' own words name elements,
 // never values.
 func refusedByFormat(err error) error {
@@ -217,7 +235,7 @@ func refusedByFormat(err error) error {
 	switch {
 	case errors.As(err, &old), errors.Is(err, divocqr.ErrCannotCarry), errors.As(err, &missing):
 		return vaccination.Errorf(vaccination.Invalid, "%s", err.Error())
-	case errors.Is(err, shc.ErrMissing):
+	case errors.Is(err, shc.ErrMissing), errors.Is(err, fhirdoc.ErrMissing):
 		return vaccination.Errorf(vaccination.Invalid, "%s", err.Error())
 	case errors.Is(err, vdsnc.ErrMissing):
 		return vaccination.Errorf(vaccination.Invalid, "%s", err.Error())

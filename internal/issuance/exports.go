@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/opendivoc/divoc/credential/divocqr"
+	"github.com/opendivoc/divoc/credential/fhirdoc"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/credential/vdsnc"
@@ -28,6 +29,7 @@ const (
 	FormatSHC   Format = "shc"    // SMART Health Card
 	FormatDIVOC Format = "divoc"  // DIVOC's own
 	FormatVDS   Format = "vds-nc" // ICAO's seal
+	FormatFHIR  Format = "fhir"   // WHO's DDCC document in FHIR R4
 )
 
 // Why a certificate cannot be had in a format, beside what is missing in it.
@@ -122,7 +124,8 @@ func (s *Service) Export(ctx context.Context, by access.Caller, id vaccination.C
 // exportFormat is one line of the registry of formats.
 type exportFormat struct {
 	format Format
-	// stored: it was signed when the certificate was issued.
+	// stored: it was signed when the certificate was issued, or says nothing beyond
+	// what was; it is kept with the certificate and not once more.
 	stored bool
 	code   bool
 	// network is what an issuer has to join, "" where nobody does.
@@ -231,6 +234,20 @@ func (s *Service) formats() []exportFormat {
 			missing: func(r *Record) []string { return divocqr.Missing(r.Certificate) },
 			sign:    s.signDIVOC,
 		},
+		{
+			format: FormatFHIR, stored: true, network: profile.NetworkGDHCN, mediaType: "application/fhir+json", fileName: "certificate.fhir.json",
+			refused: func(r *Record) string {
+				switch {
+				case r.Certificate.IsTest():
+					return OtherKind // we write none of results
+				case r.Certificate.Domestic:
+					return IsDomestic
+				}
+				return ""
+			},
+			missing: func(r *Record) []string { return fhirdoc.Missing(r.Certificate) },
+			sign:    s.document,
+		},
 	}
 }
 
@@ -240,7 +257,7 @@ func (s *Service) offer(f exportFormat, r *Record) Offer {
 	switch {
 	case r.Status.Final():
 		o.Refused = NotCurrent
-	case f.stored:
+	case f.stored && f.refused == nil:
 	case r.Status == vaccination.StatusSuspended:
 		o.Refused = IsSuspended
 	case f.refused != nil:

@@ -188,3 +188,67 @@ func TestExportsSayWhatIsMissing(t *testing.T) {
 		t.Errorf("a card without a birth date: %v", err)
 	}
 }
+
+// A FHIR document is no further record: it is written from the certificate, is the
+// same each time, and ends with it. It says no number of an identity document where
+// the profile keeps that out of codes.
+func TestExportAsFHIR(t *testing.T) {
+	h := issuancetest.New(t, "jamaica")
+	good := event("FHIR-1", 1)
+	domestic := event("FHIR-2", 1)
+	domestic.Vaccination.Lot = ""
+	placeless := event("FHIR-3", 1)
+	placeless.Vaccination.Centre = ""
+	each, err := h.Service.Issue(t.Context(), h.Admin, issuance.Certify, []vaccination.Event{good, domestic, placeless})
+	if err != nil {
+		t.Fatal(err)
+	}
+	export := func(i int) (*issuance.Exported, error) {
+		return h.Service.Export(t.Context(), h.Admin, each[i].ID, issuance.FormatFHIR)
+	}
+	offer := func(i int) issuance.Offer {
+		offers, err := h.Service.Exports(t.Context(), h.Admin, each[i].ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return offerOf(t, offers, issuance.FormatFHIR)
+	}
+	e, err := export(0)
+	if err != nil || e.MediaType != "application/fhir+json" || !e.Pilot || !bytes.Contains(e.Body, []byte(each[0].HCID)) || bytes.Contains(e.Body, []byte(good.Person.Identifier.Value)) {
+		t.Fatalf("%v %s", err, e.Body)
+	}
+	h.Profile.IdentityInQR = true
+	if e, err := export(0); err != nil || !bytes.Contains(e.Body, []byte(good.Person.Identifier.Value)) {
+		t.Errorf("the profile wants the number: %v", err)
+	}
+	h.Profile.IdentityInQR = false
+	h.Pass(time.Hour)
+	if again, err := export(0); err != nil || !bytes.Equal(e.Body, again.Body) {
+		t.Errorf("it is another when asked for again: %v", err)
+	}
+	if o := offer(1); o.Refused != issuance.IsDomestic {
+		t.Errorf("of a domestic certificate: %+v", o)
+	}
+	if o := offer(2); o.Possible() || !slices.Contains(o.Missing, "vaccination.centre") {
+		t.Errorf("without a place: %+v", o)
+	}
+	for i := range 2 {
+		if _, err := export(i + 1); vaccination.ErrorCode(err) != vaccination.Invalid {
+			t.Errorf("%d is exported: %v", i+1, err)
+		}
+	}
+	for _, x := range []struct {
+		act vaccination.Act
+		why string
+	}{{vaccination.ActSuspend, issuance.IsSuspended}, {vaccination.ActRevoke, issuance.NotCurrent}} {
+		if _, err := h.Service.Change(t.Context(), h.Admin, each[0].ID, x.act, ""); err != nil {
+			t.Fatal(err)
+		}
+		if o := offer(0); o.Refused != x.why {
+			t.Errorf("%+v, want %s", o, x.why)
+		}
+		if _, err := export(0); vaccination.ErrorCode(err) != vaccination.Conflict {
+			t.Errorf("after %s: %v", x.act, err)
+		}
+	}
+}

@@ -118,6 +118,17 @@ func (p *Published) LostKeys() []trust.Key {
 	return out
 }
 
+// Others are whom the bundle trusts beside us, with their keys, and what their
+// countries withdrew; nil where there is no bundle.
+func (p *Published) Others() *trust.Bundle {
+	if p.bundle == nil {
+		return nil
+	}
+	own := p.s.Keys.Issuer().ID
+	issuers := slices.DeleteFunc(slices.Clone(p.bundle.Issuers), func(i trust.Issuer) bool { return i.ID == own })
+	return &trust.Bundle{Issuers: issuers, HashLists: p.bundle.HashLists}
+}
+
 func (p *Published) addList(data []byte) error {
 	list, err := vc.ParseStatusList(data)
 	if err != nil {

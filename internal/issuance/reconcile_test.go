@@ -2,6 +2,7 @@ package issuance_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -511,4 +512,36 @@ func TestKeysThatWereLost(t *testing.T) {
 	}
 	r.fetched(late) // the lists that a lost key signed verify
 	r.checked()
+}
+
+// Whom a restored installation trusts is compared with whom it published last.
+func TestWhoElseWasPublished(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	if others := w.NewPublished().Others(); others != nil {
+		t.Errorf("without a bundle it is known: %v", others)
+	}
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	friend := trust.Issuer{ID: "did:web:friend.example", Name: "Friend", Keys: []trust.Key{{ID: "did:web:friend.example#1", Public: public}}}
+	lists := []trust.HashList{{Country: "DE", Type: trust.HashUCI, Expires: w.now.AddDate(1, 0, 0).UTC().Truncate(time.Second), Hashes: trust.NewHashes([]trust.Hash{trust.HashOf("x")})}}
+	w.Trusted = func(context.Context) (*trust.Bundle, error) {
+		return &trust.Bundle{Issuers: []trust.Issuer{friend}, HashLists: lists}, nil
+	}
+	p := w.NewPublished()
+	bundle, err := w.TrustBundle(w.ctx)
+	if err == nil {
+		err = p.Add(bundle)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	others := p.Others()
+	if others == nil || len(others.Issuers) != 1 || others.Issuers[0].ID != friend.ID || !public.Equal(others.Issuers[0].Keys[0].Public) {
+		t.Fatalf("%v", others)
+	}
+	if diff := cmp.Diff(lists, others.HashLists); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -247,7 +247,7 @@ func TestATestInItsForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for format, want := range map[issuance.Format]string{
-		issuance.FormatICVP: issuance.OtherKind, issuance.FormatSHC: issuance.OtherKind, issuance.FormatDIVOC: issuance.NotOffered,
+		issuance.FormatICVP: issuance.OtherKind, issuance.FormatSHC: issuance.OtherKind, issuance.FormatFHIR: issuance.OtherKind, issuance.FormatDIVOC: issuance.NotOffered,
 	} {
 		if o := offerOf(t, offers, format); o.Refused != want {
 			t.Errorf("%s: %+v", format, o)

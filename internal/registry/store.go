@@ -204,8 +204,9 @@ const (
 	ActSource  = "source.set"
 
 	// Whose signatures count beside ours: the object is the name of a trust source,
-	// the detail its settings, or the version and its hash.
+	// the detail its settings, or the version and the hash of its list as it is stored.
 	ActTrustSource = "trust.source"
+	ActTrustImport = "trust.import"
 	ActTrustApply  = "trust.apply"
 	ActTrustRevert = "trust.revert"
 	ActTrustRemove = "trust.remove"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
@@ -74,7 +75,7 @@ func (s *Service) propose(ctx context.Context, by access.Caller, row query.Trust
 	if err != nil {
 		return nil, err
 	}
-	p := &Proposal{Changes: Difference(old, next), Keys: next.Keys(), Signed: next.Signed, LeftOut: next.LeftOut}
+	p := &Proposal{Changes: Difference(old, next), Keys: next.Size(), Signed: next.Signed, LeftOut: next.LeftOut}
 	if old != nil {
 		_, was, err := old.pack()
 		if err != nil {
@@ -109,13 +110,22 @@ func (s *Service) propose(ctx context.Context, by access.Caller, row query.Trust
 		if !next.Issued.IsZero() {
 			add.Issued = &next.Issued
 		}
-		p.Version, err = q.AddTrustVersion(ctx, add)
-		return err
+		if p.Version, err = q.AddTrustVersion(ctx, add); err != nil {
+			return err
+		}
+		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{Chain: registry.AdminChain, Act: registry.ActTrustImport, Object: row.Name, Detail: mark(p.Version, packed)})
 	})
 	if err != nil {
 		return nil, err
 	}
 	return p, nil
+}
+
+// mark is how the audit calls a version: by its number, and by the SHA-256 of its list
+// as it is stored, with its date and number.
+func mark(id int64, list []byte) string {
+	sum := sha256.Sum256(list)
+	return fmt.Sprintf("version %d, %s", id, hex.EncodeToString(sum[:]))
 }
 
 func changedMeanwhile() error {
@@ -297,7 +307,7 @@ func (s *Service) decide(ctx context.Context, by access.Caller, act string, id i
 		if err := q.PointTrustSource(ctx, query.PointTrustSourceParams{Name: row.Name, Version: id, At: &now}); err != nil {
 			return err
 		}
-		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{Chain: registry.AdminChain, Act: act, Object: row.Name, Detail: fmt.Sprintf("version %d, %s", id, hex.EncodeToString(v.Digest))})
+		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{Chain: registry.AdminChain, Act: act, Object: row.Name, Detail: mark(id, v.List)})
 	})
 	if err == nil {
 		s.forget()
@@ -473,6 +483,8 @@ func (s *Service) load(ctx context.Context) (*Current, error) {
 			}
 		}
 		out.Public.Status = append(out.Public.Status, c.Status...)
+		out.Bundle.HashLists = append(out.Bundle.HashLists, c.HashLists...)
+		out.Public.HashLists = append(out.Public.HashLists, c.HashLists...)
 	}
 	return out, nil
 }

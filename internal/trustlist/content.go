@@ -2,6 +2,7 @@ package trustlist
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
 	"crypto/x509"
@@ -25,6 +26,9 @@ type Content struct {
 	Status  []trust.Snapshot // of another divoc
 	Cards   [][]byte         // revocation lists of SMART Health Cards, as they came
 
+	// HashLists are EU revocation lists, of countries that say what they withdrew.
+	HashLists []trust.HashList
+
 	// Issued is when its publisher made it and Serial its number there; zero and 0
 	// where the list does not say.
 	Issued time.Time
@@ -40,6 +44,16 @@ func (c *Content) Keys() int {
 	n := 0
 	for i := range c.Issuers {
 		n += len(c.Issuers[i].Keys)
+	}
+	return n
+}
+
+// Size is how much c says: its keys, and the certificates that EU revocation lists of
+// it withdraw.
+func (c *Content) Size() int {
+	n := c.Keys()
+	for i := range c.HashLists {
+		n += c.HashLists[i].Hashes.Len()
 	}
 	return n
 }
@@ -80,6 +94,9 @@ func (c *Content) sort() {
 	}
 	slices.SortStableFunc(c.Issuers, func(a, b trust.Issuer) int { return strings.Compare(issuerOrder(a), issuerOrder(b)) })
 	slices.SortFunc(c.Cards, bytes.Compare)
+	slices.SortFunc(c.HashLists, func(a, b trust.HashList) int {
+		return cmp.Or(strings.Compare(listOf(&a).String(), listOf(&b).String()), a.Expires.Compare(b.Expires), bytes.Compare(a.Hashes, b.Hashes))
+	})
 }
 
 func keyOrder(k trust.Key) string {
@@ -98,7 +115,7 @@ type packed struct {
 // pack returns c as it is stored, and a hash of what it says: all of it but its
 // date and number.
 func (c *Content) pack() (data []byte, digest [sha256.Size]byte, err error) {
-	b := &trust.Bundle{Version: c.Serial, Issued: c.Issued, Issuers: c.Issuers, Status: c.Status}
+	b := &trust.Bundle{Version: c.Serial, Issued: c.Issued, Issuers: c.Issuers, Status: c.Status, HashLists: c.HashLists}
 	if b.Issued.IsZero() {
 		b.Issued = time.Unix(1, 0).UTC() // a bundle has a date
 	}
@@ -150,7 +167,7 @@ func unpack(data []byte) (*Content, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading a stored trust list: %w", err)
 	}
-	c.Issuers, c.Status, c.Serial = b.Issuers, b.Status, b.Version
+	c.Issuers, c.Status, c.HashLists, c.Serial = b.Issuers, b.Status, b.HashLists, b.Version
 	if b.Issued.Unix() != 1 {
 		c.Issued = b.Issued
 	}

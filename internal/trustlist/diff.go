@@ -17,11 +17,12 @@ type Key struct {
 	IssuerID    string        `json:"issuerId,omitempty" doc:"a DID or URL, where it has one"`
 	Country     string        `json:"country,omitempty"`
 	Key         string        `json:"key,omitempty" doc:"by which certificates call it"`
-	Fingerprint string        `json:"fingerprint" doc:"SHA-256 of its public half"`
+	Fingerprint string        `json:"fingerprint" doc:"SHA-256 of its public half, or of what it withdraws"`
 	Usage       []trust.Usage `json:"usage,omitempty" doc:"what it may sign; everything when left out"`
 	From        time.Time     `json:"from,omitzero"`
 	Until       time.Time     `json:"until,omitzero"`
 	Retired     time.Time     `json:"retired,omitzero"`
+	Withdraws   int           `json:"withdraws,omitempty" doc:"certificates of that country that an EU revocation list of it withdraws: this is no key"`
 }
 
 // Change is one line of a difference.
@@ -44,7 +45,7 @@ func keyOf(iss *trust.Issuer, k *trust.Key) Key {
 
 // text is all of a key that a person sees, to compare.
 func (k Key) text() string {
-	return fmt.Sprint(k.Issuer, "|", k.IssuerID, "|", k.Country, "|", k.Key, "|", k.Usage, "|", k.From.Unix(), "|", k.Until.Unix(), "|", k.Retired.Unix())
+	return fmt.Sprint(k.Issuer, "|", k.IssuerID, "|", k.Country, "|", k.Key, "|", k.Usage, "|", k.From.Unix(), "|", k.Until.Unix(), "|", k.Retired.Unix(), "|", k.Fingerprint)
 }
 
 func (c *Content) keys() []Key {
@@ -57,13 +58,17 @@ func (c *Content) keys() []Key {
 			out = append(out, keyOf(&c.Issuers[i], &c.Issuers[i].Keys[j]))
 		}
 	}
-	return out
+	return append(out, c.withdrawn()...)
 }
 
 // Difference is what changes where next takes the place of old, which may be nil:
-// a key is the same by its issuer's id, or country, and its public half.
+// a key is the same by its issuer's id, or country, and its public half; the EU
+// revocation lists of a country are one line for each key and type.
 func Difference(old, next *Content) []Change {
 	same := func(k Key) string {
+		if k.Withdraws > 0 {
+			return k.Issuer + " " + k.Key
+		}
 		if k.IssuerID != "" {
 			return k.IssuerID + " " + k.Fingerprint
 		}
@@ -124,13 +129,15 @@ func refused(why string, args ...any) error {
 // older, or lacks too many keys that are still in their time. An empty list was
 // refused when it was read.
 func replaces(old, next *Content, maxLoss int, now time.Time) error {
-	if next.Keys() == 0 {
+	if next.Size() == 0 {
 		return refused("it is empty")
 	}
 	if old == nil {
 		return nil
 	}
 	switch {
+	case (old.Keys() > 0) != (next.Keys() > 0):
+		return refused("it holds something else than the one in use: signers and revocation lists are two sources")
 	case next.Serial < old.Serial:
 		return refused("it has the number %d, and that in use %d: it is an older one", next.Serial, old.Serial)
 	case !old.Issued.IsZero() && next.Issued.IsZero():
@@ -141,6 +148,9 @@ func replaces(old, next *Content, maxLoss int, now time.Time) error {
 	lost, of := lost(old, next, now)
 	if lost*100 > of*maxLoss {
 		return refused("it lacks %d of %d keys, more than the %d%% that are set for this source", lost, of, maxLoss)
+	}
+	if lost, of := lostHashes(old, next, now); lost*100 > of*maxLoss {
+		return refused("it lacks %d of %d withdrawn certificates, more than the %d%% that are set for this source", lost, of, maxLoss)
 	}
 	for i := range old.Status {
 		was := &old.Status[i]
@@ -164,7 +174,7 @@ func lost(old, next *Content, now time.Time) (lost, of int) {
 		have[k.Country+" "+k.Fingerprint] = true
 	}
 	for _, k := range old.keys() {
-		if !k.Until.IsZero() && k.Until.Before(now) || !k.Retired.IsZero() {
+		if k.Withdraws > 0 || !k.Until.IsZero() && k.Until.Before(now) || !k.Retired.IsZero() {
 			continue
 		}
 		of++

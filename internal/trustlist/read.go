@@ -24,7 +24,8 @@ type Kind string
 // The kinds.
 const (
 	// Certificates are signer certificates of HCERT codes, with or without their
-	// authorities: PEM, DER, or the JSON of the EU's gateway and its relays.
+	// authorities: PEM, DER, or the JSON of the EU's gateway and its relays; or, in a
+	// source of their own, the revocation lists (batches) of that gateway.
 	Certificates Kind = "certificates"
 	// DID are did:web trust lists of WHO's GDHCN, version 2, or another DID document.
 	DID Kind = "did"
@@ -137,7 +138,12 @@ func (r *reading) allowed(c *Content) error {
 		}
 	}
 	c.Issuers = kept
-	if len(c.Issuers) == 0 {
+	for i := range c.HashLists {
+		if c.HashLists[i].Country == r.own.Country {
+			return vaccination.Errorf(vaccination.Forbidden, "the revocation list names certificates of this system's own country: only this system withdraws them")
+		}
+	}
+	if len(c.Issuers) == 0 && len(c.HashLists) == 0 {
 		why := "it names no key that can be used"
 		if len(c.LeftOut) > 0 {
 			why += " (" + c.LeftOut[0] + ")"

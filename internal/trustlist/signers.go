@@ -143,6 +143,9 @@ func (r *reading) gateway(c *Content, data []byte) ([]item, error) {
 	if err := strictJSON(data); err != nil {
 		return nil, err
 	}
+	if batches, err := r.batches(c, data); batches || err != nil {
+		return nil, err
+	}
 	var list []gatewayItem
 	if data[0] == '[' {
 		if err := json.Unmarshal(data, &list); err != nil {

@@ -186,9 +186,9 @@ func (s *Settings) detail() string {
 	anchors := "none"
 	if s.Anchors != "" {
 		sum := sha256.Sum256([]byte(s.Anchors))
-		anchors = hex.EncodeToString(sum[:8])
+		anchors = hex.EncodeToString(sum[:16])
 	}
-	return fmt.Sprintf("%s, every %d h, loss %d%%, anchors %s, issuer %s, %s", s.Kind, s.EveryHours, s.MaxLoss, anchors, s.Issuer, s.URL)
+	return fmt.Sprintf("%s, every %d h, loss %d%%, anchors %s, issuer %s %q, %s", s.Kind, s.EveryHours, s.MaxLoss, anchors, s.Issuer, s.IssuerName, s.URL)
 }
 
 // Put makes a source, or changes the settings of one. The kind of one that is

@@ -72,6 +72,10 @@ func fixedRoutes() []route {
 		{"POST /fhir", "", "403 403 403 403", func(string) any { return m{} }}, // none of them is a source that speaks FHIR
 		{"POST /fhir/{$}", "/fhir/", "403 403 403 403", func(string) any { return m{} }},
 		{"POST /fhir/Immunization", "", "403 403 403 403", func(string) any { return m{} }},
+		{"POST /fhir/QuestionnaireResponse/$generateHealthCertificate", "", "403 403 403 403", func(string) any { return m{} }},
+		{"POST /fhir/Bundle/$generateHealthCertificate", "", "403 403 403 403", func(string) any { return m{} }},
+		{"POST /fhir/QuestionnaireResponse/$revokeHealthCertificate", "", "422 422 403 422", func(string) any { return m{"resourceType": "Parameters"} }},
+		{"POST /fhir/QuestionnaireResponse/{id}/$revokeHealthCertificate", "/fhir/QuestionnaireResponse/{revoked}/$revokeHealthCertificate", read, func(string) any { return m{"resourceType": "Parameters"} }},
 		{"GET /api/v1/sources", "", admins, nil},
 		{"POST /api/v1/sources", "", admins, func(n string) any { return m{"name": fmt.Sprint("made-", len(n)), "kind": "fhir"} }},
 		{"GET /api/v1/sources/{source}", "/api/v1/sources/check", admins, nil},

@@ -154,7 +154,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	fhirdoor.Register(mux, fhirdoor.Options{Intake: o.Intake, Tokens: o.Tokens, PublicURL: o.Service.PublicURL, Version: o.Version, Now: o.Now, Log: o.Log})
+	fhirdoor.Register(mux, fhirdoor.Options{Intake: o.Intake, Issuance: o.Service, Tokens: o.Tokens, PublicURL: o.Service.PublicURL, Version: o.Version, Now: o.Now, Log: o.Log})
 	receipts.Register(mux, receipts.Options{Messages: o.Messages, Log: o.Log})
 	sourcedoor.Register(mux, sourcedoor.Options{Intake: o.Intake, Tokens: o.Tokens, Now: o.Now, Log: o.Log})
 	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Desk: o.Desk, Log: o.Log})

@@ -57,7 +57,7 @@ func newHouse(t *testing.T, systems []string, change ...string) *house {
 	}
 	h.token = h.Token(t, "ehr")
 	mux := http.NewServeMux()
-	fhirdoor.Register(mux, fhirdoor.Options{Intake: h.intake, Tokens: h.Tokens(), PublicURL: issuancetest.PublicURL, Version: "test", Now: h.Now, Log: h.Log})
+	fhirdoor.Register(mux, fhirdoor.Options{Intake: h.intake, Issuance: h.Service, Tokens: h.Tokens(), PublicURL: issuancetest.PublicURL, Version: "test", Now: h.Now, Log: h.Log})
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	h.url = server.URL
@@ -119,16 +119,20 @@ func told(t *testing.T, status int, body []byte) string {
 	return b.String()
 }
 
-// healthEvent is a Submit Health Event made from the link ids of WHO's DDCC guide;
-// WHO publishes none that could be used here.
-const healthEvent = `{"resourceType":"Bundle","type":"batch","entry":[
- {"resource":{"resourceType":"Parameters","parameter":[{"name":"response","resource":{"resourceType":"QuestionnaireResponse","status":"completed","authored":"2021-06-02T10:00:00Z","questionnaire":"http://smart.who.int/ddcc/Questionnaire/DDCCVSCoreDataSetQuestionnaire","item":[
+// healthRecord is one dose, made from the link ids of WHO's DDCC guide; WHO
+// publishes none that could be used here. healthEvent submits it, and one of
+// which too little is known.
+const (
+	healthRecord = `{"resourceType":"Parameters","parameter":[{"name":"response","resource":{"resourceType":"QuestionnaireResponse","status":"completed","authored":"2021-06-02T10:00:00Z","questionnaire":"http://smart.who.int/ddcc/Questionnaire/DDCCVSCoreDataSetQuestionnaire","item":[
    {"linkId":"name","answer":[{"valueString":"Ama Reid"}]},{"linkId":"birthDate","answer":[{"valueDate":"1980-02-03"}]},{"linkId":"identifier","answer":[{"valueString":"H1"}]},{"linkId":"sex","answer":[{"valueCoding":{"code":"female"}}]},
    {"linkId":"vaccine","answer":[{"valueCoding":{"system":"http://id.who.int/icd11/mms","code":"XM0GQ8"}}]},{"linkId":"brand","answer":[{"valueCoding":{"system":"http://id.who.int/icd11/mms","code":"XM8NQ0"}}]},
    {"linkId":"lot","answer":[{"valueString":"EX1"}]},{"linkId":"date","answer":[{"valueDate":"2021-06-01"}]},{"linkId":"dose","answer":[{"valueInteger":1}]},{"linkId":"total_doses","answer":[{"valueInteger":2}]},
-   {"linkId":"country","answer":[{"valueCoding":{"system":"urn:iso:std:iso:3166","code":"JAM"}}]},{"linkId":"centre","answer":[{"valueString":"Kingston"}]},{"linkId":"disease","answer":[{"valueCoding":{"system":"http://id.who.int/icd11/mms","code":"RA01"}}]}]}}]},
+   {"linkId":"country","answer":[{"valueCoding":{"system":"urn:iso:std:iso:3166","code":"JAM"}}]},{"linkId":"centre","answer":[{"valueString":"Kingston"}]},{"linkId":"disease","answer":[{"valueCoding":{"system":"http://id.who.int/icd11/mms","code":"RA01"}}]}]}}]}`
+	healthEvent = `{"resourceType":"Bundle","type":"batch","entry":[
+ {"resource":` + healthRecord + `,
   "request":{"method":"POST","url":"QuestionnaireResponse/$generateHealthCertificate"}},
  {"resource":{"resourceType":"QuestionnaireResponse","status":"completed","item":[{"linkId":"name","answer":[{"valueString":"Nobody"}]}]},"request":{"method":"POST","url":"QuestionnaireResponse/$generateHealthCertificate"}}]}`
+)
 
 func fixture(t *testing.T, name string) string {
 	t.Helper()

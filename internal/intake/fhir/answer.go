@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"strings"
 
@@ -56,7 +57,8 @@ type Identifier struct {
 
 // ResponseEntry is the answer to one entry, in the order of the request.
 type ResponseEntry struct {
-	Response Response `json:"response"`
+	Resource json.RawMessage `json:"resource,omitempty"` // what an operation returned
+	Response Response        `json:"response"`
 }
 
 // Response is what became of one entry.
@@ -77,8 +79,9 @@ type Request struct {
 
 // RequestEntry is one entry of a request. Parameters with a Bundle in them are one.
 type RequestEntry struct {
-	Doses []string           // the source's ids of the doses in it
-	Fault *vaccination.Error // why nothing could be kept of it, or of a part
+	Doses    []string           // the source's ids of the doses in it
+	Fault    *vaccination.Error // why nothing could be kept of it, or of a part
+	Generate bool               // it asks for WHO's $generateHealthCertificate
 }
 
 // Doses are the ids of all doses.
@@ -105,6 +108,12 @@ func ReadRequest(a intake.Arrival, m *mapping.Mapping) Request {
 		return r
 	}
 	r.Entries = make([]RequestEntry, n)
+	if r.Kind != "" {
+		for i, x := range root.list("entry") {
+			ask := x.one("request")
+			r.Entries[i].Generate = ask.text("method") == "POST" && strings.HasSuffix(ask.text("url"), "/$generateHealthCertificate")
+		}
+	}
 	b := newBundle(entries)
 	for _, e := range entries {
 		to := &r.Entries[0]

@@ -33,9 +33,14 @@ SELECT * FROM trust_version WHERE id = @id;
 SELECT id, source, state, base, digest, issued, serial, signed, keys, added, removed, changed, left_out, made_at, made_by, decided_at, decided_by
 FROM trust_version WHERE source = @source ORDER BY id DESC LIMIT @max_rows::int;
 
--- name: AllTrustVersions :many
--- All versions, for the check.
-SELECT id, source, state, digest, list FROM trust_version ORDER BY id;
+-- name: TrustVersionsAfter :many
+-- All versions with their lists, for the check.
+SELECT * FROM trust_version WHERE id > @id::bigint ORDER BY id LIMIT @max_rows::int;
+
+-- name: TrustTrail :many
+-- What the audit says of trust, in its order.
+SELECT seq, at, actor, act, object, detail FROM audit
+WHERE chain = @chain::smallint AND seq > @seq::bigint AND act = ANY (@acts::text[]) ORDER BY seq LIMIT @max_rows::int;
 
 -- name: DecideTrustVersion :exec
 UPDATE trust_version SET state = 'applied', decided_at = @at, decided_by = @by WHERE id = @id;

@@ -57,45 +57,6 @@ func (q *Queries) AddTrustVersion(ctx context.Context, arg AddTrustVersionParams
 	return id, err
 }
 
-const allTrustVersions = `-- name: AllTrustVersions :many
-SELECT id, source, state, digest, list FROM trust_version ORDER BY id
-`
-
-type AllTrustVersionsRow struct {
-	ID     int64
-	Source string
-	State  string
-	Digest []byte
-	List   []byte
-}
-
-// All versions, for the check.
-func (q *Queries) AllTrustVersions(ctx context.Context) ([]AllTrustVersionsRow, error) {
-	rows, err := q.db.Query(ctx, allTrustVersions)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var items []AllTrustVersionsRow
-	for rows.Next() {
-		var i AllTrustVersionsRow
-		if err := rows.Scan(
-			&i.ID,
-			&i.Source,
-			&i.State,
-			&i.Digest,
-			&i.List,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const currentTrust = `-- name: CurrentTrust :many
 SELECT s.name, s.kind, s.issuer, v.id, v.list FROM trust_source s JOIN trust_version v ON v.id = s.version ORDER BY s.name
 `
@@ -346,6 +307,60 @@ func (q *Queries) TrustStamp(ctx context.Context) (string, error) {
 	return column_1, err
 }
 
+const trustTrail = `-- name: TrustTrail :many
+SELECT seq, at, actor, act, object, detail FROM audit
+WHERE chain = $1::smallint AND seq > $2::bigint AND act = ANY ($3::text[]) ORDER BY seq LIMIT $4::int
+`
+
+type TrustTrailParams struct {
+	Chain   int16
+	Seq     int64
+	Acts    []string
+	MaxRows int32
+}
+
+type TrustTrailRow struct {
+	Seq    int64
+	At     time.Time
+	Actor  string
+	Act    string
+	Object string
+	Detail string
+}
+
+// What the audit says of trust, in its order.
+func (q *Queries) TrustTrail(ctx context.Context, arg TrustTrailParams) ([]TrustTrailRow, error) {
+	rows, err := q.db.Query(ctx, trustTrail,
+		arg.Chain,
+		arg.Seq,
+		arg.Acts,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TrustTrailRow
+	for rows.Next() {
+		var i TrustTrailRow
+		if err := rows.Scan(
+			&i.Seq,
+			&i.At,
+			&i.Actor,
+			&i.Act,
+			&i.Object,
+			&i.Detail,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const trustVersion = `-- name: TrustVersion :one
 SELECT id, source, kind, state, base, digest, issued, serial, signed, keys, added, removed, changed, left_out, list, made_at, made_by, decided_at, decided_by FROM trust_version WHERE id = $1
 `
@@ -431,6 +446,56 @@ func (q *Queries) TrustVersions(ctx context.Context, arg TrustVersionsParams) ([
 			&i.Removed,
 			&i.Changed,
 			&i.LeftOut,
+			&i.MadeAt,
+			&i.MadeBy,
+			&i.DecidedAt,
+			&i.DecidedBy,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const trustVersionsAfter = `-- name: TrustVersionsAfter :many
+SELECT id, source, kind, state, base, digest, issued, serial, signed, keys, added, removed, changed, left_out, list, made_at, made_by, decided_at, decided_by FROM trust_version WHERE id > $1::bigint ORDER BY id LIMIT $2::int
+`
+
+type TrustVersionsAfterParams struct {
+	ID      int64
+	MaxRows int32
+}
+
+// All versions with their lists, for the check.
+func (q *Queries) TrustVersionsAfter(ctx context.Context, arg TrustVersionsAfterParams) ([]TrustVersion, error) {
+	rows, err := q.db.Query(ctx, trustVersionsAfter, arg.ID, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []TrustVersion
+	for rows.Next() {
+		var i TrustVersion
+		if err := rows.Scan(
+			&i.ID,
+			&i.Source,
+			&i.Kind,
+			&i.State,
+			&i.Base,
+			&i.Digest,
+			&i.Issued,
+			&i.Serial,
+			&i.Signed,
+			&i.Keys,
+			&i.Added,
+			&i.Removed,
+			&i.Changed,
+			&i.LeftOut,
+			&i.List,
 			&i.MadeAt,
 			&i.MadeBy,
 			&i.DecidedAt,

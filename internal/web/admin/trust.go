@@ -277,7 +277,10 @@ func (h *handler) showTrustVersion(a *asked, faults []page.Fault) (*body, error)
 		for i, u := range k.Usage {
 			usage[i] = string(u)
 		}
-		if len(usage) == 0 {
+		switch {
+		case k.Withdraws > 0:
+			usage = []string{a.v.T("admin.trust.withdraws", "number", strconv.Itoa(k.Withdraws))}
+		case len(usage) == 0:
 			usage = []string{a.v.T("admin.trust.everything")}
 		}
 		t.Rows = append(t.Rows, []cell{what, text(k.Issuer), text(cut(k.Key, 60)), text(strings.Join(usage, ", ")), text(day(k.From)), text(day(k.Until)), text(cut(k.Fingerprint, 16))})

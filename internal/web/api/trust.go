@@ -60,11 +60,12 @@ type TrustKey struct {
 	IssuerID    string        `json:"issuerId,omitempty" doc:"a DID or URL, where it has one"`
 	Country     string        `json:"country,omitempty"`
 	Key         string        `json:"key,omitempty" doc:"by which certificates call it"`
-	Fingerprint string        `json:"fingerprint" doc:"SHA-256 of its public half"`
+	Fingerprint string        `json:"fingerprint" doc:"SHA-256 of its public half, or of what it withdraws"`
 	Usage       []trust.Usage `json:"usage,omitempty" doc:"what it may sign; everything when left out"`
 	From        time.Time     `json:"from,omitzero"`
 	Until       time.Time     `json:"until,omitzero"`
 	Retired     time.Time     `json:"retired,omitzero"`
+	Withdraws   int           `json:"withdraws,omitempty" doc:"certificates of that country that an EU revocation list of it withdraws: this is no key"`
 }
 
 // TrustChange is one line of a difference.

@@ -1,6 +1,6 @@
 // Package fhirdoor is the door for systems that speak FHIR R4: they post a Bundle,
 // an Immunization, or WHO's Submit Health Event, and hear of each entry what
-// became of it.
+// became of it. What it certified it can be asked for as WHO's DDCC document.
 package fhirdoor
 
 import (
@@ -14,6 +14,7 @@ import (
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/intake/fhir"
+	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -31,6 +32,7 @@ const (
 // Options are what the door opens to.
 type Options struct {
 	Intake    *intake.Service
+	Issuance  *issuance.Service
 	Tokens    access.Tokens
 	PublicURL string
 	Version   string
@@ -44,9 +46,10 @@ type handler struct{ Options }
 func Register(mux door.Mux, o Options) {
 	h := &handler{o}
 	mux.HandleFunc("GET /fhir/metadata", h.metadata)
-	mux.HandleFunc("POST /fhir", h.post)
-	mux.HandleFunc("POST /fhir/{$}", h.post)
-	mux.HandleFunc("POST /fhir/Immunization", h.post)
+	mux.HandleFunc("POST /fhir", h.or(h.take))
+	mux.HandleFunc("POST /fhir/{$}", h.or(h.take))
+	mux.HandleFunc("POST /fhir/Immunization", h.or(h.take))
+	h.operations(mux)
 	door.Missing(mux, "/fhir/", h.fail)
 }
 
@@ -60,61 +63,64 @@ func (h *handler) fail(w http.ResponseWriter, _ *http.Request, err error) {
 }
 
 // source recognises the caller, whose token is of a source that speaks FHIR.
-func (h *handler) source(r *http.Request) (intake.Source, error) {
+func (h *handler) source(r *http.Request) (src intake.Source, by access.Caller, err error) {
 	secret, err := door.SourceSecret(r)
 	if err != nil {
-		return intake.Source{}, err
+		return src, by, err
 	}
-	by, err := h.Tokens.Authenticate(r.Context(), secret)
+	by, err = h.Tokens.Authenticate(r.Context(), secret)
 	if err != nil {
-		return intake.Source{}, err
+		return src, by, err
 	}
 	if err := by.CanWhole(access.Certify); err != nil {
-		return intake.Source{}, err
+		return src, by, err
 	}
 	if by.Role != access.SourceRole {
-		return intake.Source{}, vaccination.Errorf(vaccination.Forbidden, "only a source delivers here: use a token that was made for one")
+		return src, by, vaccination.Errorf(vaccination.Forbidden, "only a source delivers here: use a token that was made for one")
 	}
-	src, err := h.Intake.Source(r.Context(), by.Source)
+	src, err = h.Intake.Source(r.Context(), by.Source)
 	if err == nil && src.Kind != intake.FHIR || vaccination.ErrorCode(err) == vaccination.NotFound {
-		return src, vaccination.Errorf(vaccination.Forbidden, "the source of this token does not speak FHIR: `divoc source create --kind fhir` makes one that does")
+		return src, by, vaccination.Errorf(vaccination.Forbidden, "the source of this token does not speak FHIR: `divoc source create --kind fhir` makes one that does")
 	}
-	return src, err
+	return src, by, err
 }
 
-func (h *handler) post(w http.ResponseWriter, r *http.Request) {
-	if err := h.take(w, r); err != nil {
-		h.fail(w, r, err)
-	}
-}
-
-func (h *handler) take(w http.ResponseWriter, r *http.Request) error {
-	src, err := h.source(r)
-	if err != nil {
-		return err
-	}
+// arrival reads what was posted.
+func (h *handler) arrival(w http.ResponseWriter, r *http.Request) (a intake.Arrival, err error) {
 	body, err := door.ReadBody(w, r, maxBody)
 	if err != nil {
-		return err
+		return a, err
 	}
 	// What is no JSON at all is a mistake of the connection, not of a record.
 	if !json.Valid(body) {
-		return vaccination.Errorf(vaccination.Invalid, "the body is not JSON: only %s is read", contentType)
+		return a, vaccination.Errorf(vaccination.Invalid, "the body is not JSON: only %s is read", contentType)
 	}
-	a := intake.Arrival{Channel: intake.Push, ContentType: contentType, Body: body, Received: h.Now()}
+	a = intake.Arrival{Channel: intake.Push, ContentType: contentType, Body: body, Received: h.Now()}
 	if criteria := r.Header.Get("If-None-Exist"); len(criteria) > maxCriteria {
-		return vaccination.Errorf(vaccination.Invalid, "the header If-None-Exist is too long: identifier=SYSTEM|VALUE is enough")
+		return a, vaccination.Errorf(vaccination.Invalid, "the header If-None-Exist is too long: identifier=SYSTEM|VALUE is enough")
 	} else if criteria != "" {
 		a.Hints = map[string]string{fhir.HintIfNoneExist: criteria}
+	}
+	return a, nil
+}
+
+func (h *handler) take(w http.ResponseWriter, r *http.Request) error {
+	src, by, err := h.source(r)
+	if err != nil {
+		return err
+	}
+	a, err := h.arrival(w, r)
+	if err != nil {
+		return err
 	}
 	reference, err := h.Intake.Receive(r.Context(), src.Name, a)
 	if err != nil {
 		return err
 	}
 	request := fhir.ReadRequest(a, src.Mapping)
-	responses := h.responses(r.Context(), src.Name, reference, request)
+	responses := h.responses(r.Context(), by, src.Name, reference, request)
 	if request.Kind == "" {
-		one := responses[0]
+		one := responses[0].Response
 		status, err := strconv.Atoi(one.Status[:3])
 		if err != nil {
 			return err
@@ -129,18 +135,31 @@ func (h *handler) take(w http.ResponseWriter, r *http.Request) error {
 	if request.Kind != "transaction" {
 		answer.Kind = "batch-response"
 	}
-	for _, one := range responses {
-		answer.Entry = append(answer.Entry, fhir.ResponseEntry{Response: one})
-	}
+	answer.Entry = responses
 	h.write(w, http.StatusOK, answer)
 	return nil
 }
 
-// responses are one for each entry; at least one. From here on everything is
-// stored: an error only means that less can be said of it.
-func (h *handler) responses(ctx context.Context, source, reference string, request fhir.Request) []fhir.Response {
+// responses are one for each entry; at least one.
+func (h *handler) responses(ctx context.Context, by access.Caller, source, reference string, request fhir.Request) []fhir.ResponseEntry {
 	ctx, cancel := context.WithTimeout(ctx, waiting)
 	defer cancel()
+	found, whole := h.settled(ctx, source, reference, request)
+	entries := request.Entries
+	if len(entries) == 0 && request.Kind == "" {
+		entries = make([]fhir.RequestEntry, 1)
+	}
+	out := make([]fhir.ResponseEntry, len(entries))
+	for i, e := range entries {
+		out[i].Response = response(e, found, whole, reference)
+	}
+	h.documents(ctx, by, entries, found, out)
+	return out
+}
+
+// settled is what became of a delivery's doses. Everything is stored: an error only
+// means that less can be said of it.
+func (h *handler) settled(ctx context.Context, source, reference string, request fhir.Request) (found map[string]intake.Item, whole *intake.Item) {
 	if _, err := h.Intake.Settle(ctx, source, reference); err != nil {
 		h.Log.Warn("a delivery is stored and waits", slog.String("source", source), slog.String("error", err.Error()))
 	}
@@ -148,15 +167,7 @@ func (h *handler) responses(ctx context.Context, source, reference string, reque
 	if err != nil {
 		h.Log.Warn("a delivery is stored and cannot be told about", slog.String("source", source), slog.String("error", err.Error()))
 	}
-	entries := request.Entries
-	if len(entries) == 0 && request.Kind == "" {
-		entries = make([]fhir.RequestEntry, 1)
-	}
-	out := make([]fhir.Response, len(entries))
-	for i, e := range entries {
-		out[i] = response(e, found, whole, reference)
-	}
-	return out
+	return found, whole
 }
 
 // response is what became of one entry.
@@ -182,15 +193,23 @@ func response(e fhir.RequestEntry, found map[string]intake.Item, whole *intake.I
 func (h *handler) metadata(w http.ResponseWriter, _ *http.Request) {
 	type m = map[string]any
 	create := []m{{"code": "create"}}
+	operation := func(name string) m {
+		return m{"name": name, "definition": definitions + "DDCCQuestionnaireResponse" + name}
+	}
+	generate := operation("generateHealthCertificate")
 	h.write(w, http.StatusOK, m{
 		"resourceType": "CapabilityStatement", "status": "active", "date": h.Now().UTC().Format(time.DateOnly), "kind": "instance",
 		"fhirVersion": "4.0.1", "format": []string{"json", contentType},
 		"software":       m{"name": "divoc", "version": h.Version},
 		"implementation": m{"description": "takes vaccinations that become certificates; it stores no FHIR resources to read back", "url": h.PublicURL + "/fhir"},
 		"rest": []m{{
-			"mode":        "server",
-			"security":    m{"description": "a token of a source: Bearer, Basic with the token as password, or the header X-API-Key"},
-			"resource":    []m{{"type": "Immunization", "interaction": create, "conditionalCreate": true}},
+			"mode":     "server",
+			"security": m{"description": "a token of a source: Bearer, Basic with the token as password, or the header X-API-Key"},
+			"resource": []m{
+				{"type": "Immunization", "interaction": create, "conditionalCreate": true},
+				{"type": "QuestionnaireResponse", "operation": []m{generate, operation("revokeHealthCertificate")}},
+				{"type": "Bundle", "operation": []m{generate}},
+			},
 			"interaction": []m{{"code": "transaction"}, {"code": "batch"}},
 		}},
 	})

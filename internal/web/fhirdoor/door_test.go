@@ -42,7 +42,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.token = w.Token(t, "ehr")
 	mux := http.NewServeMux()
-	Register(mux, Options{Intake: w.intake, Tokens: w.Tokens(), PublicURL: issuancetest.PublicURL, Version: "test", Now: w.Now, Log: w.Log})
+	Register(mux, Options{Intake: w.intake, Issuance: w.Service, Tokens: w.Tokens(), PublicURL: issuancetest.PublicURL, Version: "test", Now: w.Now, Log: w.Log})
 	w.server = httptest.NewServer(mux)
 	t.Cleanup(w.server.Close)
 	return w
@@ -202,7 +202,8 @@ func TestSubmitHealthEvent(t *testing.T) {
 	if status != http.StatusOK || !strings.Contains(answer, "batch-response") {
 		t.Fatalf("%d %s", status, answer)
 	}
-	if diff := cmp.Diff([]string{"201 Created informational"}, told(t, answer)); diff != "" {
+	// It is issued; of the document it says what is missing, the place.
+	if diff := cmp.Diff([]string{"201 Created invalid informational"}, told(t, answer)); diff != "" || !strings.Contains(answer, "vaccination.centre") {
 		t.Errorf("%s%s", diff, answer)
 	}
 }
