@@ -44,7 +44,7 @@ await withBrowser(async (browser) => {
   const desk = await staff(browser, 'facility-staff', 360)
   await desk.goto(`${setup.base}/desk`)
   await desk.fill('#text', person.number)
-  await send(desk, 'main form >> nth=0 >> button')
+  await send(desk, 'main form >> nth=0 >> button[type=submit]')
   assert.ok(!(await desk.innerText('main')).includes(person.name))
   await look(desk, 'jamaica-found')
   await desk.fill('[id^=value-] >> nth=0', `${person.day}/${person.month}/${person.year}`)

@@ -27,6 +27,8 @@ await withBrowser(async (browser) => {
   assert.equal(await focus(), 'text')
   await page.keyboard.insertText(setup.text)
   await page.keyboard.press('Tab')
+  assert.equal(await focus(), 'Also ask whether it is accepted')
+  await page.keyboard.press('Tab')
   assert.equal(await focus(), 'submit')
   await page.keyboard.press('Enter')
   const v = await verdict(page)

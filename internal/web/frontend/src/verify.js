@@ -159,8 +159,9 @@ function online(code) {
   box.append(button, said)
   button.addEventListener('click', async () => {
     button.disabled = true
+    const rules = $('rules').value
     try {
-      const answer = await fetch(`/api/v1/verify?rules=${encodeURIComponent($('rules').value)}`, {
+      const answer = await fetch(`/api/v1/verify${rules ? `?rules=${encodeURIComponent(rules)}` : ''}`, {
         method: 'POST', credentials: 'omit', headers: { 'Content-Type': 'application/json', 'Accept-Language': config.lang }, body: JSON.stringify({ data: code }),
       })
       if (!answer.ok) throw new Error(String(answer.status))
