@@ -126,27 +126,36 @@ func (h *handler) writeRecord(w http.ResponseWriter, r *http.Request, by access.
 	h.write(w, r, status, "desk.record.title", faults, func(v page.View) templ.Component { return recordPage(v, o, faults) })
 }
 
-// preview shows a page as it would be printed, without its code. The certificate
-// is told by its place in the record.
+// preview shows a page as it would be printed, without its code.
 func (h *handler) preview(w http.ResponseWriter, r *http.Request, by access.Caller) {
-	q := r.URL.Query()
-	_, holder, err := h.Desk.Record(r.Context(), by, r.PathValue("name"))
-	if err != nil {
-		h.fail(w, r, err)
+	id, size, ok := h.paper(w, r, by)
+	if !ok {
 		return
 	}
-	n, err := strconv.Atoi(q.Get("n"))
-	size := render.Size(q.Get("size"))
-	if err != nil || n < 0 || n >= len(holder.Records) || !size.Valid() {
-		h.Frame.Error(w, r, http.StatusNotFound)
-		return
-	}
-	data, err := h.Desk.PreviewFile(r.Context(), by, r.PathValue("name"), holder.Records[n].ID, size, q["language"])
+	data, err := h.Desk.PreviewFile(r.Context(), by, r.PathValue("name"), id, size, r.URL.Query()["language"])
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
 	writePDF(w, data, `inline; filename="preview.pdf"`)
+}
+
+// paper is what an address asks to see of an opened record: a certificate, told by its
+// place in the record, and a size. Where there is none such, that is answered.
+func (h *handler) paper(w http.ResponseWriter, r *http.Request, by access.Caller) (id vaccination.CertificateID, size render.Size, ok bool) {
+	q := r.URL.Query()
+	_, holder, err := h.Desk.Record(r.Context(), by, r.PathValue("name"))
+	if err != nil {
+		h.fail(w, r, err)
+		return id, "", false
+	}
+	n, err := strconv.Atoi(q.Get("n"))
+	size = render.Size(q.Get("size"))
+	if err != nil || n < 0 || n >= len(holder.Records) || !size.Valid() {
+		h.Frame.Error(w, r, http.StatusNotFound)
+		return id, "", false
+	}
+	return holder.Records[n].ID, size, true
 }
 
 func writePDF(w http.ResponseWriter, data []byte, disposition string) {
