@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -71,6 +72,11 @@ func (e *exitError) Error() string {
 }
 
 func main() {
+	// Little lives long here and much is garbage at once: collecting it half as often
+	// costs some 25 MB and saves a tenth of the processor (docs/performance.md).
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(200)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(os.Args[1:], streams{ctx: ctx, in: os.Stdin, out: os.Stdout, err: os.Stderr}))
