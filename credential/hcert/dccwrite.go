@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/credential/cose"
 	"github.com/opendivoc/divoc/credential/mrz"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -144,7 +145,7 @@ func EncodeEU(c vaccination.Certificate, products *catalogue.Catalogue, s Signer
 			Date: v.Date.String(), Country: alpha2(v.Country), Issuer: issuer, ID: c.Info.HCID,
 		}}
 	}
-	payload, err := encoding.Marshal(map[int]any{
+	payload, err := cose.Marshal(map[int]any{
 		claimIssuer: country.Alpha2, claimIssuedAt: c.Info.Period.Start.Unix(), claimExpires: c.Info.Period.End.Unix(),
 		claimHCERT: map[int]any{subEUDCC: p},
 	})

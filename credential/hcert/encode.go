@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/credential/cose"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -145,7 +146,7 @@ func Encode(c vaccination.Certificate, p Payload, s Signer, extra ...Element) ([
 	if !c.Info.Period.End.IsZero() {
 		claims[claimExpires] = c.Info.Period.End.Unix()
 	}
-	payload, err := encoding.Marshal(claims)
+	payload, err := cose.Marshal(claims)
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/opendivoc/divoc/credential/cose"
 	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/trust"
 )
@@ -155,7 +156,7 @@ func euDecode(c euCase) (bool, string) {
 	var loose struct {
 		HCERT map[int]any `cbor:"-260,keyasint"`
 	}
-	if err := cbor.Unmarshal(m.payload, &loose); err != nil {
+	if err := cbor.Unmarshal(m.signed.Payload, &loose); err != nil {
 		return false, why(err)
 	}
 	diff := cmp.Diff(want, loose.HCERT[subEUDCC])
@@ -196,7 +197,7 @@ func euUsage(c euCase) (bool, string) {
 func euSchema(c euCase) (bool, string) {
 	if raw, err := hex.DecodeString(c.CBOR); c.COSE == "" && c.CBOR != "" && err == nil {
 		var top map[any]any
-		if err := decoding.Unmarshal(raw, &top); err != nil {
+		if err := cose.Unmarshal("content", raw, &top); err != nil {
 			return false, why(err)
 		}
 		if claims, ok := top[int64(claimHCERT)].(map[any]any); ok {

@@ -13,6 +13,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/opendivoc/divoc/credential/cose"
 )
 
 // Errors of reading. Each error of this package wraps one of them, and none
@@ -109,8 +111,8 @@ type Message struct {
 	ExpiresAt time.Time // zero when the code does not say
 	Payload   Payload
 
-	protected, payload, signature []byte
-	id                            []byte // CWT cti, see icvpID
-	content                       any
-	old                           bool // the whole claims are the content, see rootPayload
+	signed  *cose.Message
+	id      []byte // CWT cti, see icvpID
+	content any
+	old     bool // the whole claims are the content, see rootPayload
 }

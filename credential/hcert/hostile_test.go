@@ -17,6 +17,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/opendivoc/divoc/credential/cose"
 	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -72,15 +73,16 @@ func TestVerifyRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	signature := func(b []byte) *Message {
-		m := *good
-		m.signature = b
+		m, signed := *good, *good.signed
+		signed.Signature = b
+		m.signed = &signed
 		return &m
 	}
-	zero, half := make([]byte, 64), bytes.Clone(good.signature)
+	zero, half := make([]byte, 64), bytes.Clone(good.signed.Signature)
 	clear(half[32:])
-	half2 := bytes.Clone(good.signature)
+	half2 := bytes.Clone(good.signed.Signature)
 	clear(half2[:32])
-	order := append(elliptic.P256().Params().N.FillBytes(make([]byte, 32)), good.signature[32:]...)
+	order := append(elliptic.P256().Params().N.FillBytes(make([]byte, 32)), good.signed.Signature[32:]...)
 	for name, c := range map[string]struct {
 		message *Message
 		key     crypto.PublicKey
@@ -96,7 +98,7 @@ func TestVerifyRefuses(t *testing.T) {
 		"s zero":                     {signature(half), s.key.Public(), ErrSignature},
 		"r zero":                     {signature(half2), s.key.Public(), ErrSignature},
 		"r of the group order":       {signature(order), s.key.Public(), ErrSignature},
-		"a signature with a tail":    {signature(append(bytes.Clone(good.signature), 0)), s.key.Public(), ErrSignature},
+		"a signature with a tail":    {signature(append(bytes.Clone(good.signed.Signature), 0)), s.key.Public(), ErrSignature},
 		"an algorithm that is unset": {&Message{}, s.key.Public(), ErrAlgorithm},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -122,8 +124,8 @@ func TestVerifyPS256(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		digest := sha256.Sum256(sigStructure(msg.protected, msg.payload))
-		if msg.signature, err = rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: salt}); err != nil {
+		digest := sha256.Sum256(msg.signed.Signed())
+		if msg.signed.Signature, err = rsa.SignPSS(rand.Reader, key, crypto.SHA256, digest[:], &rsa.PSSOptions{SaltLength: salt}); err != nil {
 			t.Fatal(err)
 		}
 		return msg
@@ -167,7 +169,7 @@ func TestDecodeCOSERefuses(t *testing.T) {
 		"ES384":                           {wrap(t, m{headerAlg: -35}, m{}, claims, sig), ErrAlgorithm},
 		"an algorithm as text":            {wrap(t, m{headerAlg: "ES256"}, m{}, claims, sig), ErrAlgorithm},
 		"unprotected over protected":      {wrap(t, m{headerAlg: 5}, m{headerAlg: algES256}, claims, sig), ErrAlgorithm},
-		"a critical header":               {wrap(t, m{headerAlg: algES256, headerCrit: []int{99}, 99: 1}, m{}, claims, sig), ErrMalformed},
+		"a critical header":               {wrap(t, m{headerAlg: algES256, cose.HeaderCrit: []int{99}, 99: 1}, m{}, claims, sig), ErrMalformed},
 		"a key id as text":                {wrap(t, m{headerAlg: algES256, headerKid: "x"}, m{}, claims, sig), ErrMalformed},
 		"an empty key id":                 {wrap(t, m{headerAlg: algES256, headerKid: []byte{}}, m{}, claims, sig), ErrMalformed},
 		"a header twice":                  {wrap(t, es256, cbor.RawMessage{0xa2, 0x04, 0x41, 1, 0x04, 0x41, 2}, claims, sig), ErrMalformed},

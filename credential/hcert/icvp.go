@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/credential/cose"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -137,7 +138,7 @@ func EncodeICVP(c vaccination.Certificate, product string, number int, s Signer)
 			claims[claimNotBefore] = t.Unix()
 		}
 	}
-	payload, err := encoding.Marshal(claims)
+	payload, err := cose.Marshal(claims)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,6 @@
 // Package tokenstatus is the Token Status List of the IETF's OAuth working group
-// (draft-ietf-oauth-status-list-20) in its form as a JWT: one number for each
-// position, packed, compressed and signed.
+// (draft-ietf-oauth-status-list-20) in both its forms, as a JWT and as a CWT: one
+// number for each position, packed, compressed and signed.
 //
 // It is a pure codec. Whose key counts is not its business.
 package tokenstatus
@@ -26,7 +26,7 @@ import (
 	"github.com/opendivoc/divoc/credential/jcs"
 )
 
-// MediaType is that of a list (section 8.2).
+// MediaType is that of a list as a JWT (section 8.2).
 const MediaType = "application/statuslist+jwt"
 
 const (
@@ -112,8 +112,8 @@ type Signer interface {
 	Sign(message []byte) ([]byte, error) // 64 bytes
 }
 
-// Issue returns the signed list (section 5.1).
-func Issue(info Info, l *List, s Signer) ([]byte, error) {
+// pack returns the values of l, compressed.
+func (l *List) pack() ([]byte, error) {
 	var packed bytes.Buffer
 	z, err := zlib.NewWriterLevel(&packed, zlib.BestCompression)
 	if err != nil {
@@ -125,6 +125,15 @@ func Issue(info Info, l *List, s Signer) ([]byte, error) {
 	if err := z.Close(); err != nil {
 		return nil, err
 	}
+	return packed.Bytes(), nil
+}
+
+// Issue returns the signed list as a JWT (section 5.1).
+func Issue(info Info, l *List, s Signer) ([]byte, error) {
+	packed, err := l.pack()
+	if err != nil {
+		return nil, err
+	}
 	encode := base64.RawURLEncoding.EncodeToString
 	header := append(jcs.AppendString([]byte(`{"alg":"EdDSA","kid":`), s.ID()), `,"typ":"`+tokenType+`"}`...)
 	b := []byte(`{`)
@@ -134,7 +143,7 @@ func Issue(info Info, l *List, s Signer) ([]byte, error) {
 	b = strconv.AppendInt(append(b, `"iat":`...), info.IssuedAt.Unix(), 10)
 	b = jcs.AppendString(append(b, `,"iss":`...), info.Issuer)
 	b = strconv.AppendUint(append(b, `,"status_list":{"bits":`...), uint64(l.bits), 10)
-	b = append(append(append(b, `,"lst":"`...), encode(packed.Bytes())...), `"},"sub":`...)
+	b = append(append(append(b, `,"lst":"`...), encode(packed)...), `"},"sub":`...)
 	b = jcs.AppendString(b, info.URL)
 	if info.TTL > 0 {
 		b = strconv.AppendInt(append(b, `,"ttl":`...), int64(info.TTL/time.Second), 10)
@@ -154,13 +163,12 @@ type Token struct {
 	Algorithm string // "EdDSA", "Ed25519" or "ES256"
 	KeyID     string
 
-	list      *List
-	input     string
-	signature []byte
+	list              *List
+	signed, signature []byte
 }
 
-// Parse reads a list of any size of value, of at most a megabyte. The signature
-// is NOT verified.
+// Parse reads a list as a JWT, of any size of value, of at most a megabyte. The
+// signature is NOT verified.
 func Parse(data []byte) (*Token, error) {
 	if len(data) > maxText {
 		return nil, ErrTooLarge
@@ -173,7 +181,7 @@ func Parse(data []byte) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Token{input: parts[0] + "." + parts[1], Algorithm: text(header, "alg"), KeyID: text(header, "kid")}
+	t := &Token{signed: []byte(parts[0] + "." + parts[1]), Algorithm: text(header, "alg"), KeyID: text(header, "kid")}
 	if _, critical := header.Get("crit"); critical || text(header, "typ") != tokenType {
 		return nil, fmt.Errorf("%w: its header is of another kind of token", ErrMalformed)
 	}
@@ -245,18 +253,21 @@ func (t *Token) read(claims jcs.Value) error {
 	t.TTL = time.Duration(ttl) * time.Second
 	list, _ := claims.Get("status_list")
 	bits, _, err := whole(list, "bits")
-	if err != nil || bits != 1 && bits != 2 && bits != 4 && bits != 8 {
-		return fmt.Errorf("%w: bits", ErrMalformed)
+	if err != nil {
+		return err
 	}
-	t.list, err = unpack(uint32(bits), text(list, "lst"))
+	packed, err := base64.RawURLEncoding.Strict().DecodeString(text(list, "lst"))
+	if err != nil {
+		return fmt.Errorf("%w: lst", ErrMalformed)
+	}
+	t.list, err = unpack(bits, packed)
 	return err
 }
 
 // unpack inflates a list, bounded.
-func unpack(bits uint32, lst string) (*List, error) {
-	packed, err := base64.RawURLEncoding.Strict().DecodeString(lst)
-	if err != nil {
-		return nil, fmt.Errorf("%w: lst", ErrMalformed)
+func unpack(bits int64, packed []byte) (*List, error) {
+	if bits != 1 && bits != 2 && bits != 4 && bits != 8 {
+		return nil, fmt.Errorf("%w: bits", ErrMalformed)
 	}
 	behind := bytes.NewReader(packed)
 	z, err := zlib.NewReader(behind)
@@ -272,7 +283,7 @@ func unpack(bits uint32, lst string) (*List, error) {
 	case behind.Len() > 0:
 		return nil, fmt.Errorf("%w: something follows the list", ErrMalformed)
 	}
-	return &List{bits: bits, data: data}, nil
+	return &List{bits: uint32(bits), data: data}, nil
 }
 
 // Verify checks the signature with pub; the kind of key fixes the algorithm.
@@ -282,7 +293,7 @@ func (t *Token) Verify(pub crypto.PublicKey) error {
 		if t.Algorithm == "ES256" {
 			return ErrAlgorithm
 		}
-		if len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, []byte(t.input), t.signature) {
+		if len(key) != ed25519.PublicKeySize || !ed25519.Verify(key, t.signed, t.signature) {
 			return ErrSignature
 		}
 		return nil
@@ -290,7 +301,7 @@ func (t *Token) Verify(pub crypto.PublicKey) error {
 		if t.Algorithm != "ES256" || key.Curve != elliptic.P256() {
 			return ErrAlgorithm
 		}
-		sum := sha256.Sum256([]byte(t.input))
+		sum := sha256.Sum256(t.signed)
 		if len(t.signature) != 64 || !ecdsa.Verify(key, sum[:], new(big.Int).SetBytes(t.signature[:32]), new(big.Int).SetBytes(t.signature[32:])) {
 			return ErrSignature
 		}

@@ -40,14 +40,18 @@ func info() Info {
 // significant bit on.
 func TestTheDraftsExamples(t *testing.T) {
 	for _, c := range []struct {
-		bits uint32
+		bits int64
 		lst  string
 		want []Value
 	}{
 		{1, "eNrbuRgAAhcBXQ", []Value{1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 1, 0, 1}},
 		{2, "eNo76fITAAPfAgc", []Value{1, 2, 0, 3, 0, 1, 0, 1, 1, 2, 3, 3}},
 	} {
-		l, err := unpack(c.bits, c.lst)
+		data, err := base64.RawURLEncoding.DecodeString(c.lst)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := unpack(c.bits, data)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -65,6 +69,12 @@ func TestTheDraftsExamples(t *testing.T) {
 	}
 }
 
+// forms are both forms of a list.
+var forms = map[string]struct {
+	issue func(Info, *List, Signer) ([]byte, error)
+	parse func([]byte) (*Token, error)
+}{"JWT": {Issue, Parse}, "CWT": {IssueCWT, ParseCWT}}
+
 func TestAListReadsBackTheSame(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 5000).Draw(t, "positions")
@@ -74,23 +84,25 @@ func TestAListReadsBackTheSame(t *testing.T) {
 			l.Set(i, v)
 			want[i] = v
 		}
-		data, err := Issue(info(), l, newSigner(1))
-		if err != nil {
-			t.Fatal(err)
-		}
-		token, err := Parse(data)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := token.Verify(newSigner(1).Public()); err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(info(), token.Info); diff != "" || token.KeyID != newSigner(1).ID() {
-			t.Fatal(diff)
-		}
-		for i := range uint32(n) {
-			if v, err := token.Lookup(url, i, issued); err != nil || v != want[i] {
-				t.Fatalf("position %d: %d %v, want %d", i, v, err, want[i])
+		for name, form := range forms {
+			data, err := form.issue(info(), l, newSigner(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := form.parse(data)
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if err := token.Verify(newSigner(1).Public()); err != nil {
+				t.Fatal(name, err)
+			}
+			if diff := cmp.Diff(info(), token.Info); diff != "" || token.KeyID != newSigner(1).ID() {
+				t.Fatal(name, diff)
+			}
+			for i := range uint32(n) {
+				if v, err := token.Lookup(url, i, issued); err != nil || v != want[i] {
+					t.Fatalf("%s: position %d: %d %v, want %d", name, i, v, err, want[i])
+				}
 			}
 		}
 	})

@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -18,10 +19,10 @@ type listKey struct{ ed25519.PrivateKey }
 func (k listKey) ID() string                    { return "did:web:certificates.example.org#key" }
 func (k listKey) Sign(m []byte) ([]byte, error) { return ed25519.Sign(k.PrivateKey, m), nil }
 
-// jose verifies our token status list and reads the values that we wrote; it
-// refuses a changed one, one that has expired, one of another address and one of
-// another key.
-func TestJoseJudgesOurTokenStatusList(t *testing.T) {
+// jose verifies our token status list, and cbor with Node's own cryptography the same as
+// a CWT. They read the values that we wrote, and refuse a changed one, one that has
+// expired, one of another address and one of another key.
+func TestOthersJudgeOurTokenStatusLists(t *testing.T) {
 	packages(t)
 	_, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -37,10 +38,31 @@ func TestJoseJudgesOurTokenStatusList(t *testing.T) {
 	list.Set(0, tokenstatus.Invalid)
 	list.Set(5, tokenstatus.Suspended)
 	list.Set(131071, tokenstatus.Invalid)
-	jwt, err := tokenstatus.Issue(tokenstatus.Info{URL: uri, Issuer: "did:web:certificates.example.org", IssuedAt: now, ExpiresAt: now.Add(time.Hour), TTL: time.Minute}, list, listKey{private})
+	info := tokenstatus.Info{URL: uri, Issuer: "did:web:certificates.example.org", IssuedAt: now, ExpiresAt: now.Add(time.Hour), TTL: time.Minute}
+	jwt, err := tokenstatus.Issue(info, list, listKey{private})
 	if err != nil {
 		t.Fatal(err)
 	}
+	cwt, err := tokenstatus.IssueCWT(info, list, listKey{private})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split(string(jwt), ".")
+	claims, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts[1] = base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(claims), `"ttl":60`, `"ttl":61`, 1)))
+	changed := bytes.Replace(cwt, []byte("\x19\xff\xfe\x18\x3c"), []byte("\x19\xff\xfe\x18\x3d"), 1) // the same
+	for name, form := range map[string]struct{ list, changed string }{
+		"jwt": {string(jwt), strings.Join(parts, ".")},
+		"cwt": {base64.StdEncoding.EncodeToString(cwt), base64.StdEncoding.EncodeToString(changed)},
+	} {
+		t.Run(name, func(t *testing.T) { judgeList(t, name, form.list, form.changed, uri, now, private, stranger) })
+	}
+}
+
+func judgeList(t *testing.T, form, list, changed, uri string, now time.Time, private ed25519.PrivateKey, stranger ed25519.PublicKey) {
 	type answer struct {
 		Verified bool
 		Error    string
@@ -51,10 +73,13 @@ func TestJoseJudgesOurTokenStatusList(t *testing.T) {
 		Header struct{ Alg, Typ, Kid string }
 		Values []int
 	}
+	jwk := func(key ed25519.PublicKey) map[string]string {
+		return map[string]string{"kty": "OKP", "crv": "Ed25519", "x": base64.RawURLEncoding.EncodeToString(key)}
+	}
 	in := func(change func(map[string]any)) map[string]any {
 		in := map[string]any{
-			"jwt": string(jwt), "uri": uri, "now": now.UnixMilli(), "indexes": []int{0, 1, 4, 5, 6, 131070, 131071, 131072},
-			"jwk": map[string]string{"kty": "OKP", "crv": "Ed25519", "x": base64.RawURLEncoding.EncodeToString(private.Public().(ed25519.PublicKey))},
+			form: list, "uri": uri, "now": now.UnixMilli(), "indexes": []int{0, 1, 4, 5, 6, 131070, 131071, 131072},
+			"jwk": jwk(private.Public().(ed25519.PublicKey)),
 		}
 		change(in)
 		return in
@@ -63,24 +88,14 @@ func TestJoseJudgesOurTokenStatusList(t *testing.T) {
 	if diff := cmp.Diff([]int{1, 0, 0, 2, 0, 0, 1, -1}, a.Values); !a.Verified || diff != "" {
 		t.Fatalf("%s %s", a.Error, diff)
 	}
-	if a.Claims.Sub != uri || a.Claims.Iat != now.Unix() || a.Claims.Exp != now.Add(time.Hour).Unix() || a.Claims.TTL != 60 || a.Header.Kid != (listKey{}).ID() {
+	if a.Claims.Sub != uri || a.Claims.Iss != "did:web:certificates.example.org" || a.Claims.Iat != now.Unix() || a.Claims.Exp != now.Add(time.Hour).Unix() || a.Claims.TTL != 60 || a.Header.Kid != (listKey{}).ID() {
 		t.Errorf("%+v", a)
 	}
 	for name, change := range map[string]func(map[string]any){
-		"changed": func(in map[string]any) {
-			parts := strings.Split(string(jwt), ".")
-			claims, err := base64.RawURLEncoding.DecodeString(parts[1])
-			if err != nil {
-				t.Fatal(err)
-			}
-			parts[1] = base64.RawURLEncoding.EncodeToString([]byte(strings.Replace(string(claims), `"ttl":60`, `"ttl":61`, 1)))
-			in["jwt"] = strings.Join(parts, ".")
-		},
+		"changed":                 func(in map[string]any) { in[form] = changed },
 		"freeze: expired":         func(in map[string]any) { in["now"] = now.Add(2 * time.Hour).UnixMilli() },
 		"list of another address": func(in map[string]any) { in["uri"] = uri + "1" },
-		"wrong list signer": func(in map[string]any) {
-			in["jwk"] = map[string]string{"kty": "OKP", "crv": "Ed25519", "x": base64.RawURLEncoding.EncodeToString(stranger)}
-		},
+		"wrong list signer":       func(in map[string]any) { in["jwk"] = jwk(stranger) },
 	} {
 		if a := node[answer](t, "verify-statuslist.mjs", in(change)); a.Verified {
 			t.Errorf("%s: verified", name)
