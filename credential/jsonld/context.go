@@ -35,6 +35,7 @@ func Known(url string) ([]byte, bool) {
 type active struct {
 	terms    map[string]*definition
 	vocab    string
+	base     string // of the fragments that names may be written as
 	language string
 	previous *active
 }
@@ -76,8 +77,13 @@ func (a *active) keyword(name string) string {
 }
 
 // expand returns the IRI that a text means: as a term or by the vocabulary where
-// vocab is set, as a compact or absolute IRI. ok is false for a relative one.
+// vocab is set, as a compact or absolute IRI, as a fragment of the base. ok is false
+// for another relative one.
 func (a *active) expand(s string, vocab bool) (string, bool) {
+	if !vocab && a.base != "" && strings.HasPrefix(s, "#") {
+		document, _, _ := strings.Cut(a.base, "#")
+		return document + s, clean(document + s)
+	}
 	if vocab {
 		if d := a.terms[s]; d != nil {
 			return d.id, d.id != "" && clean(d.id)
@@ -121,10 +127,10 @@ func unsafe(r rune) bool { return r <= ' ' || r == 0x7f || strings.ContainsRune(
 // them, which are objects within a known context; one of a document itself is the
 // URL of a known one, or a list of such.
 func (p *processor) context(a *active, local jcs.Value, inner, propagate, override bool) (*active, error) {
-	if p.work++; p.work > maxContexts {
+	if p.work++; p.work > p.maxContexts {
 		return nil, ErrTooLarge
 	}
-	out := &active{terms: maps.Clone(a.terms), vocab: a.vocab, language: a.language, previous: a.previous}
+	out := &active{terms: maps.Clone(a.terms), vocab: a.vocab, base: a.base, language: a.language, previous: a.previous}
 	if out.terms == nil {
 		out.terms = map[string]*definition{}
 	}
@@ -143,7 +149,7 @@ func (p *processor) context(a *active, local jcs.Value, inner, propagate, overri
 			return nil, ErrContext
 		}
 		for _, o := range objects {
-			if err := p.define(out, o, override); err != nil {
+			if err := p.define(out, o, inner && one.Kind != jcs.String, override); err != nil {
 				return nil, err
 			}
 		}
@@ -169,8 +175,9 @@ func (p *processor) load(url string) (jcs.Value, error) {
 	return v, nil
 }
 
-// define adds the terms of a context object.
-func (p *processor) define(out *active, object jcs.Value, override bool) error {
+// define adds the terms of a context object. The base of one that was loaded does not
+// count (section 4.1.2, step 5.7); that of one within a definition does.
+func (p *processor) define(out *active, object jcs.Value, within, override bool) error {
 	if object.Kind != jcs.Object {
 		return ErrContext
 	}
@@ -186,6 +193,14 @@ func (p *processor) define(out *active, object jcs.Value, override bool) error {
 			} else {
 				out.vocab = m.Value.Text
 			}
+		case "@base":
+			if !within {
+				continue
+			}
+			if name, _, ok := strings.Cut(m.Value.Text, ":"); !ok || !scheme(name) {
+				return ErrUnreadable
+			}
+			out.base = m.Value.Text
 		case "@language":
 			out.language = m.Value.Text
 		default:

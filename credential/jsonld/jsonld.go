@@ -29,11 +29,9 @@ var (
 	ErrTooLarge   = errors.New("too many statements or contexts")
 )
 
-// maxQuads and maxContexts bound the work on one document.
-const (
-	maxQuads    = 2000
-	maxContexts = 200
-)
+// maxQuads is how many statements a credential may be; a document may apply a tenth of
+// that many contexts, a list of keys as many.
+const maxQuads = 2000
 
 const (
 	rdfNS   = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -47,7 +45,16 @@ type Contexts func(url string) (text []byte, ok bool)
 // ToRDF returns the statements of a document, blank nodes labelled in the order
 // they come.
 func ToRDF(document jcs.Value, contexts Contexts) ([]rdfc.Quad, error) {
-	p := &processor{contexts: contexts, parsed: map[string]jcs.Value{}}
+	return toRDF(document, contexts, maxQuads, maxQuads/10)
+}
+
+// ListToRDF is [ToRDF] for a list of many things, of up to quads statements.
+func ListToRDF(document jcs.Value, contexts Contexts, quads int) ([]rdfc.Quad, error) {
+	return toRDF(document, contexts, quads, quads)
+}
+
+func toRDF(document jcs.Value, contexts Contexts, maxQuads, maxContexts int) ([]rdfc.Quad, error) {
+	p := &processor{contexts: contexts, parsed: map[string]jcs.Value{}, maxQuads: maxQuads, maxContexts: maxContexts}
 	if _, err := p.node(&active{}, nil, document, rdfc.Term{}); err != nil {
 		return nil, err
 	}
@@ -60,10 +67,12 @@ type processor struct {
 	quads    []rdfc.Quad
 	blanks   int
 	work     int
+
+	maxQuads, maxContexts int
 }
 
 func (p *processor) emit(s rdfc.Term, predicate string, o, graph rdfc.Term) error {
-	if len(p.quads) == maxQuads {
+	if len(p.quads) == p.maxQuads {
 		return ErrTooLarge
 	}
 	p.quads = append(p.quads, rdfc.Quad{Subject: s, Predicate: iri(predicate), Object: o, Graph: graph})

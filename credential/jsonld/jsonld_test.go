@@ -199,3 +199,63 @@ func FuzzToRDF(f *testing.F) {
 		}
 	})
 }
+
+// A base counts where a definition has it, and there for fragments alone; that of a
+// context that was loaded does not.
+func TestFragmentsOfABase(t *testing.T) {
+	terms := func(url string) ([]byte, bool) {
+		switch url {
+		case "urn:within":
+			return []byte(`{"@context":{"id":"@id","use":{"@id":"urn:use","@type":"@id","@context":{"@base":"https://a.example/set.jsonld#","code":{"@id":"@id","@type":"@id"}}},"plain":{"@id":"urn:plain","@type":"@id"}}}`), true
+		case "urn:loaded":
+			return []byte(`{"@context":{"@base":"https://a.example/","id":"@id","plain":{"@id":"urn:plain","@type":"@id"}}}`), true
+		case "urn:relative":
+			return []byte(`{"@context":{"id":"@id","use":{"@id":"urn:use","@type":"@id","@context":{"@base":"set","code":"@id"}}}}`), true
+		}
+		return nil, false
+	}
+	for document, want := range map[string]string{
+		`{"@context":"urn:within","id":"urn:x","use":{"code":"#A"}}`: "<urn:x> <urn:use> <https://a.example/set.jsonld#A> .\n",
+		`{"@context":"urn:within","id":"urn:x","use":"#A"}`:          "<urn:x> <urn:use> <https://a.example/set.jsonld#A> .\n",
+	} {
+		got, err := canonical(document, terms)
+		if err != nil || got != want {
+			t.Errorf("%s: %v %s", document, err, got)
+		}
+		if gold, err := oracle(document, terms); err != nil || gold != want {
+			t.Errorf("%s: by json-gold %v %s", document, err, gold)
+		}
+	}
+	for document, want := range map[string]error{
+		`{"@context":"urn:within","id":"urn:x","use":{"code":"other"}}`: jsonld.ErrRelative,
+		`{"@context":"urn:within","id":"urn:x","use":{"code":"#a b"}}`:  jsonld.ErrRelative,
+		`{"@context":"urn:within","id":"urn:x","plain":"#A"}`:           jsonld.ErrRelative,
+		`{"@context":"urn:loaded","id":"urn:x","plain":"#A"}`:           jsonld.ErrRelative,
+		`{"@context":"urn:relative","id":"urn:x","use":{"code":"#A"}}`:  jsonld.ErrUnreadable,
+	} {
+		if _, err := canonical(document, terms); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", document, err, want)
+		}
+	}
+}
+
+// What a credential may be is bounded, and a list of keys may be longer.
+func TestStatementsAreBounded(t *testing.T) {
+	terms := func(string) ([]byte, bool) {
+		return []byte(`{"@context":{"id":"@id","n":"urn:n"}}`), true
+	}
+	document := `{"@context":"urn:x","id":"urn:x","n":["1"` + strings.Repeat(`,"1"`, 2000) + `]}`
+	v, err := jcs.Parse([]byte(document))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := jsonld.ToRDF(v, terms); !errors.Is(err, jsonld.ErrTooLarge) {
+		t.Error(err)
+	}
+	if _, err := jsonld.ListToRDF(v, terms, 2000); !errors.Is(err, jsonld.ErrTooLarge) {
+		t.Error(err)
+	}
+	if quads, err := jsonld.ListToRDF(v, terms, 2001); err != nil || len(quads) != 2001 {
+		t.Error(len(quads), err)
+	}
+}

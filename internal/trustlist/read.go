@@ -72,6 +72,11 @@ func (r *reading) read(data []byte) (*Content, error) {
 	if len(data) > MaxSize {
 		return nil, refuse("it is larger than 16 MiB")
 	}
+	for _, pin := range r.pins {
+		if where, ok := trust.Published(pin); ok && !r.demo {
+			return nil, vaccination.Errorf(vaccination.Forbidden, "the trust list rests on a key that anybody can sign with, because its private half is published: %s", where)
+		}
+	}
 	c := &Content{}
 	var err error
 	switch r.Kind {
@@ -165,7 +170,8 @@ func (r *reading) published(certs ...*x509.Certificate) error {
 }
 
 // parseAnchors reads who vouches for a source: certificates and public keys in
-// PEM, or a list of authorities as a DID document. It returns them as PEM.
+// PEM, or as a DID document: a list of authorities, or the keys of who signs. It
+// returns them as PEM.
 func parseAnchors(data []byte) (text string, certs []*x509.Certificate, pins []crypto.PublicKey, err error) {
 	wrong := func(why string) error {
 		return vaccination.Errorf(vaccination.Invalid, "the anchors are not usable: %s", why)
@@ -186,7 +192,17 @@ func parseAnchors(data []byte) (text string, certs []*x509.Certificate, pins []c
 		}
 		for _, iss := range b.Issuers {
 			for _, k := range iss.Keys {
-				if k.Certificate != nil && k.Certificate.IsCA {
+				switch {
+				case k.Certificate == nil:
+					pins = append(pins, k.Public)
+					der, err := x509.MarshalPKIXPublicKey(k.Public)
+					if err != nil {
+						return "", nil, nil, err
+					}
+					if err := keep("PUBLIC KEY", der); err != nil {
+						return "", nil, nil, err
+					}
+				case k.Certificate.IsCA:
 					certs = append(certs, k.Certificate)
 					if err := keep("CERTIFICATE", k.Certificate.Raw); err != nil {
 						return "", nil, nil, err
@@ -194,10 +210,10 @@ func parseAnchors(data []byte) (text string, certs []*x509.Certificate, pins []c
 				}
 			}
 		}
-		if len(certs) == 0 {
-			return "", nil, nil, wrong("the document names no authority by its certificate")
+		if len(certs)+len(pins) == 0 {
+			return "", nil, nil, wrong("the document names no authority by its certificate, and no key")
 		}
-		return out.String(), certs, nil, nil
+		return out.String(), certs, pins, nil
 	}
 	for len(bytes.TrimSpace(data)) > 0 {
 		block, rest := pem.Decode(data)
@@ -268,6 +284,7 @@ func (r *reading) masterList(c *Content, data []byte) error {
 		if err := r.published(k.Certificate); err != nil {
 			return err
 		}
+		k.Usage = []trust.Usage{trust.Seal} // by the signers it issued; it signs nothing that is scanned
 		c.add(iss, plain(k))
 	}
 	return nil

@@ -3,13 +3,9 @@ package trustlist
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"math/big"
 	"slices"
 	"strings"
 
@@ -94,13 +90,13 @@ func (r *reading) items(c *Content, data []byte) ([]item, error) {
 		}
 		if len(r.pins) > 0 {
 			if !r.pinned(bytes.TrimSpace(signature), rest) {
-				return nil, errors.New("it is not signed with the key that this source is pinned to")
+				return nil, errSigner
 			}
 			c.Signed = true
 		}
 		data = rest
 	} else if len(r.pins) > 0 {
-		return nil, errors.New("it is not signed, and this source is pinned to a key")
+		return nil, errUnsigned
 	}
 	return r.gateway(c, data)
 }
@@ -111,17 +107,7 @@ func (r *reading) pinned(signature, data []byte) bool {
 	if err != nil {
 		return false
 	}
-	digest := sha256.Sum256(data)
-	return slices.ContainsFunc(r.pins, func(k crypto.PublicKey) bool {
-		public, ok := k.(*ecdsa.PublicKey)
-		if !ok || public.Curve != elliptic.P256() {
-			return false
-		}
-		if len(sig) == 64 && ecdsa.Verify(public, digest[:], new(big.Int).SetBytes(sig[:32]), new(big.Int).SetBytes(sig[32:])) {
-			return true
-		}
-		return ecdsa.VerifyASN1(public, digest[:], sig)
-	})
+	return slices.ContainsFunc(r.pins, func(k crypto.PublicKey) bool { return es256(k, data, sig) })
 }
 
 // named are certificates that came without anything said of them.
@@ -209,7 +195,7 @@ func (e gatewayItem) item() (item, error) {
 // key beside it, and its key id is computed anew (facts of the lists: coordinates
 // with a sign byte, keys without leading zeros). An authority in x5c vouches for
 // nobody by being there: where authorities are pinned, one of them must have
-// issued the certificate.
+// issued the certificate. Where a key is pinned, the list's proof must be by it.
 func (r *reading) did(c *Content, data []byte) error {
 	if err := strictJSON(data); err != nil {
 		return err
@@ -226,6 +212,15 @@ func (r *reading) did(c *Content, data []byte) error {
 	}
 	if err := r.published(r.anchors...); err != nil {
 		return err
+	}
+	if len(r.pins) > 0 {
+		var err error
+		if c.Issued, err = r.proved(data); err != nil {
+			return err
+		}
+		// One that is signed and of another subject is for a person: who serves it
+		// could have put it in the place of the one that was asked for.
+		c.Signed = r.last == nil || slices.ContainsFunc(r.last.Issuers, func(i trust.Issuer) bool { return i.ID == doc.ID })
 	}
 	for _, raw := range doc.Methods {
 		iss, k, err := r.method(doc.ID, raw)
