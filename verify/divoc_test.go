@@ -1,7 +1,6 @@
 package verify_test
 
 import (
-	"crypto"
 	"strings"
 	"testing"
 	"time"
@@ -9,13 +8,8 @@ import (
 	"github.com/opendivoc/divoc/credential/divocqr"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/verify"
+	"github.com/opendivoc/divoc/verify/verifytest"
 )
-
-// divocKey signs DIVOC's format with a key of documents.
-type divocKey struct{ docKey }
-
-func (k divocKey) Method() string           { return k.id }
-func (k divocKey) Public() crypto.PublicKey { return k.private.Public() }
 
 // TestDIVOCsFormatOfOurs changes one thing of a certificate of ours in DIVOC's
 // format. The best that can be said of one is that its details are not protected.
@@ -50,8 +44,9 @@ func TestDIVOCsFormatOfOurs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := newEnv(t)
-			key := divocKey{newDocKey(t, e.issuer.ID)}
-			e.issuer.Keys = append(e.issuer.Keys, trust.Key{ID: key.id, Public: key.Public(), Usage: []trust.Usage{trust.DIVOC}})
+			own := verifytest.NewDocumentKey(t, e.issuer.ID)
+			key := verifytest.DIVOCKey{Name: own.Name, Private: own.Private}
+			e.issuer.Keys = append(e.issuer.Keys, key.Trusted())
 			signed := issuedNow(e)
 			if tc.change != nil {
 				tc.change(e, &e.issuer.Keys[len(e.issuer.Keys)-1])

@@ -1,14 +1,6 @@
 package verify_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"slices"
 	"testing"
 	"time"
@@ -20,6 +12,7 @@ import (
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify"
+	"github.com/opendivoc/divoc/verify/verifytest"
 )
 
 // env is an issuer, a certificate of it and a verifier; each test changes one
@@ -28,77 +21,12 @@ type env struct {
 	now     time.Time
 	content vaccination.Certificate
 	payload hcert.Payload
-	qr      qrKey
-	doc     docKey
+	qr      verifytest.CodeKey
+	doc     verifytest.DocumentKey
 	issuer  trust.Issuer
 	bundle  trust.Bundle
 	others  []*trust.Bundle
 	options verify.Options
-}
-
-type qrKey struct {
-	private *ecdsa.PrivateKey
-	cert    *x509.Certificate
-}
-
-func (k qrKey) KeyID() []byte { return trust.CertificateKeyID(k.cert) }
-
-func (k qrKey) Sign(structure []byte) ([]byte, error) {
-	sum := sha256.Sum256(structure)
-	r, s, err := ecdsa.Sign(rand.Reader, k.private, sum[:])
-	if err != nil {
-		return nil, err
-	}
-	return append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...), nil
-}
-
-type docKey struct {
-	id      string
-	private ed25519.PrivateKey
-}
-
-func (k docKey) ID() string                      { return k.id }
-func (k docKey) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(k.private, msg), nil }
-
-func newQRKey(t testing.TB, country string, from, until time.Time) qrKey {
-	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(from.Unix()), Subject: pkix.Name{CommonName: "signer", Country: []string{country}},
-		NotBefore: from, NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return qrKey{private, cert}
-}
-
-func newDocKey(t testing.TB, did string) docKey {
-	t.Helper()
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return docKey{did + "#" + vc.EncodeKey(public), private}
-}
-
-func (k qrKey) trusted() trust.Key {
-	return trust.Key{
-		KeyID: k.KeyID(), Public: k.private.Public(), Certificate: k.cert,
-		NotBefore: k.cert.NotBefore, NotAfter: k.cert.NotAfter,
-	}
-}
-
-func (k docKey) trusted() trust.Key {
-	return trust.Key{ID: k.id, Public: k.private.Public()}
 }
 
 // newEnv is one where everything is well: a certificate of Jamaica, issued a
@@ -114,10 +42,10 @@ func newEnv(t testing.TB) *env {
 	}
 	e := &env{
 		now: now, content: c, payload: hcert.DDCC,
-		qr:  newQRKey(t, "JM", start.Add(-30*24*time.Hour), c.Info.Period.End.Add(24*time.Hour)),
-		doc: newDocKey(t, c.Info.Issuer.ID),
+		qr:  verifytest.NewCodeKey(t, "JM", start.Add(-30*24*time.Hour), c.Info.Period.End.Add(24*time.Hour)),
+		doc: verifytest.NewDocumentKey(t, c.Info.Issuer.ID),
 	}
-	e.issuer = trust.Issuer{ID: c.Info.Issuer.ID, Name: "Ministry of Health, Jamaica", Country: "JM", Keys: []trust.Key{e.qr.trusted(), e.doc.trusted()}}
+	e.issuer = trust.Issuer{ID: c.Info.Issuer.ID, Name: "Ministry of Health, Jamaica", Country: "JM", Keys: []trust.Key{e.qr.Trusted(), e.doc.Trusted()}}
 	e.bundle = trust.Bundle{Version: 1, Issued: now.Add(-time.Hour), Status: []trust.Snapshot{{Issuer: c.Info.Issuer.ID, AsOf: now.Add(-6 * time.Hour)}}}
 	e.options = verify.Options{At: now, Catalogue: names}
 	return e

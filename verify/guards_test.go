@@ -11,6 +11,7 @@ import (
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify"
+	"github.com/opendivoc/divoc/verify/verifytest"
 )
 
 const dayLong = 24 * time.Hour
@@ -65,11 +66,11 @@ func TestGuards(t *testing.T) {
 		"a signature of zeros":            {cose: func(b []byte) []byte { clear(b[len(b)-64:]); return b }, reason: verify.BadSignature},
 		"another algorithm":               {cose: func(b []byte) []byte { return bytes.Replace(b, []byte{1, 0x26}, []byte{1, 0x27}, 1) }, reason: verify.BadSignature},
 		"HMAC, keyed with the public key": {cose: func(b []byte) []byte { return bytes.Replace(b, []byte{1, 0x26}, []byte{1, 0x05}, 1) }, reason: verify.BadSignature},
-		"signed by another key, same kid": {change: func(t *testing.T, e *env) { e.qr.private = newQRKey(t, "JM", e.now, e.now).private }, reason: verify.BadSignature},
+		"signed by another key, same kid": {change: func(t *testing.T, e *env) { e.qr.Private = verifytest.NewCodeKey(t, "JM", e.now, e.now).Private }, reason: verify.BadSignature},
 		"two keys share the key id":       {change: collide, shown: true},
 		"a key nobody trusts": {change: func(t *testing.T, e *env) {
-			e.qr = newQRKey(t, "JM", start(e), e.now.Add(800*dayLong))
-			e.doc = newDocKey(t, e.issuer.ID)
+			e.qr = verifytest.NewCodeKey(t, "JM", start(e), e.now.Add(800*dayLong))
+			e.doc = verifytest.NewDocumentKey(t, e.issuer.ID)
 		}, reason: verify.UnknownIssuer, both: true},
 		"no trust list":                     {change: func(_ *testing.T, e *env) { e.issuer.Keys = nil }, reason: verify.NoTrustList, both: true},
 		"an issuer that the key is not of":  {change: func(_ *testing.T, e *env) { e.content.Info.Issuer.Country = "LKA" }, reason: verify.IssuerMismatch},
@@ -177,7 +178,7 @@ func check(t *testing.T, form string, s verify.Statement, reason string, shown b
 
 // collide puts a key with the same id before the right one.
 func collide(t *testing.T, e *env) {
-	other := newQRKey(t, "JM", e.now, e.now).trusted()
+	other := verifytest.NewCodeKey(t, "JM", e.now, e.now).Trusted()
 	other.KeyID, other.Certificate = e.qr.KeyID(), nil
 	e.bundle.Issuers = []trust.Issuer{{ID: "did:web:other.example", Country: "XX", Keys: []trust.Key{other}}}
 }

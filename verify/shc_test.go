@@ -1,7 +1,6 @@
 package verify_test
 
 import (
-	"crypto/ecdsa"
 	"encoding/base64"
 	"os"
 	"path/filepath"
@@ -17,14 +16,9 @@ import (
 	"github.com/opendivoc/divoc/verify/scan"
 )
 
-// cardKey signs cards with the key of codes.
-type cardKey struct{ qrKey }
-
-func (k cardKey) Public() *ecdsa.PublicKey { return &k.private.PublicKey }
-
 func (e *env) card(t testing.TB, issuer, rid string) string {
 	t.Helper()
-	jws, err := shc.Issue(e.content, e.options.Catalogue, issuer, rid, cardKey{e.qr})
+	jws, err := shc.Issue(e.content, e.options.Catalogue, issuer, rid, e.qr)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,9 +33,9 @@ func TestCards(t *testing.T) {
 	bare := func(list string, newest int64) func(*env) {
 		return func(e *env) { // an issuer of cards alone, with its list of revoked ones
 			e.issuer.ID, e.bundle.Status = url, nil
-			e.issuer.Keys = []trust.Key{{Public: e.qr.private.Public(), CardList: newest}}
+			e.issuer.Keys = []trust.Key{{Public: e.qr.Public(), CardList: newest}}
 			if list != "" {
-				b, err := trust.ParseNamed([]byte(strings.ReplaceAll(list, "KID", shc.Thumbprint(&e.qr.private.PublicKey))))
+				b, err := trust.ParseNamed([]byte(strings.ReplaceAll(list, "KID", shc.Thumbprint(e.qr.Public()))))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -47,7 +47,7 @@ func TestWhatATestFoundIsSaid(t *testing.T) {
 		e.content.Test.Result = vaccination.Coding{Code: code, System: vaccination.SystemICD11}
 		for form, text := range e.both(t) {
 			s := verify.Text(t.Context(), text, verify.Options{
-				Trust: trust.New(&trust.Bundle{Issuers: []trust.Issuer{{ID: e.issuer.ID, Country: "JM", Keys: []trust.Key{e.qr.trusted(), e.doc.trusted()}}}}), At: e.now,
+				Trust: trust.New(&trust.Bundle{Issuers: []trust.Issuer{{ID: e.issuer.ID, Country: "JM", Keys: []trust.Key{e.qr.Trusted(), e.doc.Trusted()}}}}), At: e.now,
 			})
 			if s.Verdict != verify.Valid {
 				t.Fatalf("%s of %q: %s", form, code, s.Text("en"))
@@ -68,7 +68,7 @@ func TestWhatATestFoundIsSaid(t *testing.T) {
 
 func TestATestIsOverAtItsHour(t *testing.T) {
 	e := tested(t)
-	list := trust.New(&trust.Bundle{Issuers: []trust.Issuer{{ID: e.issuer.ID, Country: "JM", Keys: []trust.Key{e.qr.trusted(), e.doc.trusted()}}}})
+	list := trust.New(&trust.Bundle{Issuers: []trust.Issuer{{ID: e.issuer.ID, Country: "JM", Keys: []trust.Key{e.qr.Trusted(), e.doc.Trusted()}}}})
 	for form, text := range e.both(t) {
 		for at, over := range map[time.Time]bool{e.content.Info.Period.End: false, e.content.Info.Period.End.Add(time.Second): true} {
 			if s := verify.Text(t.Context(), text, verify.Options{Trust: list, At: at}); s.Has(verify.Expired) != over {
@@ -81,7 +81,7 @@ func TestATestIsOverAtItsHour(t *testing.T) {
 // A key that may sign vaccinations alone makes no test.
 func TestATestNeedsAKeyForTests(t *testing.T) {
 	e := tested(t)
-	key := e.qr.trusted()
+	key := e.qr.Trusted()
 	key.Usage = []trust.Usage{trust.Vaccination}
 	list := trust.New(&trust.Bundle{Issuers: []trust.Issuer{{ID: e.issuer.ID, Country: "JM", Keys: []trust.Key{key}}}})
 	s := verify.Text(t.Context(), e.both(t)["code"], verify.Options{Trust: list, At: e.now})

@@ -2,16 +2,8 @@ package main_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,6 +19,7 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify"
 	"github.com/opendivoc/divoc/verify/rules"
+	"github.com/opendivoc/divoc/verify/verifytest"
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -307,29 +300,6 @@ func TestRulesAreAskedInTheBrowser(t *testing.T) {
 	}
 }
 
-type qrSigner struct {
-	key  *ecdsa.PrivateKey
-	cert *x509.Certificate
-}
-
-func (s qrSigner) KeyID() []byte { return trust.CertificateKeyID(s.cert) }
-func (s qrSigner) Sign(structure []byte) ([]byte, error) {
-	sum := sha256.Sum256(structure)
-	r, v, err := ecdsa.Sign(rand.Reader, s.key, sum[:])
-	if err != nil {
-		return nil, err
-	}
-	return append(r.FillBytes(make([]byte, 32)), v.FillBytes(make([]byte, 32))...), nil
-}
-
-type docSigner struct {
-	id  string
-	key ed25519.PrivateKey
-}
-
-func (s docSigner) ID() string                      { return s.id }
-func (s docSigner) Sign(msg []byte) ([]byte, error) { return ed25519.Sign(s.key, msg), nil }
-
 // issued is a certificate as code and as credential, its code with another lot, the
 // trust list for it and a time at which it is valid.
 type issued struct {
@@ -348,21 +318,8 @@ func certificate(t *testing.T, c vaccination.Certificate) (out issued) {
 			t.Fatal(err)
 		}
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	must(err)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "signer", Country: []string{"JM"}},
-		NotBefore: start.Add(-time.Hour), NotAfter: end.Add(time.Hour), KeyUsage: x509.KeyUsageDigitalSignature,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	must(err)
-	cert, err := x509.ParseCertificate(der)
-	must(err)
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	must(err)
-	d := docSigner{c.Info.Issuer.ID + "#" + vc.EncodeKey(public), private}
-
-	cose, err := hcert.Encode(c, hcert.DDCC, qrSigner{key, cert})
+	key, d := verifytest.NewCodeKey(t, "JM", start.Add(-time.Hour), end.Add(time.Hour)), verifytest.NewDocumentKey(t, c.Info.Issuer.ID)
+	cose, err := hcert.Encode(c, hcert.DDCC, key)
 	must(err)
 	out.code, err = hcert.Text(cose)
 	must(err)
@@ -376,8 +333,7 @@ func certificate(t *testing.T, c vaccination.Certificate) (out issued) {
 	b := &trust.Bundle{
 		Version: 1, Issued: start,
 		Issuers: []trust.Issuer{{ID: c.Info.Issuer.ID, Name: c.Info.Issuer.Name, Country: "JM", Keys: []trust.Key{
-			{ID: c.Info.Issuer.ID + "#qr", KeyID: trust.CertificateKeyID(cert), Public: key.Public(), Certificate: cert, NotBefore: cert.NotBefore, NotAfter: cert.NotAfter},
-			{ID: d.id, Public: public, NotBefore: start},
+			key.Trusted(), d.Trusted(),
 		}}},
 		Status: []trust.Snapshot{{Issuer: c.Info.Issuer.ID, AsOf: start, NextUpdate: start.Add(24 * time.Hour)}},
 	}
