@@ -70,8 +70,11 @@ func (c *checking) lists(ctx context.Context) error {
 }
 
 func (c *checking) list(row query.StatusList, flagged []query.FlaggedInListRow) error {
-	if row.Purpose == purposeToken {
-		return c.tokenList(row, flagged)
+	switch row.Purpose {
+	case PurposeToken:
+		return c.tokenList(row, flagged, tokenstatus.Parse)
+	case PurposeCWT:
+		return c.tokenList(row, flagged, tokenstatus.ParseCWT)
 	}
 	list, err := vc.ParseStatusList(row.Credential)
 	if err != nil {
@@ -108,13 +111,13 @@ func (c *checking) list(row query.StatusList, flagged []query.FlaggedInListRow) 
 	return nil
 }
 
-// tokenList is list for the form that has both states.
-func (c *checking) tokenList(row query.StatusList, flagged []query.FlaggedInListRow) error {
-	list, err := tokenstatus.Parse(row.Credential)
+// tokenList is list for the forms that have both states.
+func (c *checking) tokenList(row query.StatusList, flagged []query.FlaggedInListRow, parse func([]byte) (*tokenstatus.Token, error)) error {
+	list, err := parse(row.Credential)
 	if err != nil {
 		return err
 	}
-	url, stale := c.ListURL(row.Purpose, row.List), row.IssuedAt.Equal(time.Unix(0, 0))
+	url, stale := c.ListURL(PurposeToken, row.List), row.IssuedAt.Equal(time.Unix(0, 0))
 	switch {
 	case !verifies(list.KeyID, list.Verify, c.keys):
 		return errors.New("it does not verify")

@@ -55,25 +55,35 @@ func (w *world) tokenValue(id vaccination.CertificateID) tokenstatus.Value {
 	if err := w.store.Pool().QueryRow(w.ctx, "SELECT status_list, status_index FROM certificate WHERE id = $1", id[:]).Scan(&list, &index); err != nil {
 		w.t.Fatal(err)
 	}
-	data, _, err := w.StatusList(w.ctx, "token", list)
-	if err != nil {
-		w.t.Fatal(err)
+	said := map[tokenstatus.Value]bool{}
+	for purpose, parse := range map[string]func([]byte) (*tokenstatus.Token, error){issuance.PurposeToken: tokenstatus.Parse, issuance.PurposeCWT: tokenstatus.ParseCWT} {
+		data, _, err := w.StatusList(w.ctx, purpose, list)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		token, err := parse(data)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if token.KeyID != w.Keys.Document().ID() {
+			w.t.Fatal("signed by another key: ", token.KeyID)
+		}
+		if err := token.Verify(w.Keys.Document().Public()); err != nil {
+			w.t.Fatal(err)
+		}
+		v, err := token.Lookup(w.ListURL(issuance.PurposeToken, list), index, w.now)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		said[v] = true
 	}
-	token, err := tokenstatus.Parse(data)
-	if err != nil {
-		w.t.Fatal(err)
+	if len(said) != 1 {
+		w.t.Fatalf("the two forms of the token status list differ: %v", said)
 	}
-	if token.KeyID != w.Keys.Document().ID() {
-		w.t.Fatal("signed by another key: ", token.KeyID)
+	for v := range said {
+		return v
 	}
-	if err := token.Verify(w.Keys.Document().Public()); err != nil {
-		w.t.Fatal(err)
-	}
-	v, err := token.Lookup(w.ListURL("token", list), index, w.now)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return v
+	return tokenstatus.Valid
 }
 
 // hashLists reads all batches, as somebody does who has nothing yet.

@@ -118,7 +118,7 @@ func (r *reconciling) enough(ctx context.Context) error {
 	}
 	var lists []listKey
 	for _, row := range rows {
-		if row.Purpose != purposeToken { // it says the same as the two others
+		if slices.Contains(purposes(), row.Purpose) { // the others say the same as these two
 			lists = append(lists, listKey{row.List, row.Purpose})
 		}
 	}

@@ -26,9 +26,13 @@ const (
 	lockExports     = -1
 )
 
-// purposeToken is the purpose, in paths and in the database, of lists in the form
-// of the IETF's Token Status List: both states of the same positions in one.
-const purposeToken = "token"
+// The purposes, beside those of credentials, of lists in the forms of the IETF's Token
+// Status List: both states of the same positions in one. Both forms have one address,
+// that of PurposeToken, and who asks there says which.
+const (
+	PurposeToken = "token" // a JWT
+	PurposeCWT   = "token-cwt"
+)
 
 // Status returns the state of a certificate of ours by its id. known is false
 // for an id that this registry never issued.
@@ -75,11 +79,11 @@ func (s *Service) lostStatus(ctx context.Context, id vaccination.CertificateID) 
 }
 
 // StatusList returns a published status list and when it was signed: a credential
-// for the purposes "revocation" and "suspension", a JWT for "token". A list that was never opened is [vaccination.NotFound]. A list
-// nobody published yet, or not for a day, or in which something changed since, is
-// signed now.
+// for the purposes "revocation" and "suspension", a JWT for [PurposeToken], a CWT for
+// [PurposeCWT]. A list that was never opened is [vaccination.NotFound]. A list nobody
+// published yet, or not for a day, or in which something changed since, is signed now.
 func (s *Service) StatusList(ctx context.Context, purpose string, list int32) ([]byte, time.Time, error) {
-	if purpose != "revocation" && purpose != "suspension" && purpose != purposeToken {
+	if purpose != "revocation" && purpose != "suspension" && purpose != PurposeToken && purpose != PurposeCWT {
 		return nil, time.Time{}, vaccination.Errorf(vaccination.NotFound, "there are status lists for revocation and suspension, and token for both")
 	}
 	if err := s.notHeld(ctx, s.Store.Read()); err != nil {
@@ -155,8 +159,8 @@ func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 			return err
 		}
 		if !again { // many asked at once, and one of them was first
-			// That of tokens came last: where it is, the others are.
-			row, err := q.GetStatusList(ctx, query.GetStatusListParams{List: list, Purpose: purposeToken})
+			// The CWT came last: where it is, the others are.
+			row, err := q.GetStatusList(ctx, query.GetStatusListParams{List: list, Purpose: PurposeCWT})
 			current := false
 			if err == nil {
 				current, err = s.current(ctx, q, row)
@@ -192,11 +196,18 @@ func (s *Service) publish(ctx context.Context, list int32, again bool) error {
 				return err
 			}
 		}
-		info := tokenstatus.Info{URL: s.ListURL(purposeToken, list), Issuer: s.issuer.ID, IssuedAt: now, ExpiresAt: now.Add(listLife), TTL: listTTL}
-		token, err := tokenstatus.Issue(info, tokens, s.Keys.Document())
+		info := tokenstatus.Info{URL: s.ListURL(PurposeToken, list), Issuer: s.issuer.ID, IssuedAt: now, ExpiresAt: now.Add(listLife), TTL: listTTL}
+		jwt, err := tokenstatus.Issue(info, tokens, s.Keys.Document())
 		if err != nil {
 			return err
 		}
-		return q.PutStatusList(ctx, query.PutStatusListParams{List: list, Purpose: purposeToken, IssuedAt: now, Credential: token})
+		if err := q.PutStatusList(ctx, query.PutStatusListParams{List: list, Purpose: PurposeToken, IssuedAt: now, Credential: jwt}); err != nil {
+			return err
+		}
+		cwt, err := tokenstatus.IssueCWT(info, tokens, s.Keys.Document())
+		if err != nil {
+			return err
+		}
+		return q.PutStatusList(ctx, query.PutStatusListParams{List: list, Purpose: PurposeCWT, IssuedAt: now, Credential: cwt})
 	})
 }

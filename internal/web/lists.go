@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -73,8 +74,15 @@ func (s *server) published(mux door.Mux) {
 			return
 		}
 		purpose, kind := r.PathValue("purpose"), "application/vc"
-		if purpose == "token" {
+		switch purpose {
+		case issuance.PurposeToken: // in two forms at one address
 			kind = tokenstatus.MediaType
+			w.Header().Set("Vary", "Accept")
+			if prefersCWT(r.Header.Values("Accept")) {
+				purpose, kind = issuance.PurposeCWT, tokenstatus.MediaTypeCWT
+			}
+		case issuance.PurposeCWT:
+			purpose = "" // it is asked for at the address of the other
 		}
 		credential, issued, err := s.Service.StatusList(r.Context(), purpose, int32(list))
 		s.publish(w, r, file{kind, keepList, credential, issued}, err)
@@ -91,6 +99,24 @@ func (s *server) published(mux door.Mux) {
 		batch, err := s.Service.HashBatch(r.Context(), strings.TrimSuffix(r.PathValue("batch"), ".json"))
 		s.publish(w, r, file{"application/json", keepBatch, batch, time.Time{}}, err)
 	})
+}
+
+// prefersCWT reports whether who sent these Accept headers would rather have a token
+// status list as a CWT than as a JWT, which is what everybody else gets.
+func prefersCWT(accept []string) bool {
+	weight := map[string]float64{}
+	for _, part := range strings.Split(strings.Join(accept, ","), ",") {
+		kind, params, err := mime.ParseMediaType(part)
+		if err != nil {
+			continue
+		}
+		q, err := strconv.ParseFloat(params["q"], 64)
+		if err != nil {
+			q = 1
+		}
+		weight[kind] = q
+	}
+	return weight[tokenstatus.MediaTypeCWT] > weight[tokenstatus.MediaType]
 }
 
 // file is what anybody may have and keep for a while.
@@ -121,7 +147,7 @@ func (s *server) publish(w http.ResponseWriter, r *http.Request, f file, err err
 	public(h, f.contentType, f.keep)
 	sum := sha256.Sum256(f.data)
 	h.Set("ETag", `W/"`+base64.RawURLEncoding.EncodeToString(sum[:12])+`"`) // of both encodings
-	h.Set("Vary", "Accept-Encoding")
+	h.Add("Vary", "Accept-Encoding")
 	data := f.data
 	if len(data) >= packFrom && door.Accepts(r, "gzip") {
 		var packed bytes.Buffer

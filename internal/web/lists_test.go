@@ -5,9 +5,12 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/opendivoc/divoc/credential/tokenstatus"
 )
 
 // listPaths are all lists and keys that the world publishes of a certificate that
@@ -46,7 +49,7 @@ func TestListsAreStaticFiles(t *testing.T) {
 			}
 			plain := get(http.MethodGet).is(t, 200)
 			h := plain.header
-			if tag := h.Get("ETag"); !strings.HasPrefix(tag, `W/"`) || !strings.HasPrefix(h.Get("Cache-Control"), "public, max-age=") || h.Get("Access-Control-Allow-Origin") != "*" || h.Get("Vary") != "Accept-Encoding" || h.Get("Set-Cookie") != "" {
+			if tag := h.Get("ETag"); !strings.HasPrefix(tag, `W/"`) || !strings.HasPrefix(h.Get("Cache-Control"), "public, max-age=") || h.Get("Access-Control-Allow-Origin") != "*" || !varies(h, path) || h.Get("Set-Cookie") != "" {
 				t.Errorf("header %v", h)
 			}
 			head := get(http.MethodHead).is(t, 200)
@@ -98,11 +101,47 @@ func TestListsAreStaticFiles(t *testing.T) {
 	w.askAs("", http.MethodGet, path, nil, "If-Modified-Since", r.header.Get("Last-Modified")).is(t, 304)
 }
 
+// varies reports whether an answer says by what it would be another.
+func varies(h http.Header, path string) bool {
+	want := []string{"Accept-Encoding"}
+	if strings.HasPrefix(path, "/status/token/") {
+		want = []string{"Accept", "Accept-Encoding"}
+	}
+	return slices.Equal(h.Values("Vary"), want)
+}
+
+// TestTokenStatusListsInTwoForms asks for both at their one address.
+func TestTokenStatusListsInTwoForms(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	path := w.listPaths("A")[2]
+	const jwt, cwt = tokenstatus.MediaType, tokenstatus.MediaTypeCWT
+	tags := map[string]string{}
+	for accept, want := range map[string]string{
+		"": jwt, "*/*": jwt, jwt: jwt, cwt: cwt, "text/html": jwt, "?": jwt,
+		cwt + ", " + jwt + ";q=0.9": cwt, cwt + ";q=0.5, " + jwt: jwt, cwt + ", " + jwt: jwt, cwt + ";q=0": jwt, "text/html, " + cwt + ";q=0.1": cwt,
+	} {
+		r := w.askAs("", http.MethodGet, path, nil, "Accept", accept).is(t, 200)
+		if got := r.header.Get("Content-Type"); got != want {
+			t.Errorf("Accept %q: %s", accept, got)
+		}
+		if tag := r.header.Get("ETag"); tags[want] != "" && tags[want] != tag {
+			t.Errorf("%s has two tags", want)
+		} else {
+			tags[want] = tag
+		}
+	}
+	if tags[jwt] == tags[cwt] {
+		t.Error("both forms have one tag: a cache would mix them up")
+	}
+	w.askAs("", http.MethodGet, path, nil, "Accept", cwt, "If-None-Match", tags[cwt]).is(t, 304)
+	w.askAs("", http.MethodGet, path, nil, "Accept", cwt, "If-None-Match", tags[jwt]).is(t, 200)
+}
+
 // TestListsThatAreNotThere asks for what nobody published.
 func TestListsThatAreNotThere(t *testing.T) {
 	w := newWorld(t, "jamaica")
 	for _, path := range []string{
-		"/status/token/99999", "/status/token/-1", "/status/token/x", "/status/token/4294967296", "/status/other/0",
+		"/status/token/99999", "/status/token/-1", "/status/token/x", "/status/token/4294967296", "/status/token-cwt/0", "/status/other/0",
 		"/status/hashes/00000000-0000-8000-8000-000000000000", "/status/hashes/x", "/.well-known/crl/x.json",
 	} {
 		if r := w.askAs("", http.MethodGet, path, nil); r.status != 404 || r.header.Get("ETag") != "" {

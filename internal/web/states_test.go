@@ -120,12 +120,14 @@ func (w *stateWorld) saysEverywhere(name, id, status string) {
 	forms := w.forms[id]
 	want := map[string]tokenstatus.Value{"suspended": tokenstatus.Suspended, "revoked": tokenstatus.Invalid, "superseded": tokenstatus.Invalid}[status]
 	entry := document.Status()[0]
-	token, err := tokenstatus.Parse([]byte(w.askAs("", http.MethodGet, "/status/token/"+forms.position, nil).is(w.t, 200).body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if v, err := token.Lookup(publicURL+"/status/token/"+forms.position, entry.Index, w.now); err != nil || v != want {
-		w.t.Errorf("%s: in the token status list: %d, %v", name, v, err)
+	for kind, parse := range map[string]func([]byte) (*tokenstatus.Token, error){tokenstatus.MediaType: tokenstatus.Parse, tokenstatus.MediaTypeCWT: tokenstatus.ParseCWT} {
+		token, err := parse([]byte(w.askAs("", http.MethodGet, "/status/token/"+forms.position, nil, "Accept", kind).is(w.t, 200).body))
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if v, err := token.Lookup(publicURL+"/status/token/"+forms.position, entry.Index, w.now); err != nil || v != want {
+			w.t.Errorf("%s: in the token status list as %s: %d, %v", name, kind, v, err)
+		}
 	}
 	lists := w.published()
 	for format, form := range map[string]string{verify.FormatDDCC: forms.code, verify.FormatVC: forms.document, verify.FormatEUDCC: forms.eu, verify.FormatSHC: forms.card, verify.FormatDIVOC: forms.divoc} {
