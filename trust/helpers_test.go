@@ -10,12 +10,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/trust"
 )
 
@@ -75,42 +75,25 @@ type authority struct {
 	key  *ecdsa.PrivateKey
 }
 
-func certificate(t testing.TB, template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) *x509.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
+	return credentialtest.Key(t, elliptic.P256())
 }
 
 func newAuthority(t testing.TB, organisation, country string) authority {
 	t.Helper()
 	k := newKey(t)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "SCA", Organization: []string{organisation}, Country: []string{country}},
+		Subject:   pkix.Name{CommonName: "SCA", Organization: []string{organisation}, Country: []string{country}},
 		NotBefore: day(0), NotAfter: day(4 * 365), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	return authority{certificate(t, template, template, k.Public(), k), k}
+	return authority{credentialtest.X509(t, template, template, k.Public(), k), k}
 }
 
 func (a authority) signer(t testing.TB, usage ...asn1.ObjectIdentifier) *x509.Certificate {
 	t.Helper()
-	return certificate(t, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "DSC", Organization: a.cert.Subject.Organization, Country: a.cert.Subject.Country},
+	return credentialtest.X509(t, &x509.Certificate{
+		Subject:   pkix.Name{CommonName: "DSC", Organization: a.cert.Subject.Organization, Country: a.cert.Subject.Country},
 		NotBefore: day(0), NotAfter: day(2 * 365), KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: usage,
 	}, a.cert, newKey(t).Public(), a.key)
 }

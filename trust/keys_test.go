@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -267,7 +268,7 @@ func TestSignersUnderAPublishedKeyAreRefused(t *testing.T) {
 	}
 	template := newAuthority(t, "Ministry", "JM").cert
 	template.PublicKey, template.SubjectKeyId, template.AuthorityKeyId = nil, nil, nil
-	sca := authority{certificate(t, template, template, key.Public(), key), key}
+	sca := authority{credentialtest.X509(t, template, template, key.Public(), key), key}
 	if _, err := trust.Parse(certPEM(sca.signer(t), sca.cert)); vaccination.ErrorCode(err) != vaccination.Forbidden {
 		t.Errorf("error = %v", err)
 	}

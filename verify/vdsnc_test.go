@@ -13,11 +13,11 @@ import (
 	"encoding/asn1"
 	"encoding/base64"
 	"encoding/pem"
-	"math/big"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/credential/jcs"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/verify"
@@ -43,7 +43,7 @@ func newSealer(t *testing.T, change func(ca, bsc *x509.Certificate, s *sealer)) 
 	curve := elliptic.P256()
 	from, until := time.Date(2021, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2031, 1, 1, 0, 0, 0, 0, time.UTC)
 	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CSCA", Country: []string{"AU"}}, NotBefore: from, NotAfter: until,
+		Subject: pkix.Name{CommonName: "CSCA", Country: []string{"AU"}}, NotBefore: from, NotAfter: until,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	types, err := asn1.Marshal(struct {
@@ -54,7 +54,7 @@ func newSealer(t *testing.T, change func(ca, bsc *x509.Certificate, s *sealer)) 
 		t.Fatal(err)
 	}
 	bsc := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "BSC", Country: []string{"AU"}}, NotBefore: from, NotAfter: until,
+		Subject: pkix.Name{CommonName: "BSC", Country: []string{"AU"}}, NotBefore: from, NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{{2, 23, 136, 1, 1, 14, 2}},
 		ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 23, 136, 1, 1, 6, 2}, Value: types}},
 	}
@@ -68,26 +68,11 @@ func newSealer(t *testing.T, change func(ca, bsc *x509.Certificate, s *sealer)) 
 		curve = elliptic.P521()
 	}
 	if s.ca == nil {
-		if s.ca, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader); err != nil {
-			t.Fatal(err)
-		}
+		s.ca = credentialtest.Key(t, elliptic.P384())
 	}
-	if s.key, err = ecdsa.GenerateKey(curve, rand.Reader); err != nil {
-		t.Fatal(err)
-	}
-	make := func(template, parent *x509.Certificate, public any) *x509.Certificate {
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, public, s.ca)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	s.authority = make(ca, ca, s.ca.Public())
-	s.signer = make(bsc, s.authority, s.key.Public())
+	s.key = credentialtest.Key(t, curve)
+	s.authority = credentialtest.X509(t, ca, ca, s.ca.Public(), s.ca)
+	s.signer = credentialtest.X509(t, bsc, s.authority, s.key.Public(), s.ca)
 	return s
 }
 

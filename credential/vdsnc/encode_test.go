@@ -11,15 +11,14 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/credential/jcs"
 	"github.com/opendivoc/divoc/credential/vdsnc"
 	"github.com/opendivoc/divoc/vaccination"
@@ -33,29 +32,10 @@ type signer struct {
 
 func newSigner(t testing.TB, curve elliptic.Curve) signer {
 	t.Helper()
-	make := func(template, parent *x509.Certificate, key, by *ecdsa.PrivateKey) *x509.Certificate {
-		template.SerialNumber, template.NotBefore, template.NotAfter = big.NewInt(7), time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), by)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	caKey, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	caKey, key := credentialtest.Key(t, elliptic.P384()), credentialtest.Key(t, curve)
 	ca := &x509.Certificate{Subject: pkix.Name{CommonName: "CSCA", Country: []string{"JM"}}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	authority := make(ca, ca, caKey, caKey)
-	cert := make(&x509.Certificate{Subject: pkix.Name{CommonName: "BSC", Country: []string{"JM"}}, KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{{2, 23, 136, 1, 1, 14, 2}}}, authority, key, caKey)
+	authority := credentialtest.X509(t, ca, ca, caKey.Public(), caKey)
+	cert := credentialtest.X509(t, &x509.Certificate{Subject: pkix.Name{CommonName: "BSC", Country: []string{"JM"}}, KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{{2, 23, 136, 1, 1, 14, 2}}}, authority, key.Public(), caKey)
 	return signer{cert, authority, key}
 }
 

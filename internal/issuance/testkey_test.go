@@ -1,17 +1,15 @@
 package issuance_test
 
 import (
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
-	"math/big"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -30,24 +28,17 @@ func TestASignerForVaccinationsSignsNoTest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	authority := credentialtest.Key(t, elliptic.P256())
 	country := pkix.Name{CommonName: "National SCA", Country: []string{"JM"}}
 	sca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: country, NotBefore: w.now.Add(-time.Hour), NotAfter: w.now.AddDate(4, 0, 0),
+		Subject: country, NotBefore: w.now.Add(-time.Hour), NotAfter: w.now.AddDate(4, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
 	}
 	sign := func(template, parent *x509.Certificate, public any) []byte {
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, public, authority)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: credentialtest.X509(t, template, parent, public, authority).Raw})
 	}
 	dsc := sign(&x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: country, NotBefore: w.now.Add(-time.Hour), NotAfter: w.now.AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+		Subject: country, NotBefore: w.now.Add(-time.Hour), NotAfter: w.now.AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
 		UnknownExtKeyUsage: []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 1847, 2021, 1, 2}},
 	}, sca, csr.PublicKey)
 	if err := w.Keys.Import(w.ctx, append(dsc, sign(sca, sca, authority.Public())...)); err != nil {

@@ -11,12 +11,12 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
-	"math/big"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -31,16 +31,6 @@ type passport struct {
 
 func newPassport(t *testing.T, now time.Time, change func(*passport)) []byte {
 	t.Helper()
-	must := func(k crypto.Signer, err error) crypto.Signer {
-		if err != nil {
-			t.Fatal(err)
-		}
-		return k
-	}
-	ec := func(c elliptic.Curve) crypto.Signer {
-		k, err := ecdsa.GenerateKey(c, rand.Reader)
-		return must(k, err)
-	}
 	types, err := asn1.Marshal(struct {
 		Version int
 		Types   []string `asn1:"set"`
@@ -48,9 +38,9 @@ func newPassport(t *testing.T, now time.Time, change func(*passport)) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &passport{ca: ec(elliptic.P384()), key: ec(elliptic.P256())}
-	p.authority = &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CSCA", Country: []string{"JM"}}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(9, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	p.signer = &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "BSC", Country: []string{"JM"}}, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+	p := &passport{ca: credentialtest.Key(t, elliptic.P384()), key: credentialtest.Key(t, elliptic.P256())}
+	p.authority = &x509.Certificate{Subject: pkix.Name{CommonName: "CSCA", Country: []string{"JM"}}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(9, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	p.signer = &x509.Certificate{Subject: pkix.Name{CommonName: "BSC", Country: []string{"JM"}}, NotBefore: now.AddDate(0, -1, 0), NotAfter: now.AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
 		UnknownExtKeyUsage: []asn1.ObjectIdentifier{{2, 23, 136, 1, 1, 14, 2}}, ExtraExtensions: []pkix.Extension{{Id: asn1.ObjectIdentifier{2, 23, 136, 1, 1, 6, 2}, Value: types}}}
 	by := p.ca
 	if change != nil {
@@ -59,21 +49,14 @@ func newPassport(t *testing.T, now time.Time, change func(*passport)) []byte {
 	if p.private == nil {
 		p.private = p.key
 	}
-	issue := func(template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) []byte {
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, public, by)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der
-	}
-	authority := issue(p.authority, p.authority, p.ca.Public(), p.ca)
-	signer := issue(p.signer, p.authority, p.key.Public(), by)
+	authority := credentialtest.X509(t, p.authority, p.authority, p.ca.Public(), p.ca)
+	signer := credentialtest.X509(t, p.signer, p.authority, p.key.Public(), by)
 	private, err := x509.MarshalPKCS8PrivateKey(p.private)
 	if err != nil {
 		t.Fatal(err)
 	}
 	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	return slices.Concat(block("CERTIFICATE", signer), block("CERTIFICATE", authority), block("PRIVATE KEY", private))
+	return slices.Concat(block("CERTIFICATE", signer.Raw), block("CERTIFICATE", authority.Raw), block("PRIVATE KEY", private))
 }
 
 // Each row is an import with one thing wrong; nothing changes.

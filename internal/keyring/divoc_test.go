@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/internal/keyring"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
@@ -161,7 +162,7 @@ func TestAnImportedSignerLeavesTheKeyOfDIVOCsFormat(t *testing.T) {
 	r, _ := divocRing(t, c, keyring.DIVOCEd25519)
 	before := r.DIVOC().Method()
 	sca := newCountry(t, c)
-	if err := r.Import(t.Context(), chain(make509(t, template(c), sca.cert, request(t, r).PublicKey, sca.key), sca.cert)); err != nil {
+	if err := r.Import(t.Context(), chain(credentialtest.X509(t, template(c), sca.cert, request(t, r).PublicKey, sca.key), sca.cert)); err != nil {
 		t.Fatal(err)
 	}
 	if r.DIVOC() == nil || r.DIVOC().Method() != before {

@@ -8,13 +8,13 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
-	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/internal/keyring"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
@@ -192,35 +192,19 @@ type country struct {
 	key  *ecdsa.PrivateKey
 }
 
-func make509(t *testing.T, template, parent *x509.Certificate, public any, signer *ecdsa.PrivateKey) *x509.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
-}
-
 func newCountry(t *testing.T, c *clock) country {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := credentialtest.Key(t, elliptic.P256())
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "National SCA", Country: []string{"JM"}},
+		Subject:   pkix.Name{CommonName: "National SCA", Country: []string{"JM"}},
 		NotBefore: c.now().Add(-time.Hour), NotAfter: c.now().AddDate(4, 0, 0), IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	return country{make509(t, template, template, k.Public(), k), k}
+	return country{credentialtest.X509(t, template, template, k.Public(), k), k}
 }
 
 func template(c *clock) *x509.Certificate {
 	return &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "DSC JM", Country: []string{"JM"}},
+		Subject:   pkix.Name{CommonName: "DSC JM", Country: []string{"JM"}},
 		NotBefore: c.now().Add(-time.Hour), NotAfter: c.now().AddDate(2, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature,
 		UnknownExtKeyUsage: []asn1.ObjectIdentifier{{1, 3, 6, 1, 4, 1, 1847, 2021, 1, 2}},
 	}
@@ -263,7 +247,7 @@ func TestImport(t *testing.T) {
 	if current(t, r, keyring.KindQR).ID != before.ID {
 		t.Error("a request changed the current key")
 	}
-	dsc := make509(t, template(c), sca.cert, req.PublicKey, sca.key)
+	dsc := credentialtest.X509(t, template(c), sca.cert, req.PublicKey, sca.key)
 	if err := r.Import(t.Context(), chain(dsc, sca.cert)); err != nil {
 		t.Fatal(err)
 	}
@@ -298,15 +282,15 @@ func TestImportRefuses(t *testing.T) {
 	with := func(f func(*x509.Certificate)) []byte {
 		tmpl := template(c)
 		f(tmpl)
-		return chain(make509(t, tmpl, sca.cert, public, sca.key), sca.cert)
+		return chain(credentialtest.X509(t, tmpl, sca.cert, public, sca.key), sca.cert)
 	}
 	p384, _ := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	other, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	otherDER, _ := x509.MarshalPKCS8PrivateKey(other)
-	good := make509(t, template(c), sca.cert, public, sca.key)
+	good := credentialtest.X509(t, template(c), sca.cert, public, sca.key)
 	middle := country{key: other}
-	middle.cert = make509(t, &x509.Certificate{
-		SerialNumber: big.NewInt(3), Subject: pkix.Name{CommonName: "Middle", Country: []string{"JM"}}, NotBefore: c.now().Add(-time.Hour),
+	middle.cert = credentialtest.X509(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "Middle", Country: []string{"JM"}}, NotBefore: c.now().Add(-time.Hour),
 		NotAfter: c.now().AddDate(3, 0, 0), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}, sca.cert, other.Public(), sca.key)
 	before := len(r.List())
@@ -319,8 +303,8 @@ func TestImportRefuses(t *testing.T) {
 		"a stranger's chain":         {chain(good, stranger.cert), "not signed by"},
 		"the chain upside down":      {chain(sca.cert, good), "authority's; the signer's comes first"},
 		"a chain without root":       {chain(good, good), "self-signed"},
-		"another key":                {chain(make509(t, template(c), sca.cert, other.Public(), sca.key), sca.cert), "did not make"},
-		"a key on P-384":             {chain(make509(t, template(c), sca.cert, p384.Public(), sca.key), sca.cert), "P-256"},
+		"another key":                {chain(credentialtest.X509(t, template(c), sca.cert, other.Public(), sca.key), sca.cert), "did not make"},
+		"a key on P-384":             {chain(credentialtest.X509(t, template(c), sca.cert, p384.Public(), sca.key), sca.cert), "P-256"},
 		"an authority's certificate": {with(func(x *x509.Certificate) { x.IsCA, x.BasicConstraintsValid = true, true }), "authority's"},
 		"a usage without signatures": {with(func(x *x509.Certificate) { x.KeyUsage = x509.KeyUsageKeyAgreement }), "digitalSignature"},
 		"a usage of tests only": {with(func(x *x509.Certificate) {
@@ -332,7 +316,7 @@ func TestImportRefuses(t *testing.T) {
 		"one that outlives its root": {with(func(x *x509.Certificate) { x.NotAfter = c.now().AddDate(5, 0, 0) }), "outlives"},
 		"something else than PEM":    {[]byte("hello"), "authority"},
 		"a block cut off":            {append(chain(good, sca.cert), "-----BEGIN CERTIFICATE-----\nAAA"...), "cut off"},
-		"an authority too deep":      {chain(make509(t, template(c), middle.cert, public, middle.key), middle.cert, sca.cert), "does not verify"},
+		"an authority too deep":      {chain(credentialtest.X509(t, template(c), middle.cert, public, middle.key), middle.cert, sca.cert), "does not verify"},
 		"too many certificates":      {chain(good, good, good, good, good, good, good, good, good), "too many"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -347,13 +331,13 @@ func TestImportRefuses(t *testing.T) {
 	}
 	t.Run("a private key of another certificate", func(t *testing.T) {
 		third, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		data := append(chain(make509(t, template(c), sca.cert, third.Public(), sca.key), sca.cert), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: otherDER})...)
+		data := append(chain(credentialtest.X509(t, template(c), sca.cert, third.Public(), sca.key), sca.cert), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: otherDER})...)
 		if err := r.Import(t.Context(), data); err == nil || !strings.Contains(err.Error(), "not that of the first") {
 			t.Errorf("error = %v", err)
 		}
 	})
 	t.Run("but not a key made elsewhere with its certificate", func(t *testing.T) {
-		data := append(chain(make509(t, template(c), sca.cert, other.Public(), sca.key), sca.cert), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: otherDER})...)
+		data := append(chain(credentialtest.X509(t, template(c), sca.cert, other.Public(), sca.key), sca.cert), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: otherDER})...)
 		if err := r.Import(t.Context(), data); err != nil {
 			t.Error(err)
 		}
@@ -387,17 +371,17 @@ func TestImportRefusesPublishedTestKeys(t *testing.T) {
 	}
 	c := newClock()
 	sca := newCountry(t, c)
-	data := append(chain(make509(t, template(c), sca.cert, private.Public(), sca.key), sca.cert), pem.EncodeToMemory(block)...)
+	data := append(chain(credentialtest.X509(t, template(c), sca.cert, private.Public(), sca.key), sca.cert), pem.EncodeToMemory(block)...)
 	published := sca
 	published.key = private
 	tmpl := *sca.cert
 	tmpl.PublicKey, tmpl.SubjectKeyId, tmpl.AuthorityKeyId = nil, nil, nil
-	published.cert = make509(t, &tmpl, &tmpl, private.Public(), private)
+	published.cert = credentialtest.X509(t, &tmpl, &tmpl, private.Public(), private)
 	for _, demo := range []bool{false, true} {
 		o := options(t, c)
 		o.Demo = demo
 		r := open(t, o)
-		under := chain(make509(t, template(c), published.cert, request(t, r).PublicKey, published.key), published.cert)
+		under := chain(credentialtest.X509(t, template(c), published.cert, request(t, r).PublicKey, published.key), published.cert)
 		for name, data := range map[string][]byte{"as a signer": data, "as an authority": under} {
 			err := r.Import(t.Context(), data)
 			if refused := vaccination.ErrorCode(err) == vaccination.Forbidden; refused == demo || (demo && err != nil) {

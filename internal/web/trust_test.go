@@ -8,13 +8,13 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/trust"
@@ -29,10 +29,9 @@ type abroad struct {
 
 func newAbroad(t *testing.T, now time.Time) abroad {
 	t.Helper()
-	k := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))(t)
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "DSC", Organization: []string{"Health"}, Country: []string{"DE"}}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature}
-	der := must(x509.CreateCertificate(rand.Reader, template, template, k.Public(), k))(t)
-	return abroad{k, must(x509.ParseCertificate(der))(t)}
+	k := credentialtest.Key(t, elliptic.P256())
+	template := &x509.Certificate{Subject: pkix.Name{CommonName: "DSC", Organization: []string{"Health"}, Country: []string{"DE"}}, NotBefore: now.AddDate(-1, 0, 0), NotAfter: now.AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature}
+	return abroad{k, credentialtest.X509(t, template, template, k.Public(), k)}
 }
 
 func (a abroad) KeyID() []byte { return trust.CertificateKeyID(a.cert) }

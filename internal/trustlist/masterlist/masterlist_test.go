@@ -13,11 +13,11 @@ import (
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
-	"math/big"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/internal/trustlist/masterlist"
 )
 
@@ -31,40 +31,15 @@ var (
 
 func oid(n ...int) asn1.ObjectIdentifier { return n }
 
-func newCertificate(t testing.TB, template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) *x509.Certificate {
-	t.Helper()
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<60))
-	if err != nil {
-		t.Fatal(err)
-	}
-	template.SerialNumber = serial
-	if template.NotBefore.IsZero() {
-		template.NotBefore, template.NotAfter = from, end
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 func p256(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return k
+	return credentialtest.Key(t, elliptic.P256())
 }
 
 func csca(t testing.TB, country string, k crypto.Signer) *x509.Certificate {
 	t.Helper()
 	template := &x509.Certificate{Subject: pkix.Name{CommonName: "CSCA", Country: []string{country}}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	return newCertificate(t, template, template, k.Public(), k)
+	return credentialtest.X509(t, template, template, k.Public(), k)
 }
 
 // maker makes a master list; each field can be made wrong.
@@ -99,7 +74,7 @@ func (m *maker) sign(t testing.TB, k crypto.Signer, change func(*x509.Certificat
 	t.Helper()
 	template := &x509.Certificate{Subject: pkix.Name{CommonName: "Master list signer", Country: []string{"UN"}}, KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{oid(2, 23, 136, 1, 1, 3)}, SubjectKeyId: []byte{1, 2, 3}}
 	change(template)
-	m.key, m.signer = k, newCertificate(t, template, m.authority, k.Public(), m.caKey)
+	m.key, m.signer = k, credentialtest.X509(t, template, m.authority, k.Public(), m.caKey)
 	m.beside = []*x509.Certificate{m.signer}
 }
 
