@@ -3,11 +3,7 @@ package casework_test
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/opendivoc/divoc/internal/casework"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -128,19 +124,7 @@ func dueNow(w *world, s *casework.Service, t casework.Ticket) error {
 
 func (w *world) state() string {
 	w.t.Helper()
-	var b strings.Builder
-	for _, table := range []string{"case_file", "case_event", "case_evidence", "guardian", "deceased", "certificate", "person", "person_index", "citizen_opened"} {
-		rows, err := w.House.Store.Pool().Query(w.t.Context(), "SELECT left(t::text, 2000) FROM "+table+" t ORDER BY 1")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		b.WriteString(table + "\n" + strings.Join(lines, "\n") + "\n")
-	}
-	return b.String()
+	return pgtest.State(w.t, w.House.Store.Pool(), "case_file", "case_event", "case_evidence", "guardian", "deceased", "certificate", "person", "person_index", "citizen_opened")
 }
 
 // TestFailedAndNotPersisted lets each single write of each act fail: nothing of it
@@ -150,18 +134,7 @@ func TestFailedAndNotPersisted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			ticket := a.before(w)
-			before := w.state()
-			for _, write := range a.writes {
-				heal := pgtest.Fail(t, w.House.Store.Pool(), write)
-				if err := a.do(w, w.Service, ticket); err == nil {
-					t.Errorf("it succeeds although %s fails", write)
-				}
-				heal()
-				if diff := cmp.Diff(before, w.state()); diff != "" {
-					t.Errorf("what is left after %s failed (-before +after):\n%s", write, diff)
-				}
-				w.checked()
-			}
+			pgtest.FailEach(t, w.House.Store.Pool(), a.writes, func() error { return a.do(w, w.Service, ticket) }, w.state, w.checked)
 			if err := a.do(w, w.Service, ticket); err != nil {
 				t.Errorf("the same again: %v", err)
 			}
@@ -213,13 +186,9 @@ func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 
 // TestTheTableOfFaults compares docs/faults.md with what the tests above do.
 func TestTheTableOfFaults(t *testing.T) {
-	tested := map[string]string{}
+	writes := map[string][]string{}
 	for name, a := range acts() {
-		for _, write := range a.writes {
-			tested[name+" | "+write+" | not persisted"] = "TestFailedAndNotPersisted"
-		}
-		tested[name+" | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
-		tested[name+" | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
+		writes[name] = a.writes
 	}
-	pgtest.CheckFaultTable(t, "internal/casework", tested)
+	pgtest.CheckActs(t, "internal/casework", writes)
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/opendivoc/divoc/internal/intake"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -105,19 +104,7 @@ func acts() map[string]act {
 // state is everything that intake writes, as text.
 func (w *world) state() string {
 	w.t.Helper()
-	var b strings.Builder
-	for _, table := range []string{"arrival", "fragment", "item", "tally", "facility", "source", "source_mapping"} {
-		rows, err := w.store.Pool().Query(w.ctx, "SELECT t::text FROM "+table+" t ORDER BY 1")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		b.WriteString(table + "\n" + strings.Join(lines, "\n") + "\n")
-	}
-	return b.String()
+	return pgtest.State(w.t, w.store.Pool(), "arrival", "fragment", "item", "tally", "facility", "source", "source_mapping")
 }
 
 // whole checks what was issued, and that each certificate has its item.
@@ -140,17 +127,7 @@ func TestFailedAndNotPersisted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			a.before(w)
-			before := w.state()
-			for _, write := range a.writes {
-				heal := pgtest.Fail(t, w.store.Pool(), write)
-				if err := a.do(w.Service, w); err == nil {
-					t.Errorf("it succeeds although %s fails", write)
-				}
-				heal()
-				if diff := cmp.Diff(before, w.state()); diff != "" {
-					t.Errorf("what is left after %s failed (-before +after):\n%s", write, diff)
-				}
-			}
+			pgtest.FailEach(t, w.store.Pool(), a.writes, func() error { return a.do(w.Service, w) }, w.state, func() {})
 			if err := a.do(w.Service, w); err != nil {
 				t.Errorf("the same after it: %v", err)
 			}

@@ -2,12 +2,10 @@ package issuance_test
 
 import (
 	"fmt"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/opendivoc/divoc/internal/access"
@@ -167,40 +165,11 @@ func acts() map[string]act {
 	}
 }
 
-// faults are the rows of docs/faults.md that acts make.
-func faults() []string {
-	var out []string
-	for name, a := range acts() {
-		for _, write := range a.writes {
-			out = append(out, name+" | "+write+" | not persisted")
-		}
-		out = append(out, name+" | commit | not persisted", name+" | commit | persisted")
-	}
-	return out
-}
-
 // state is everything that an act may change, as text.
 func (w *world) state() string {
 	w.t.Helper()
-	var b strings.Builder
-	for _, q := range []string{
-		"SELECT t::text FROM person t ORDER BY 1", "SELECT t::text FROM person_index t ORDER BY 1",
-		"SELECT t::text FROM certificate t ORDER BY 1", "SELECT t::text FROM audit t ORDER BY 1",
-		"SELECT t::text FROM suspension t ORDER BY 1", "SELECT t::text FROM told t ORDER BY 1",
-		"SELECT t::text FROM status_list t ORDER BY 1", "SELECT t::text FROM setting t ORDER BY 1", "SELECT t::text FROM published_list t ORDER BY 1",
-		"SELECT (id, audit_seq, audit_head)::text FROM bucket_group ORDER BY id",
-	} {
-		rows, err := w.store.Pool().Query(w.ctx, q)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		b.WriteString(q + "\n" + strings.Join(lines, "\n") + "\n")
-	}
-	return b.String()
+	return pgtest.State(w.t, w.store.Pool(), "person", "person_index", "certificate", "audit", "suspension", "told", "status_list", "setting", "published_list",
+		"(SELECT id, audit_seq, audit_head FROM bucket_group)")
 }
 
 func (w *world) exec(statement string) {
@@ -224,17 +193,7 @@ func TestFailedAndNotPersisted(t *testing.T) {
 			w := newWorld(t, "jamaica")
 			a.before(w)
 			before := w.state()
-			for _, write := range a.writes {
-				heal := w.failing(write)
-				if _, err := a.do(w.Service, w); err == nil {
-					t.Errorf("it succeeds although %s fails", write)
-				}
-				heal()
-				if diff := cmp.Diff(before, w.state()); diff != "" {
-					t.Errorf("what is left after %s failed (-before +after):\n%s", write, diff)
-				}
-				w.checked()
-			}
+			pgtest.FailEach(t, w.store.Pool(), a.writes, func() error { _, err := a.do(w.Service, w); return err }, w.state, w.checked)
 			if _, err := a.do(w.Service, w); err != nil {
 				t.Errorf("the same request after it: %v", err)
 			}

@@ -7,12 +7,10 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/opendivoc/divoc/internal/pgserver/pgtest"
 	"github.com/opendivoc/divoc/internal/registry"
@@ -62,29 +60,14 @@ func listed(t *testing.T) *world {
 // state is all that is stored of trust.
 func (w *world) state() string {
 	w.t.Helper()
-	var b strings.Builder
-	for _, table := range []string{"trust_source", "trust_version"} {
-		rows, err := w.Store.Pool().Query(w.t.Context(), "SELECT t::text FROM "+table+" t ORDER BY 1")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		b.WriteString(table + "\n" + strings.Join(lines, "\n") + "\n")
-	}
-	return b.String()
+	return pgtest.State(w.t, w.Store.Pool(), "trust_source", "trust_version")
 }
 
-// unchanged: nothing is left of an act that failed, and the same keys count.
-func (w *world) unchanged(what, before string) {
+// asListed: the same keys count.
+func (w *world) asListed() {
 	w.t.Helper()
-	if diff := cmp.Diff(before, w.state()); diff != "" {
-		w.t.Errorf("what is left after %s (-before +after):\n%s", what, diff)
-	}
 	if n := w.keys(); n != 2 {
-		w.t.Errorf("%s: %d keys count", what, n)
+		w.t.Errorf("%d keys count", n)
 	}
 	w.sound()
 }
@@ -103,15 +86,8 @@ func TestFailedAndNotPersisted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := listed(t)
 			w.t = t
-			before, told := w.state(), w.changed
-			for _, write := range a.writes {
-				heal := pgtest.Fail(t, w.Store.Pool(), write)
-				if err := a.do(w, w.Service); err == nil {
-					t.Errorf("it succeeds although %s fails", write)
-				}
-				heal()
-				w.unchanged(write+" failed", before)
-			}
+			told := w.changed
+			pgtest.FailEach(t, w.Store.Pool(), a.writes, func() error { return a.do(w, w.Service) }, w.state, w.asListed)
 			if w.changed != told {
 				t.Error("what failed was told")
 			}
@@ -149,7 +125,10 @@ func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 					t.Errorf("the connection broke %s the commit: %v", cut, err)
 				}
 				if cut == pgtest.BeforeCommit {
-					w.unchanged("the commit was not passed on", before)
+					if diff := cmp.Diff(before, w.state()); diff != "" {
+						t.Errorf("the commit was not passed on (-before +after):\n%s", diff)
+					}
+					w.asListed()
 				} else if w.state() == before {
 					t.Error("what was persisted is not there")
 				}
@@ -208,13 +187,9 @@ func TestTheScheduleFails(t *testing.T) {
 
 // TestTheTableOfFaults compares docs/faults.md with what the tests above do.
 func TestTheTableOfFaults(t *testing.T) {
-	tested := map[string]string{}
+	writes := map[string][]string{}
 	for name, a := range acts() {
-		for _, write := range a.writes {
-			tested[name+" | "+write+" | not persisted"] = "TestFailedAndNotPersisted"
-		}
-		tested[name+" | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
-		tested[name+" | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
+		writes[name] = a.writes
 	}
-	pgtest.CheckFaultTable(t, "internal/trustlist", tested)
+	pgtest.CheckActs(t, "internal/trustlist", writes)
 }

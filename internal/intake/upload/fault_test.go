@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/opendivoc/divoc/internal/intake/upload"
 	"github.com/opendivoc/divoc/internal/issuance"
@@ -74,19 +73,7 @@ func acts() map[string]act {
 
 func (w *world) state() string {
 	w.t.Helper()
-	var b strings.Builder
-	for _, table := range []string{"upload", "upload_row", "upload_chunk", "certificate", "person", "audit"} {
-		rows, err := w.store.Pool().Query(w.ctx, "SELECT left(t::text, 2000) FROM "+table+" t ORDER BY 1")
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		b.WriteString(table + "\n" + strings.Join(lines, "\n") + "\n")
-	}
-	return b.String()
+	return pgtest.State(w.t, w.store.Pool(), "upload", "upload_row", "upload_chunk", "certificate", "person", "audit")
 }
 
 // ended sees every upload to its end and checks what came of them.
@@ -117,18 +104,7 @@ func TestFailedAndNotPersisted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
 			a.before(w)
-			before := w.state()
-			for _, write := range a.writes {
-				heal := pgtest.Fail(t, w.store.Pool(), write)
-				if err := a.do(w, w.Service); err == nil {
-					t.Errorf("it succeeds although %s fails", write)
-				}
-				heal()
-				if diff := cmp.Diff(before, w.state()); diff != "" {
-					t.Errorf("what is left after %s failed (-before +after):\n%s", write, diff)
-				}
-				w.agrees()
-			}
+			pgtest.FailEach(t, w.store.Pool(), a.writes, func() error { return a.do(w, w.Service) }, w.state, w.agrees)
 			if err := a.do(w, w.Service); err != nil {
 				t.Errorf("the same again: %v", err)
 			}
@@ -177,13 +153,9 @@ func TestTheConnectionBreaksAtTheCommit(t *testing.T) {
 
 // TestTheTableOfFaults compares docs/faults.md with what the tests above do.
 func TestTheTableOfFaults(t *testing.T) {
-	tested := map[string]string{}
+	writes := map[string][]string{}
 	for name, a := range acts() {
-		for _, write := range a.writes {
-			tested[name+" | "+write+" | not persisted"] = "TestFailedAndNotPersisted"
-		}
-		tested[name+" | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
-		tested[name+" | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
+		writes[name] = a.writes
 	}
-	pgtest.CheckFaultTable(t, "internal/intake/upload", tested)
+	pgtest.CheckActs(t, "internal/intake/upload", writes)
 }

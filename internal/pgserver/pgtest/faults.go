@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -30,6 +31,43 @@ func Fail(t testing.TB, pool *pgxpool.Pool, write string) (heal func()) {
 	exec("CREATE OR REPLACE FUNCTION inject() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'injected'; END $$")
 	exec("CREATE TRIGGER inject BEFORE " + write + " FOR EACH ROW EXECUTE FUNCTION inject()")
 	return func() { t.Helper(); exec("DROP TRIGGER inject ON " + table) }
+}
+
+// FailEach lets each write of an act fail in turn. The act has to fail too, and to
+// leave state as it was; check looks further, each time.
+func FailEach(t testing.TB, pool *pgxpool.Pool, writes []string, do func() error, state func() string, check func()) {
+	t.Helper()
+	before := state()
+	for _, write := range writes {
+		heal := Fail(t, pool, write)
+		if err := do(); err == nil {
+			t.Errorf("it succeeds although %s fails", write)
+		}
+		heal()
+		if diff := cmp.Diff(before, state()); diff != "" {
+			t.Errorf("what is left after %s failed (-before +after):\n%s", write, diff)
+		}
+		check()
+	}
+}
+
+// State is all that stands in tables, as text, in an order of its own. A table may be
+// a query in brackets.
+func State(t testing.TB, pool *pgxpool.Pool, tables ...string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, table := range tables {
+		rows, err := pool.Query(context.Background(), "SELECT t::text FROM "+table+" t ORDER BY 1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.WriteString(table + "\n" + strings.Join(lines, "\n") + "\n")
+	}
+	return b.String()
 }
 
 // Cut says where a [Proxy] cuts a connection.
@@ -180,4 +218,20 @@ func CheckFaultTable(t testing.TB, room string, tested map[string]string) {
 	if diff := cmp.Diff(tested, FaultTable(t, room)); diff != "" {
 		t.Errorf("rows of docs/faults.md about %s (-tested +written):\n%s", room, diff)
 	}
+}
+
+// CheckActs is [CheckFaultTable] for a room whose acts, by name, have each of their
+// writes fail in TestFailedAndNotPersisted, and their commit cut before and after it in
+// TestTheConnectionBreaksAtTheCommit.
+func CheckActs(t testing.TB, room string, writes map[string][]string) {
+	t.Helper()
+	tested := map[string]string{}
+	for act, all := range writes {
+		for _, write := range all {
+			tested[act+" | "+write+" | not persisted"] = "TestFailedAndNotPersisted"
+		}
+		tested[act+" | commit | not persisted"] = "TestTheConnectionBreaksAtTheCommit"
+		tested[act+" | commit | persisted"] = "TestTheConnectionBreaksAtTheCommit"
+	}
+	CheckFaultTable(t, room, tested)
 }
