@@ -3,6 +3,7 @@ package issuancetest
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,23 @@ import (
 // rows are made without indexes and constraints, and then those as they were: made
 // at once they cost minutes, kept up row by row hours.
 func Fill(t testing.TB, pool *pgxpool.Pool, source string, n int) {
+	t.Helper()
+	fill(t, pool, n, []string{"person", "person_index", "certificate"}, func(exec execute) {
+		for first := 1; first <= n; first += 1_000_000 {
+			last := min(first+999_999, n)
+			for _, sql := range fillers() {
+				exec(sql, first, last, source)
+			}
+		}
+	})
+}
+
+// execute runs a statement, which has to succeed.
+type execute func(sql string, args ...any)
+
+// fill has rows added to tables of certificates that have no indexes meanwhile, on
+// one connection, and reserves the positions of n certificates.
+func fill(t testing.TB, pool *pgxpool.Pool, n int, tables []string, add func(execute)) {
 	t.Helper()
 	ctx := context.Background()
 	conn, err := pool.Acquire(ctx)
@@ -27,16 +45,11 @@ func Fill(t testing.TB, pool *pgxpool.Pool, source string, n int) {
 			t.Fatalf("%.100s: %v", sql, err)
 		}
 	}
-	restore := unindex(t, conn.Conn(), "person", "person_index", "certificate")
-	for first := 1; first <= n; first += 1_000_000 {
-		last := min(first+999_999, n)
-		for _, sql := range fillers() {
-			exec(sql, first, last, source)
-		}
-	}
+	restore := unindex(t, conn.Conn(), tables...)
+	add(exec)
 	exec("UPDATE bucket_group SET status_next = $1 WHERE id < 16", n/16+1)
 	restore()
-	exec("VACUUM ANALYZE person, person_index, certificate")
+	exec("VACUUM ANALYZE " + strings.Join(tables, ", "))
 }
 
 // FillAudit adds n entries of a year to the audit: nine of ten that something was
