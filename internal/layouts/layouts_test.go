@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -289,6 +290,8 @@ func TestWhatIsWrongWithALayout(t *testing.T) {
 		"accent must be a colour":          func(c *layouts.Content) { c.Layout.Accent = "red" },
 		"margin must be":                   func(c *layouts.Content) { c.Layout.Margin = 3 },
 		"qr must be":                       func(c *layouts.Content) { c.Layout.QR = 20 },
+		"margin must be 10 to 25":          func(c *layouts.Content) { c.Layout.Margin = math.NaN() }, // neither below nor above anything
+		"qr must be 50 to 80":              func(c *layouts.Content) { c.Layout.QR = math.NaN() },
 		"languages: write languages of":    func(c *layouts.Content) { c.Layout.Languages = []string{"fr"} },
 		"each once":                        func(c *layouts.Content) { c.Layout.Languages = []string{"en", "en"} },
 		"note-si: write the note in every": func(c *layouts.Content) { c.Layout.Note = map[string]string{"en": "Free."} },

@@ -209,6 +209,7 @@ const (
 	ActTrustImport = "trust.import"
 	ActTrustApply  = "trust.apply"
 	ActTrustRevert = "trust.revert"
+	ActTrustRefuse = "trust.refuse"
 	ActTrustRemove = "trust.remove"
 
 	MarkUntil = ", until "

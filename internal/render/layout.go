@@ -118,9 +118,9 @@ func (l Layout) complete() (Layout, error) {
 	switch {
 	case !accentForm.MatchString(l.Accent):
 		return l, vaccination.Errorf(vaccination.Invalid, "layout: accent must be a colour like #1f4e79")
-	case l.Margin < 10 || l.Margin > 25:
+	case !(l.Margin >= 10 && l.Margin <= 25): // so that NaN, which YAML and forms can say, is refused
 		return l, vaccination.Errorf(vaccination.Invalid, "layout: margin must be 10 to 25 (millimetres)")
-	case l.QR < 50 || l.QR > 80:
+	case !(l.QR >= 50 && l.QR <= 80):
 		return l, vaccination.Errorf(vaccination.Invalid, "layout: qr must be 50 to 80 (millimetres)")
 	}
 	for lang, note := range l.Note {

@@ -315,12 +315,32 @@ func (s *Service) decide(ctx context.Context, by access.Caller, act string, id i
 	return err
 }
 
-// Refuse drops a list that waits.
-func (s *Service) Refuse(ctx context.Context, by access.Caller, name string) error {
+// Refuse drops a list that waits. One that waits no more, as another came or
+// somebody decided, is [vaccination.Conflict].
+func (s *Service) Refuse(ctx context.Context, by access.Caller, id int64) error {
 	if err := by.Can(access.ManageKeys); err != nil {
 		return err
 	}
-	return s.Store.Read().DropWaitingTrust(ctx, name)
+	now := s.Now().UTC()
+	return s.Store.Tx(ctx, func(q *query.Queries) error {
+		v, err := q.TrustVersion(ctx, id)
+		if registry.IsNone(err) {
+			return changedMeanwhile()
+		}
+		if err != nil {
+			return err
+		}
+		if _, err := q.LockTrustSource(ctx, v.Source); err != nil {
+			return missing(err)
+		}
+		if v, err = q.TrustVersion(ctx, id); err != nil || v.State != stateWaiting { // as it is behind the lock
+			return changedMeanwhile()
+		}
+		if err := q.DropWaitingTrust(ctx, v.Source); err != nil {
+			return err
+		}
+		return registry.Audit(ctx, q, now, by.Actor, registry.Entry{Chain: registry.AdminChain, Act: registry.ActTrustRefuse, Object: v.Source, Detail: mark(id, v.List)})
+	})
 }
 
 // Remove ends a source: nothing of it counts any more. Its versions are kept.

@@ -355,6 +355,22 @@ func TestCardIssuers(t *testing.T) {
 	}
 }
 
+// Attack class A, key usage: a passport authority has no usage in its certificate, and
+// counts for seals alone, also in the bundle of verifiers without network.
+func TestAuthoritiesCountForSealsAlone(t *testing.T) {
+	read := reading{Settings: Settings{Kind: MasterList}}.good(t, pems(newAuthority(t, "Passports", "DE").cert))
+	data, _, err := read.pack()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for where, c := range map[string]*Content{"as read": read, "as stored": must(unpack(data))(t)} {
+		k := c.Issuers[0].Keys[0]
+		if k.Allows(trust.Vaccination) || k.Allows(trust.Test) || !k.Allows(trust.Seal) || k.Certificate == nil {
+			t.Errorf("%s it signs %v", where, k.Usage)
+		}
+	}
+}
+
 func TestKeysOfDIVOC(t *testing.T) {
 	public, _, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {

@@ -167,13 +167,38 @@ func TestImportedAppliedRevertedRemoved(t *testing.T) {
 	}
 }
 
+// Class C, an act without an entry: refusing is one too, of the list that was
+// looked at and of no other.
+func TestRefusedIsWhatWasLookedAt(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	all := signers(t, newAuthority(t, "Health DE", "DE"), 3)
+	w.put(Settings{Name: "eu", Kind: Certificates})
+	first := w.propose("eu", pems(all[:1]...)).Version
+	second := w.propose("eu", pems(all...)).Version // came while somebody looked at the first
+	if err := w.Refuse(ctx, w.by, first); code(err) != vaccination.Conflict || w.source("eu").Waiting != second {
+		t.Errorf("a list that nobody looked at was refused: %v", err)
+	}
+	if err := w.Refuse(ctx, w.by, second); err != nil || w.source("eu").Waiting != 0 {
+		t.Errorf("%v", err)
+	}
+	third := w.apply("eu", pems(all...))
+	if err := w.Refuse(ctx, w.by, third); code(err) != vaccination.Conflict || w.keys() != 3 {
+		t.Errorf("what counts was refused: %v", err)
+	}
+	rows := must(w.Store.Read().LatestActs(ctx, query.LatestActsParams{Acts: []string{registry.ActTrustRefuse}, MaxRows: 100}))(t)
+	if len(rows) != 1 || rows[0].Actor != "staff:1" {
+		t.Errorf("%d entries of one refusal", len(rows))
+	}
+}
+
 // Only who may manage keys does any of it.
 func TestWhoMayTrust(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	for _, by := range []access.Caller{{}, {Actor: "staff:2", Role: access.ProgrammeAdmin}, {Actor: "staff:3", Role: access.Auditor}, {Actor: "token:1", Role: access.SourceRole, Source: "x"}} {
 		for name, err := range map[string]error{
-			"put": w.Put(ctx, by, Settings{Name: "x", Kind: Keys}), "apply": w.Apply(ctx, by, 1), "revert": w.Revert(ctx, by, 1), "remove": w.Remove(ctx, by, "x"), "refuse": w.Refuse(ctx, by, "x"),
+			"put": w.Put(ctx, by, Settings{Name: "x", Kind: Keys}), "apply": w.Apply(ctx, by, 1), "revert": w.Revert(ctx, by, 1), "remove": w.Remove(ctx, by, "x"), "refuse": w.Refuse(ctx, by, 1),
 			"propose":  func() error { _, err := w.Propose(ctx, by, "x", nil); return err }(),
 			"sources":  func() error { _, err := w.Sources(ctx, by); return err }(),
 			"source":   func() error { _, err := w.Source(ctx, by, "x"); return err }(),

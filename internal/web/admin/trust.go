@@ -344,7 +344,7 @@ func (h *handler) decideTrust(a *asked) (*body, error) {
 	case "revert":
 		err = h.Trust.Revert(a.Context(), a.by, id)
 	case "refuse":
-		err = h.Trust.Refuse(a.Context(), a.by, name)
+		err = h.Trust.Refuse(a.Context(), a.by, id)
 	default:
 		return nil, vaccination.Errorf(vaccination.NotFound, "there is no such page")
 	}
