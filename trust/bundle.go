@@ -29,12 +29,14 @@ import (
 //	            {"id": "did:web:…#…", "x5c": [DSC, SCA], "retired": time}]}],
 //	 "status": [{"issuer": "did:web:…", "asOf": time, "nextUpdate": time,
 //	   "superseded": HASHES, "suspended": HASHES, "revoked": HASHES}],
+//	 "cardLists": [{"kid": THUMBPRINT, "counter": NUMBER, "rids": [RID, …]}],
+//	 "rules": {"sha256": SHA-256, "version": NUMBER, "changed": time},
 //	 "hashLists": [{"country": "JM", "kid": …, "hashType": "UCI", "expires": time, "hashes": HASHES}],
 //	 "verifier": SHA-256,
 //	 "proofs": [{"key": "did:web:…#z6Mk…", "signature": SIGNATURE}]}
 //
 // Times are UTC in whole seconds; binary values are base64; x5c holds DER, from
-// which that key's id, time and usage follow; HASHES are 16 bytes each, sorted.
+// which that key's id, time and usage follow, unless "usage" beside it is narrower; HASHES are 16 bytes each, sorted.
 // Members that are empty are left out. The first issuer is the publisher: the
 // others are whom it trusts, and their keys sign no bundle of its. A proof is the
 // Ed25519 signature of the same document without "proofs". A document that is not exactly what we would
@@ -44,8 +46,8 @@ type Bundle struct {
 	Issued  time.Time // when it was made
 	Issuers []Issuer
 	Status  []Snapshot
-	// Cards are revocation lists of SMART Health Cards, of a file of such; a bundle
-	// of ours has none.
+	// Cards are revocation lists of SMART Health Cards, of the issuers of others that
+	// publish them.
 	Cards []*shc.CRL
 	// HashLists are EU revocation lists, of the countries that published them.
 	HashLists []HashList
@@ -57,6 +59,22 @@ type Bundle struct {
 	// it, not compressed; nil for none. Whoever has the bundle can tell whether
 	// the program they were sent is that one.
 	Verifier []byte
+	// Rules names the acceptance rules that go with it; nil for none.
+	Rules *RulesNote
+}
+
+// RulesNote says which file of acceptance rules the publisher of a bundle goes by.
+type RulesNote struct {
+	Changed time.Time `json:"changed"` // since when
+	SHA256  []byte    `json:"sha256"`  // of the file
+	Version int64     `json:"version"` // grows with every other file
+}
+
+func (r *RulesNote) check() error {
+	if r != nil && (len(r.SHA256) != sha256.Size || r.Version <= 0 || r.Version >= 1<<53 || r.Changed.IsZero()) {
+		return errors.New("it names acceptance rules without their hash, number or date")
+	}
+	return nil
 }
 
 // Proof is a signature of a [Bundle].
@@ -76,15 +94,23 @@ const bundleFormat = "divoc-trust/1"
 // The members stand in the order of their names, as JCS wants them.
 
 type bundleJSON struct {
+	Cards   []cardListJSON `json:"cardLists,omitempty"`
 	Format  string         `json:"format"`
 	Hashed  []hashListJSON `json:"hashLists,omitempty"`
 	Issued  time.Time      `json:"issued"`
 	Issuers []issuerJSON   `json:"issuers"`
 	Proofs  []Proof        `json:"proofs,omitempty"`
+	Rules   *RulesNote     `json:"rules,omitempty"`
 	Status  []snapshotJSON `json:"status,omitempty"`
 
 	Verifier []byte `json:"verifier,omitempty"`
 	Version  int64  `json:"version"`
+}
+
+type cardListJSON struct {
+	Counter int64    `json:"counter"`
+	KeyID   string   `json:"kid"`
+	Rids    []string `json:"rids,omitempty"`
 }
 
 type hashListJSON struct {
@@ -166,6 +192,9 @@ func (b *Bundle) check() error {
 	if err := checkDate(b.Version, b.Issued); err != nil {
 		return err
 	}
+	if err := b.Rules.check(); err != nil {
+		return err
+	}
 	for _, iss := range b.Issuers {
 		for n, k := range iss.Keys {
 			e, err := encodeKey(k)
@@ -199,6 +228,12 @@ func (b *Bundle) Digest() ([sha256.Size]byte, error) {
 	for i := range b.HashLists {
 		parts = append(parts, b.HashLists[i].EncodeBatch())
 	}
+	for _, c := range b.Cards {
+		parts = append(parts, shc.EncodeCRL(c.KeyID, c.Counter, c.Rids()))
+	}
+	if b.Rules != nil {
+		parts = append(parts, b.Rules.SHA256, binary.BigEndian.AppendUint64(nil, uint64(b.Rules.Version)))
+	}
 	h := sha256.New()
 	for _, part := range parts {
 		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part)))) // a hash takes everything
@@ -226,6 +261,14 @@ func (e keyJSON) key() (Key, error) {
 		}
 		k, err = certificateKey(certs[0], certs[1:len(certs):len(certs)])
 		k.ID, k.CardList = e.ID, e.CardList
+		for _, u := range e.Usage {
+			if !k.Allows(u) {
+				return Key{}, errors.New("a key counts for more than its certificate allows")
+			}
+		}
+		if len(e.Usage) > 0 {
+			k.Usage = e.Usage
+		}
 	}
 	if e.CardList < 0 || e.CardList >= 1<<53 {
 		return Key{}, errors.New("the number of its list of cards is out of bounds")
@@ -251,7 +294,10 @@ func parseBundle(data []byte) (*Bundle, error) {
 	if n := len(in.Verifier); n != 0 && n != sha256.Size {
 		return nil, errors.New("the trust bundle names a verifier by something that is no SHA-256 hash")
 	}
-	b := &Bundle{Version: in.Version, Issued: in.Issued, Proofs: in.Proofs, Verifier: in.Verifier}
+	if err := in.Rules.check(); err != nil {
+		return nil, err
+	}
+	b := &Bundle{Version: in.Version, Issued: in.Issued, Proofs: in.Proofs, Verifier: in.Verifier, Rules: in.Rules}
 	for _, i := range in.Issuers {
 		iss := Issuer{ID: i.ID, Name: i.Name, Country: i.Country, Specimen: i.Specimen}
 		for n, e := range i.Keys {
@@ -268,6 +314,13 @@ func parseBundle(data []byte) (*Bundle, error) {
 	}
 	for _, h := range in.Hashed {
 		b.HashLists = append(b.HashLists, HashList{h.Country, h.KeyID, h.Type, h.Expires, h.Hashes})
+	}
+	for _, c := range in.Cards {
+		list, err := shc.NewCRL(c.KeyID, c.Counter, c.Rids)
+		if err != nil {
+			return nil, err
+		}
+		b.Cards = append(b.Cards, list)
 	}
 	if err := b.checkStatus(); err != nil {
 		return nil, err
@@ -298,6 +351,11 @@ func (b *Bundle) checkStatus() error {
 	for i := range b.HashLists {
 		if err := b.HashLists[i].check(); err != nil {
 			return err
+		}
+	}
+	for _, c := range b.Cards {
+		if c.KeyID == "" || c.Counter < 0 || c.Counter >= 1<<53 {
+			return errors.New("a revocation list of cards names no key, or has no number")
 		}
 	}
 	seen := map[string]bool{}

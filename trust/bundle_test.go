@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"bytes"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -39,6 +40,44 @@ func TestBundleReadsBackAsWritten(t *testing.T) {
 	}
 	if again := signed(t, got, key); !bytes.Equal(again, data) {
 		t.Errorf("written again as\n%s\nbefore\n%s", again, data)
+	}
+}
+
+// A key may count for less than its certificate says, and never for more.
+func TestUsageIsNarrowedAndNeverWidened(t *testing.T) {
+	key, sca := newDocumentKey(t), newAuthority(t, "Ministry", "JM")
+	test, vaccination := asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 1847, 2021, 1, 1}, asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 1847, 2021, 1, 2}
+	for name, c := range map[string]struct {
+		of   []asn1.ObjectIdentifier // extended key usages of the certificate
+		want trust.Usage
+		ok   bool
+	}{
+		"of everything":  {nil, trust.Seal, true},
+		"of two":         {[]asn1.ObjectIdentifier{test, vaccination}, trust.Test, true},
+		"of another one": {[]asn1.ObjectIdentifier{test}, trust.Vaccination, false},
+	} {
+		b := sample(t, key)
+		k := &b.Issuers[0].Keys[0]
+		k.Certificate, k.Chain = sca.signer(t, c.of...), nil
+		k.Public, k.KeyID, k.NotBefore, k.NotAfter = k.Certificate.PublicKey, trust.CertificateKeyID(k.Certificate), k.Certificate.NotBefore, k.Certificate.NotAfter
+		k.Usage = []trust.Usage{c.want}
+		data, err := b.Sign(key)
+		if !c.ok {
+			if err == nil {
+				t.Errorf("%s: it counts for more than its certificate allows", name)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := trust.Parse(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if k := got.Issuers[0].Keys[0]; !slices.Equal(k.Usage, []trust.Usage{c.want}) {
+			t.Errorf("%s: it counts for %v", name, k.Usage)
+		}
 	}
 }
 

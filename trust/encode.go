@@ -33,16 +33,21 @@ func (b *Bundle) encode(room int) (data []byte, proofs int, err error) {
 	for _, h := range b.HashLists {
 		hashed = append(hashed, hashListJSON{h.Country, seconds(h.Expires), h.Type, h.Hashes, h.KeyID})
 	}
+	var cards []cardListJSON
+	for _, c := range b.Cards {
+		cards = append(cards, cardListJSON{c.Counter, c.KeyID, c.Rids()})
+	}
 	head, err := marshal(struct {
+		Cards   []cardListJSON `json:"cardLists,omitempty"`
 		Format  string         `json:"format"`
 		Hashed  []hashListJSON `json:"hashLists,omitempty"`
 		Issued  time.Time      `json:"issued"`
 		Issuers []issuerJSON   `json:"issuers"`
-	}{bundleFormat, hashed, seconds(b.Issued), issuers})
+	}{cards, bundleFormat, hashed, seconds(b.Issued), issuers})
 	if err != nil {
 		return nil, 0, err
 	}
-	size := len(head) + room + 100
+	size := len(head) + room + 300
 	for i := range b.Status {
 		s := &b.Status[i]
 		size += 300 + 6*len(s.Issuer) + base64.StdEncoding.EncodedLen(len(s.Revoked)+len(s.Superseded)+len(s.Suspended)+6)
@@ -50,6 +55,13 @@ func (b *Bundle) encode(room int) (data []byte, proofs int, err error) {
 	data = append(make([]byte, 0, size), head[:len(head)-1]...)
 	data = append(data, ',')
 	proofs = len(data)
+	if b.Rules != nil {
+		rules, err := marshal(RulesNote{seconds(b.Rules.Changed), b.Rules.SHA256, b.Rules.Version})
+		if err != nil {
+			return nil, 0, err
+		}
+		data = append(append(append(data, `"rules":`...), rules...), ',')
+	}
 	for i := range b.Status {
 		data = append(data, []string{`"status":[`, `,`}[min(i, 1)]...)
 		if data, err = b.Status[i].appendJSON(data); err != nil {
@@ -137,6 +149,9 @@ func encodeKey(k Key) (keyJSON, error) {
 		out.X5c = append(out.X5c, k.Certificate.Raw)
 		for _, c := range k.Chain {
 			out.X5c = append(out.X5c, c.Raw)
+		}
+		if !slices.Equal(k.Usage, CertificateUsage(k.Certificate)) { // it counts for less
+			out.Usage = k.Usage
 		}
 		return out, nil
 	}

@@ -232,8 +232,8 @@ func TestAnOlderListOfCardsDoesNotCount(t *testing.T) {
 	}
 	older, newer, other := list("a", 1), list("a", 2), list("b", 3)
 	for _, l := range []*trust.List{trust.New(older, newer, other), trust.New(other, newer, older)} {
-		if got := l.CardList("a").Counter; got != 2 {
-			t.Errorf("list %d counts", got)
+		if got, _ := l.CardList("a"); got.Counter != 2 {
+			t.Errorf("list %d counts", got.Counter)
 		}
 	}
 }

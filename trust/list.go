@@ -1,8 +1,10 @@
 package trust
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/x509"
+	"slices"
 	"time"
 
 	"github.com/opendivoc/divoc/credential/shc"
@@ -32,14 +34,21 @@ type List struct {
 	bySubject map[string][]Candidate
 	bare      []Candidate
 	status    map[string]*Snapshot
-	cards     map[string]*shc.CRL
+	cards     map[string][]cardList // by key, the newest first
 	hashed    map[hashKey][]Hashes
 	hashing   map[string]bool // the countries of hashed
 }
 
+// cardList is a revocation list of cards, and of when the bundle is that has it; zero
+// for one of a file, which is as new as its key says.
+type cardList struct {
+	*shc.CRL
+	asOf time.Time
+}
+
 // New joins bundles. Of several snapshots of one issuer the latest counts.
 func New(bundles ...*Bundle) *List {
-	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, byThumb: map[string][]Candidate{}, bySubject: map[string][]Candidate{}, status: map[string]*Snapshot{}, cards: map[string]*shc.CRL{}, hashed: map[hashKey][]Hashes{}, hashing: map[string]bool{}}
+	l := &List{byKeyID: map[string][]Candidate{}, byMethod: map[string][]Candidate{}, byThumb: map[string][]Candidate{}, bySubject: map[string][]Candidate{}, status: map[string]*Snapshot{}, cards: map[string][]cardList{}, hashed: map[hashKey][]Hashes{}, hashing: map[string]bool{}}
 	for _, b := range bundles {
 		if b == nil {
 			continue
@@ -54,9 +63,12 @@ func New(bundles ...*Bundle) *List {
 			}
 		}
 		for _, c := range b.Cards {
-			if old := l.cards[c.KeyID]; old == nil || c.Counter > old.Counter {
-				l.cards[c.KeyID] = c
+			list := cardList{CRL: c}
+			if len(b.Proofs) > 0 {
+				list.asOf = b.Issued
 			}
+			l.cards[c.KeyID] = append(l.cards[c.KeyID], list)
+			slices.SortStableFunc(l.cards[c.KeyID], func(a, b cardList) int { return cmp.Compare(b.Counter, a.Counter) })
 		}
 		for _, h := range b.HashLists {
 			key := hashKey{h.Country, string(h.KeyID), h.Type}
@@ -149,12 +161,21 @@ func (l *List) ByCertificate(c *x509.Certificate) []Candidate {
 }
 
 // CardList returns the newest revocation list of the cards that the key with this
-// thumbprint signed, nil where there is none.
-func (l *List) CardList(thumb string) *shc.CRL {
-	if l == nil {
-		return nil
+// thumbprint signed, nil where there is none, and when it was that; zero for a list
+// that came by itself and has no date.
+func (l *List) CardList(thumb string) (list *shc.CRL, asOf time.Time) {
+	if l == nil || len(l.cards[thumb]) == 0 {
+		return nil, time.Time{}
 	}
-	return l.cards[thumb]
+	c := l.cards[thumb][0]
+	return c.CRL, c.asOf
+}
+
+// CardRevoked reports whether any list names a card that the key with this
+// thumbprint signed: lists carry no signature, so a newer one of somebody who lists
+// the same key takes nothing back.
+func (l *List) CardRevoked(thumb, rid string, notBefore time.Time) bool {
+	return l != nil && slices.ContainsFunc(l.cards[thumb], func(c cardList) bool { return c.Revoked(rid, notBefore) })
 }
 
 func join(a, b []Candidate) []Candidate {

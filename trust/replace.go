@@ -41,6 +41,12 @@ func (b *Bundle) Replaces(old *Bundle) error {
 	if lost, of := b.lacksHashes(old); lost*maxLoss > of {
 		return refuse("lacks more than a quarter of what countries withdrew by the one in use")
 	}
+	if why := b.lacksCards(old); why != "" {
+		return refuse(why)
+	}
+	if b.Rules != nil && old.Rules != nil && b.Rules.Version < old.Rules.Version {
+		return refuse("has older acceptance rules than the one in use")
+	}
 	for i := range old.Status {
 		was := &old.Status[i]
 		now := b.snapshot(was.Issuer)
@@ -145,6 +151,34 @@ func (b *Bundle) lacksHashes(old *Bundle) (lost, of int) {
 		}
 	}
 	return lost, of
+}
+
+// lacksCards says what of old's revocation lists of cards is not in b as it should be,
+// "" for nothing. Lists of keys that count no more may go.
+func (b *Bundle) lacksCards(old *Bundle) string {
+	now := New(b)
+	lost, of := 0, 0
+	for _, was := range old.Cards {
+		if len(now.ByThumbprint(was.KeyID)) == 0 {
+			continue
+		}
+		list, _ := now.CardList(was.KeyID)
+		switch {
+		case list == nil:
+			return "no longer says which cards were withdrawn"
+		case list.Counter < was.Counter:
+			return "has an older list of withdrawn cards than the one in use"
+		}
+		for _, rid := range was.Rids() {
+			if of++; !list.Has(rid) {
+				lost++
+			}
+		}
+	}
+	if lost*maxLoss > of {
+		return "lacks more than a quarter of the cards that were withdrawn by the one in use"
+	}
+	return ""
 }
 
 func (b *Bundle) snapshot(issuer string) *Snapshot {

@@ -43,9 +43,18 @@ func ParseCRL(data []byte) (*CRL, error) {
 	if len(rids.Items) > maxRids {
 		return nil, ErrTooLarge
 	}
-	l := &CRL{KeyID: kid.Text, Counter: int64(ctr.Number)}
-	for _, r := range rids.Items {
-		rid, at, timed := strings.Cut(r.Text, ".")
+	list := make([]string, len(rids.Items))
+	for i, r := range rids.Items {
+		list[i] = r.Text
+	}
+	return NewCRL(kid.Text, int64(ctr.Number), list)
+}
+
+// NewCRL returns the list of the rids of a key's cards, in any order, under a number.
+// One that is no rid is [ErrMalformed].
+func NewCRL(keyID string, counter int64, rids []string) (*CRL, error) {
+	for _, r := range rids {
+		rid, at, timed := strings.Cut(r, ".")
 		if !goodRid(rid) {
 			return nil, fmt.Errorf("%w: a rid", ErrMalformed)
 		}
@@ -54,10 +63,20 @@ func ParseCRL(data []byte) (*CRL, error) {
 				return nil, fmt.Errorf("%w: a rid", ErrMalformed)
 			}
 		}
-		l.rids = append(l.rids, r.Text)
 	}
-	slices.Sort(l.rids)
-	return l, nil
+	rids = slices.Clone(rids)
+	slices.Sort(rids)
+	return &CRL{KeyID: keyID, Counter: counter, rids: slices.Compact(rids)}, nil
+}
+
+// Rids returns what l revokes, sorted and each once: rids, or a rid, a dot and the
+// second from which on its cards are good again. It is not to be changed.
+func (l *CRL) Rids() []string { return l.rids }
+
+// Has reports whether a rid of [CRL.Rids] is in l.
+func (l *CRL) Has(rid string) bool {
+	_, ok := slices.BinarySearch(l.rids, rid)
+	return ok
 }
 
 // Revoked reports whether the list revokes a card with this rid, issued then: a
