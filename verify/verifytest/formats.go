@@ -64,7 +64,7 @@ func New(t testing.TB) Formats {
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	must(t, err)
 	slow, fast := DIVOCKey{did + "#divoc-rsa", private}, DIVOCKey{did + "#divoc-ed25519", NewDocumentKey(t, did).Private}
-	elliptical := newECDSA(t, elliptic.P256())
+	elliptical := credentialtest.Key(t, elliptic.P256())
 
 	add := func(name, text string) {
 		f := Format{Name: name, Text: text}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/trust"
 )
@@ -35,8 +36,8 @@ func NewCodeKey(t testing.TB, country string, from, until time.Time) CodeKey {
 		SerialNumber: big.NewInt(from.Unix()), Subject: pkix.Name{CommonName: "signer", Country: []string{country}},
 		NotBefore: from, NotAfter: until, KeyUsage: x509.KeyUsageDigitalSignature,
 	}
-	private := newECDSA(t, elliptic.P256())
-	return CodeKey{private, certified(t, template, template, private, private)}
+	private := credentialtest.Key(t, elliptic.P256())
+	return CodeKey{private, credentialtest.X509(t, template, template, private.Public(), private)}
 }
 
 // KeyID is the key's id in HCERT.
@@ -117,41 +118,18 @@ func (k DIVOCKey) Trusted() trust.Key {
 // and the authority that issued its certificate, as a trust list has it.
 func newSealer(t testing.TB, country string, from, until time.Time) (CodeKey, trust.Key) {
 	t.Helper()
-	private := newECDSA(t, elliptic.P384())
+	private := credentialtest.Key(t, elliptic.P384())
 	root := &x509.Certificate{
 		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CSCA", Country: []string{country}}, NotBefore: from, NotAfter: until,
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
 	}
-	authority := certified(t, root, root, private, private)
-	key := newECDSA(t, elliptic.P256())
-	signer := certified(t, &x509.Certificate{
+	authority := credentialtest.X509(t, root, root, private.Public(), private)
+	key := credentialtest.Key(t, elliptic.P256())
+	signer := credentialtest.X509(t, &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "BSC", Country: []string{country}}, NotBefore: from, NotAfter: until,
 		KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{{2, 23, 136, 1, 1, 14, 2}},
-	}, authority, key, private)
+	}, authority, key.Public(), private)
 	return CodeKey{key, signer}, CodeKey{private, authority}.Trusted()
-}
-
-func newECDSA(t testing.TB, curve elliptic.Curve) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(curve, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// certified is key's certificate, signed by another key or itself.
-func certified(t testing.TB, template, parent *x509.Certificate, key, by *ecdsa.PrivateKey) *x509.Certificate {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), by)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
 }
 
 func signES256(key *ecdsa.PrivateKey, message []byte) ([]byte, error) {
