@@ -195,6 +195,7 @@ func fixedRoutes() []route {
 		{"POST /my/leave", "", "200", nil},   // and on to another page, as all that follow
 		{"GET /my/identity", "", "404", nil}, // of a profile without a provider
 		{"GET /my/identity/return", "", "404", nil},
+		{"POST /my/identity/ended", "", "404", nil},
 		{"GET /my/identity/keys.json", "", "404", nil},
 		{"POST /my/language", "", "200", nil},
 		{"GET /my/report", "", "200", nil},

@@ -129,7 +129,8 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	p := o.Service.Profile
 	secure := strings.HasPrefix(o.Service.PublicURL, "https:")
 	coming := &door.Limiter{Every: time.Second, Burst: 30, Now: o.Now}
-	people := signin.New(signin.Options{Staff: o.Staff, Provider: o.Provider, Secure: secure, Limit: coming.Take, Left: o.Desk.Forget, Log: o.Log})
+	typing := &door.Limiter{Every: typeEvery, Burst: typeBurst, Now: o.Now}
+	people := signin.New(signin.Options{Staff: o.Staff, Provider: o.Provider, Secure: secure, Limit: coming.Take, Told: typing.Take, Left: o.Desk.Forget, Log: o.Log})
 	frame, err := page.New(page.Options{
 		Staff: people.Signed,
 		Asset: files.URL, Issuer: p.Issuer.Name, Languages: p.Languages, StaffAt: []string{"/desk", "/admin", "/account", "/sign-in", "/sign-out"},
@@ -157,7 +158,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	fhirdoor.Register(mux, fhirdoor.Options{Intake: o.Intake, Issuance: o.Service, Tokens: o.Tokens, PublicURL: o.Service.PublicURL, Version: o.Version, Now: o.Now, Log: o.Log})
 	receipts.Register(mux, receipts.Options{Messages: o.Messages, Log: o.Log})
 	sourcedoor.Register(mux, sourcedoor.Options{Intake: o.Intake, Tokens: o.Tokens, Now: o.Now, Log: o.Log})
-	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Desk: o.Desk, Log: o.Log})
+	divocapi.Register(mux, divocapi.Options{Service: o.Service, Tokens: o.Tokens, Printer: o.Printer, Uploads: o.Uploads, Desk: o.Desk, Checked: o.Statistics.Checked, Log: o.Log})
 
 	// Pages are forms in browsers: what another site sends is refused.
 	foreign := http.NewCrossOriginProtection()
@@ -182,7 +183,6 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 		s.demo(mux)
 	}
 	mux.Handle("/", foreign.Handler(home.Handler(options)))
-	typing := &door.Limiter{Every: typeEvery, Burst: typeBurst, Now: o.Now}
 	mine := citizen.Options{
 		Frame: frame, Citizens: o.Citizens, Issuance: o.Service, OnDemand: o.OnDemand, Cases: o.Cases, Printer: o.Printer, Profile: p, Mail: o.MailLink,
 		Print: printStyle, Limit: typing.Take, Own: foreign.Handler, Secure: secure, Log: o.Log,
@@ -269,13 +269,14 @@ func (s *server) verifyOptions(lang string) verify.Options {
 			var status vaccination.Status
 			var known bool
 			if seal {
-				status, known, err = s.Service.SealStatus(ctx, hcid)
+				id, status, known, err = s.Service.SealStatus(ctx, hcid)
 			} else {
 				status, known, err = s.Service.Status(ctx, id)
 			}
 			if err != nil || !known { // an answer too: "not published" would be none
 				return verify.StatusUnknown, time.Time{}, true
 			}
+			s.Statistics.Checked(id)
 			return status, s.Now(), true
 		},
 	}

@@ -1,12 +1,7 @@
-// Package oidc holds the tests in which staff sign in at an OpenID Connect
-// provider that others wrote (npm: oidc-provider).
 package oidc
 
 import (
-	"bufio"
-	"context"
 	"crypto/rand"
-	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,8 +10,6 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -35,51 +28,33 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Run(m, registry.Migrate)) }
 
 // peer is the provider and the service that uses it.
 type peer struct {
+	*Provider
 	t       *testing.T
-	say     io.Writer
-	heard   *bufio.Scanner
-	issuer  string
 	site    *httptest.Server
 	staff   *staff.Service
 	log     strings.Builder
 	browser *http.Client
 }
 
-type m = map[string]any
-
 func newPeer(t *testing.T) *peer {
 	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed: no independent OpenID Connect provider was asked", tool)
-		}
-	}
-	if _, err := os.Stat("node_modules/.package-lock.json"); err != nil {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-		defer cancel()
-		if out, err := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts").CombinedOutput(); err != nil {
-			t.Fatalf("npm ci: %v\n%s", err, out)
-		}
-	}
 	p := &peer{t: t}
 	var door http.Handler
 	p.site = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { door.ServeHTTP(w, r) }))
 	t.Cleanup(p.site.Close)
-	p.start()
-
-	secret, file := filepath.Join(t.TempDir(), "secret"), filepath.Join(t.TempDir(), "provider.yaml")
-	text := fmt.Sprintf("issuer: %s\nname: {en: the ministry}\nclientID: divoc\nclientSecretFile: %s\nrolesClaim: realm_access.roles\nroles: {boss: system-admin, desk: facility-staff}\n", p.issuer, secret)
-	for name, data := range map[string]string{secret: "a secret of the tests only\n", file: text} {
-		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
-			t.Fatal(err)
+	p.Provider = Start(t, Options{Site: p.site.URL})
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the service: %s", p.log.String())
 		}
-	}
-	provider, err := staff.ReadProvider(file, staff.ProviderClient())
+	})
+	provider, err := staff.ReadProvider(p.StaffFile(t.TempDir()), staff.ProviderClient())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.staff = newStaff(t, p.site.URL, slog.New(slog.NewTextHandler(&p.log, nil)))
-	people := signin.New(signin.Options{Staff: p.staff, Provider: provider, Limit: func(*http.Request) error { return nil }, Log: slog.New(slog.DiscardHandler)})
+	always := func(*http.Request) error { return nil }
+	people := signin.New(signin.Options{Staff: p.staff, Provider: provider, Limit: always, Told: always, Log: slog.New(slog.DiscardHandler)})
 	frame, err := page.New(page.Options{Asset: func(n string) string { return "/assets/" + n }, Languages: []string{"en"}, Staff: people.Signed})
 	if err != nil {
 		t.Fatal(err)
@@ -121,70 +96,10 @@ func newStaff(t *testing.T, address string, log *slog.Logger) *staff.Service {
 	return s
 }
 
-// start runs the provider until the test ends.
-func (p *peer) start() {
+// account changes who signs in, to Ann Brown.
+func (p *peer) account(subject, role string, facility ...string) {
 	p.t.Helper()
-	setup, err := json.Marshal(m{"redirect": p.site.URL + staff.ReturnPath, "ended": p.site.URL + staff.EndedPath, "out": p.site.URL + staff.OutPath})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	cmd := exec.Command("node", "provider.mjs", string(setup))
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	var wrong strings.Builder
-	cmd.Stderr = &wrong
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-		if p.t.Failed() {
-			p.t.Logf("the provider: %s\nthe service: %s", wrong.String(), p.log.String())
-		}
-	})
-	p.say, p.heard = in, bufio.NewScanner(out)
-	for p.heard.Scan() {
-		var said struct{ Issuer string }
-		if json.Unmarshal(p.heard.Bytes(), &said) == nil && said.Issuer != "" {
-			p.issuer = said.Issuer
-			return
-		}
-	}
-	p.t.Fatalf("the provider does not start: %s", wrong.String())
-}
-
-// tell changes the provider.
-func (p *peer) tell(what m) {
-	p.t.Helper()
-	line, err := json.Marshal(what)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if _, err := fmt.Fprintf(p.say, "%s\n", line); err != nil {
-		p.t.Fatal(err)
-	}
-	for p.heard.Scan() {
-		if p.heard.Text() == "{}" {
-			return
-		}
-	}
-	p.t.Fatal("the provider ended")
-}
-
-func (p *peer) account(sub, role string, more ...string) {
-	p.t.Helper()
-	a := m{"sub": sub, "name": "Ann Brown", "realm_access": m{"roles": []string{"offline_access", role}}}
-	if len(more) > 0 {
-		a["facility_code"] = more[0]
-	}
-	p.tell(m{"account": a})
+	p.Provider.Staff(subject, "Ann Brown", role, strings.Join(facility, ""))
 }
 
 func (p *peer) newBrowser() {
@@ -235,7 +150,7 @@ func TestStaffOfAProvider(t *testing.T) {
 		t.Fatalf("%d %s", status, body)
 	}
 	// Another key of the provider's is found.
-	p.tell(m{"rotate": true})
+	p.Tell(Claims{"rotate": true})
 	p.newBrowser()
 	if status, body := p.get(toDesk); status != 200 || body != ann {
 		t.Errorf("after a new key: %d %s", status, body)
@@ -250,7 +165,7 @@ func TestStaffOfAProvider(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Body.Close()
-	there, ok := strings.CutPrefix(r.Header.Get("Refresh"), "0; url="+p.issuer+"/session/end?")
+	there, ok := strings.CutPrefix(r.Header.Get("Refresh"), "0; url="+p.Issuer+"/session/end?")
 	if q, err := url.ParseQuery(there); !ok || err != nil || q.Get("id_token_hint") == "" || q.Get("post_logout_redirect_uri") != p.site.URL+staff.OutPath {
 		t.Errorf("sign out: %q", r.Header.Get("Refresh"))
 	}
@@ -263,7 +178,7 @@ func TestSignedOutAtTheProvider(t *testing.T) {
 	p.account("a1", "boss")
 	p.get(toDesk)
 	p.isAtDesk("system-admin at  as staff:1, fresh true")
-	end, err := p.browser.Get(p.issuer + "/session/end")
+	end, err := p.browser.Get(p.Issuer + "/session/end")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -273,7 +188,7 @@ func TestSignedOutAtTheProvider(t *testing.T) {
 	if err != nil || xsrf == nil {
 		t.Fatalf("%v %s", err, form)
 	}
-	r, err := p.browser.PostForm(p.issuer+"/session/end/confirm", url.Values{"xsrf": {string(xsrf[1])}, "logout": {"yes"}})
+	r, err := p.browser.PostForm(p.Issuer+"/session/end/confirm", url.Values{"xsrf": {string(xsrf[1])}, "logout": {"yes"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,14 +217,14 @@ func TestWhatAProviderMayNotSay(t *testing.T) {
 	p := newPeer(t)
 	for _, lie := range []string{"aud", "iss", "nonce", "key", "none"} {
 		p.account("a1", "boss")
-		p.tell(m{"lie": lie})
+		p.Tell(Claims{"lie": lie})
 		p.newBrowser()
 		if status, body := p.get(toDesk); status != 403 || !strings.Contains(body, "answer could not be used") {
 			t.Errorf("another %s: %d %.300s", lie, status, body)
 		}
 		p.isNobody("another " + lie)
 	}
-	p.tell(m{"lie": ""})
+	p.Tell(Claims{"lie": ""})
 	for why, a := range map[string][]string{"no role that counts": {"a2", "nurse"}, "no facility": {"a3", "desk"}} {
 		p.account(a[0], a[1])
 		p.newBrowser()

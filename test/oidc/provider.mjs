@@ -1,16 +1,17 @@
-// An OpenID Connect provider for the tests. What it is told on standard input, a
-// JSON line each, changes who signs in, its keys, and how it lies:
-// {"account": {...claims}} {"rotate": true} {"lie": "aud"|"iss"|"nonce"|"key"|"none"} {"down": true}
+// An OpenID Connect provider for the tests, until its standard input ends. What it is
+// told (POST /tell) changes who signs in, its keys, and how it lies:
+// {"account": {...claims}} {"rotate": true} {"lie": "aud"|"iss"|"nonce"|"key"|"none"}
 import { generateKeyPairSync } from 'node:crypto'
 import http from 'node:http'
-import readline from 'node:readline'
 import { decodeJwt, importJWK, SignJWT } from 'jose'
 import Provider from 'oidc-provider'
 
-// {redirect, ended, out} of staff, and of citizens {redirect, out, keys}
+// {redirect, ended, out} of staff, and of citizens with {keys}; the name of its host;
+// whether it asks who is there, on a page
 const setup = JSON.parse(process.argv[2])
-const citizens = setup.citizens && {
+const citizens = {
   client_id: 'divoc-citizens', redirect_uris: [setup.citizens.redirect], post_logout_redirect_uris: [setup.citizens.out],
+  backchannel_logout_uri: setup.citizens.ended, backchannel_logout_session_required: true,
   grant_types: ['authorization_code'], response_types: ['code'],
   // As eSignet has it: no secret, what it says of somebody signed, and encrypted.
   token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'RS256', jwks_uri: setup.citizens.keys,
@@ -33,7 +34,7 @@ function start(issuer) {
     clients: [{
       client_id: 'divoc', client_secret: 'a secret of the tests only', redirect_uris: [setup.redirect], post_logout_redirect_uris: [setup.out],
       backchannel_logout_uri: setup.ended, backchannel_logout_session_required: true, grant_types: ['authorization_code'], response_types: ['code'],
-    }, ...(citizens ? [citizens] : [])],
+    }, citizens],
     // Its own refuses addresses of this machine.
     fetch: (url, { dispatcher, ...o }) => fetch(url, o),
     pkce: { required: () => true },
@@ -66,9 +67,44 @@ async function lying(token) {
   return new SignJWT(said).setProtectedHeader({ alg: 'RS256', kid: by.kid }).sign(await importJWK(by, 'RS256'))
 }
 
+// Its page, where it asks who is there.
+const question = `<!doctype html><html lang="en"><title>The provider</title><main><h1>The provider</h1>
+<form method="post"><button name="do" value="in">Sign in</button> <button name="do" value="back">Cancel</button></form></main></html>`
+
+async function sent(req) {
+  let body = ''
+  for await (const part of req) body += part
+  return body
+}
+
+async function interaction(req, res) {
+  let said = 'in'
+  if (setup.asks) {
+    if (req.method === 'GET') {
+      res.writeHead(200, { 'content-type': 'text/html', 'cache-control': 'no-store' }).end(question)
+      return
+    }
+    said = new URLSearchParams(await sent(req)).get('do')
+  }
+  const result = said === 'in' ? { login: { accountId: account.sub } } : { error: 'access_denied', error_description: 'they went back' }
+  await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: false })
+}
+
+function told(said) {
+  if (said.account) account = said.account
+  if ('lie' in said) lie = said.lie
+  if (said.rotate) { keys = [key()]; start(issuer) }
+}
+
+let issuer
 const server = http.createServer(async (req, res) => {
+  if (req.url === '/tell') {
+    told(JSON.parse(await sent(req)))
+    res.end('{}')
+    return
+  }
   if (req.url.startsWith('/interaction/')) {
-    await provider.interactionFinished(req, res, { login: { accountId: account.sub } }, { mergeWithLastSubmission: false })
+    await interaction(req, res).catch((e) => res.writeHead(400).end(String(e)))
     return
   }
   if (req.url === '/token' && lie) {
@@ -86,14 +122,8 @@ const server = http.createServer(async (req, res) => {
 })
 server.listen(0, '127.0.0.1', () => {
   keys = [key()]
-  const issuer = `http://127.0.0.1:${server.address().port}`
+  issuer = `http://${setup.host}:${server.address().port}`
   start(issuer)
   console.log(JSON.stringify({ issuer }))
-  readline.createInterface({ input: process.stdin }).on('line', (line) => {
-    const said = JSON.parse(line)
-    if (said.account) account = said.account
-    if ('lie' in said) lie = said.lie
-    if (said.rotate) { keys = [key()]; start(issuer) }
-    console.log('{}')
-  }).on('close', () => process.exit(0))
+  process.stdin.resume().on('end', () => process.exit(0))
 })

@@ -107,5 +107,8 @@ func TestTheTableOfFaults(t *testing.T) {
 			tested[act+" | "+write+" | not persisted"] = "TestASignInAtTheProviderFails"
 		}
 	}
+	for _, write := range leftFaults() {
+		tested["sign out at the identity provider | "+write+" | not persisted"] = "TestSigningOutAtTheProviderFails"
+	}
 	pgtest.CheckFaultTable(t, "internal/access/citizen", tested)
 }

@@ -22,10 +22,11 @@ import (
 )
 
 // The addresses of a sign-in at the country's identity provider. The provider is
-// told the second and the third.
+// told all but the first.
 const (
 	IdentityPath = "/my/identity"
 	ReturnPath   = IdentityPath + "/return"    // redirect URI
+	EndedPath    = IdentityPath + "/ended"     // back-channel logout URI
 	KeysPath     = IdentityPath + "/keys.json" // jwks_uri
 	OutPath      = "/my/left"                  // post-logout redirect URI
 )
@@ -149,7 +150,8 @@ func (s *Service) unreachable(err error) error {
 // The error is [vaccination.NotFound] for a sign-in that another browser began,
 // that ended or was used; [vaccination.Forbidden] for an answer that is not to be
 // believed; [vaccination.Invalid] where the provider says nothing by which a
-// record could be found; [vaccination.Unavailable] where it does not answer.
+// record could be found; [vaccination.Unavailable] where it does not answer;
+// [party.WentBack] for who did not sign in there.
 func (s *Service) EndIdentity(ctx context.Context, secret string, answer url.Values, before string) (session string, born vaccination.Date, err error) {
 	if s.provider == nil {
 		return "", born, errNoIdentity()
@@ -174,8 +176,11 @@ func (s *Service) EndIdentity(ctx context.Context, secret string, answer url.Val
 	if err := json.Unmarshal(text, &w); err != nil {
 		return "", born, err
 	}
-	all, err := s.provider.said(ctx, w, answer, s.Now)
+	said, err := s.provider.said(ctx, w, answer, s.Now)
 	var why party.Refusal
+	if errors.Is(err, party.WentBack) {
+		return "", born, err
+	}
 	if errors.As(err, &why) {
 		s.Log.LogAttrs(ctx, slog.LevelInfo, "a sign-in at the citizens' identity provider was refused", slog.String("reason", why.Error()))
 		return "", born, vaccination.Errorf(vaccination.Forbidden, "the answer of the identity provider cannot be used")
@@ -183,7 +188,12 @@ func (s *Service) EndIdentity(ctx context.Context, secret string, answer url.Val
 	if err != nil {
 		return "", born, s.unreachable(err)
 	}
+	all := said.Claims
 	of := s.proven(all)
+	of.subject = s.key("provider subject", s.provider.at.Issuer+" "+said.Subject)
+	if said.Session != "" {
+		of.session = s.key("provider session", s.provider.at.Issuer+" "+said.Session)
+	}
 	if of.number == nil && of.identities == nil {
 		return "", born, vaccination.Errorf(vaccination.Invalid, "the identity provider says nothing by which a record could be found")
 	}
@@ -205,14 +215,14 @@ func (s *Service) EndIdentity(ctx context.Context, secret string, answer url.Val
 
 // said is what the provider says of who came back: in the ID token, and what that
 // lacks of what is asked, when asked for it.
-func (i *identity) said(ctx context.Context, w party.Away, answer url.Values, now func() time.Time) (map[string]any, error) {
+func (i *identity) said(ctx context.Context, w party.Away, answer url.Values, now func() time.Time) (*party.Said, error) {
 	said, err := i.at.End(ctx, i.back, w, answer, now)
 	if err != nil {
 		return nil, err
 	}
 	lacks := slices.ContainsFunc([]claims.Path{i.number, i.phone, i.birth}, func(p claims.Path) bool { return p != nil && len(p.At(said.Claims)) == 0 })
 	if !lacks {
-		return said.Claims, nil
+		return said, nil
 	}
 	more, err := i.at.UserInfo(ctx, said, now)
 	if err != nil {
@@ -223,7 +233,7 @@ func (i *identity) said(ctx context.Context, w party.Away, answer url.Values, no
 			said.Claims[name] = value
 		}
 	}
-	return said.Claims, nil
+	return said, nil
 }
 
 // proven are the blind indexes of what the provider vouches for. A number that it
@@ -260,6 +270,47 @@ func (s *Service) IdentityLeft(ctx context.Context) string {
 		return ""
 	}
 	return s.provider.at.SignOutURL(ctx, "", s.provider.out)
+}
+
+// EndedIdentity ends the sessions that a logout token of the identity provider names
+// (OpenID Connect Back-Channel Logout 1.0): those of its own session, or all that
+// began there for somebody. The error is [vaccination.Invalid] for what is not to be
+// believed or came before, [vaccination.NotFound] where there is no provider, and
+// [vaccination.Unavailable] where it does not answer.
+func (s *Service) EndedIdentity(ctx context.Context, token string) error {
+	if s == nil || s.provider == nil {
+		return errNoIdentity()
+	}
+	issuer := s.provider.at.Issuer
+	left, err := s.provider.at.SignedOut(ctx, token, s.Now)
+	if why := party.Refusal(""); errors.As(err, &why) {
+		s.Log.LogAttrs(ctx, slog.LevelInfo, "a logout token for citizens was refused", slog.String("reason", why.Error()))
+		return party.ErrNoLogout()
+	}
+	if err != nil {
+		return s.unreachable(err)
+	}
+	var of query.EndCitizenSessionsOfParams
+	if left.Session != "" {
+		of.Session = s.key("provider session", issuer+" "+left.Session)
+	} else {
+		of.Subject = s.key("provider subject", issuer+" "+left.Subject)
+	}
+	return s.Store.Tx(ctx, func(q *query.Queries) error {
+		if err := left.Once(ctx, q, s.Now(), func(name string) []byte { return s.key("logout token", name) }); err != nil {
+			return err
+		}
+		ended, err := q.EndCitizenSessionsOf(ctx, of)
+		if err != nil {
+			return err
+		}
+		for _, seq := range ended {
+			if err := s.audit(ctx, q, actor(seq), nil, "citizen.out", "", "at the identity provider"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // ClientKey is what this service proves with who it is at the identity provider;

@@ -78,6 +78,8 @@ type proof struct {
 	number, email []byte
 	identities    [][]byte
 	provider      bool
+	// The provider's own session and its name for them, hashed; nil for none.
+	session, subject []byte
 }
 
 // begin makes a session in the place of the one before.
@@ -89,7 +91,8 @@ func (s *Service) begin(ctx context.Context, q *query.Queries, secret, before st
 	}
 	now := s.Now().UTC()
 	seq, err = q.InsertCitizenSession(ctx, query.InsertCitizenSessionParams{
-		ID: s.key("session", secret), Number: of.number, Email: of.email, Identities: append([][]byte{}, of.identities...), Provider: of.provider, SeenAt: now, EndsAt: now.Add(SessionLife),
+		ID: s.key("session", secret), Number: of.number, Email: of.email, Identities: append([][]byte{}, of.identities...), Provider: of.provider,
+		ProviderSession: of.session, ProviderSubject: of.subject, SeenAt: now, EndsAt: now.Add(SessionLife),
 	})
 	if err != nil {
 		return 0, err
@@ -172,6 +175,22 @@ func (s *Service) End(ctx context.Context, secret string) error {
 		}
 		return s.audit(ctx, q, actor(seq), nil, "citizen.out", "", "")
 	})
+}
+
+// TriesLeft is how often a person's record may still be tried to be opened, by
+// anybody; 0 where it is closed.
+func (s *Service) TriesLeft(ctx context.Context, p Person) (int, error) {
+	count, err := s.Store.Read().CitizenTries(ctx, query.CitizenTriesParams{Bucket: p.Bucket, PersonID: p.ID})
+	if registry.IsNone(err) {
+		return OpenTries, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	if s.Now().Sub(count.TriedAt) >= ClosedTime {
+		return OpenTries, nil
+	}
+	return max(0, OpenTries-int(count.Tries)), nil
 }
 
 // OpenRecord opens a person's record for a session when right, and counts a try

@@ -142,6 +142,10 @@ func (u *Unreachable) Unwrap() error { return u.Cause }
 // Refusal is why an answer of a provider is not to be believed, for the log.
 type Refusal string
 
+// WentBack is a [Refusal] of nobody: who was sent to the provider came back without
+// signing in there (RFC 6749, section 4.1.2.1, access_denied).
+const WentBack Refusal = "they went back without signing in"
+
 // Error is the reason.
 func (r Refusal) Error() string { return string(r) }
 
@@ -232,6 +236,9 @@ func (p *Party) End(ctx context.Context, back string, w Away, answer url.Values,
 	if iss := answer.Get("iss"); iss != "" && iss != p.Issuer || len(answer["iss"]) > 1 || iss == "" && d.Says {
 		return nil, Refusal("the answer is another provider's")
 	}
+	if answer.Get("error") == "access_denied" && !answer.Has("code") {
+		return nil, WentBack
+	}
 	if answer.Has("error") || answer.Get("code") == "" || len(answer["code"]) != 1 {
 		return nil, Refusal("it answered without a code")
 	}
@@ -278,54 +285,6 @@ func (p *Party) End(ctx context.Context, back string, w Away, answer url.Values,
 	}
 	said.Session = known.Session
 	return said, nil
-}
-
-// SignOutURL is where a browser signs out at the provider too and comes back to
-// out, "" for nowhere. Without an ID token the provider asks whether it is meant.
-func (p *Party) SignOutURL(ctx context.Context, idToken, out string) string {
-	d, err := p.discover(ctx)
-	if err != nil || d.End == "" {
-		return ""
-	}
-	u, err := url.Parse(d.End)
-	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
-		return ""
-	}
-	q := u.Query()
-	if idToken != "" {
-		q.Set("id_token_hint", idToken)
-	}
-	q.Set("client_id", p.ClientID)
-	q.Set("post_logout_redirect_uri", out)
-	u.RawQuery = q.Encode()
-	return u.String()
-}
-
-// logoutEvent is what a logout token is about (OpenID Connect Back-Channel
-// Logout 1.0, section 2.4).
-const logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
-
-// SignedOut reads a logout token: who signed out at the provider, and which of
-// its sessions, either may be "". The error is a [Refusal], or an [Unreachable].
-func (p *Party) SignedOut(ctx context.Context, token string, now func() time.Time) (subject, session string, err error) {
-	d, err := p.discover(ctx)
-	if err != nil {
-		return "", "", err
-	}
-	id, err := d.provider.Verifier(&oidc.Config{ClientID: p.ClientID, Now: now}).Verify(oidc.ClientContext(ctx, p.Client), token)
-	if err != nil {
-		return "", "", Refusal("the logout token is not to be believed")
-	}
-	var said struct {
-		Session string         `json:"sid"`
-		Events  map[string]any `json:"events"`
-		ID      string         `json:"jti"`
-		Nonce   *string        `json:"nonce"`
-	}
-	if err := id.Claims(&said); err != nil || said.Events[logoutEvent] == nil || said.Nonce != nil || said.ID == "" || said.Session == "" && id.Subject == "" {
-		return "", "", Refusal("this is no logout token")
-	}
-	return id.Subject, said.Session, nil
 }
 
 // signatures are how a provider may sign what it says of somebody. Nothing is

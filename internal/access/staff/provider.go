@@ -45,11 +45,9 @@ func errProvider() error {
 	return vaccination.Errorf(vaccination.Unavailable, "the identity provider does not answer just now: try again in a moment, or sign in another way")
 }
 
-// SignOutURL is where a browser signs out at the provider too, "" for nowhere.
+// SignOutURL is where a browser signs out at the provider too, "" for nowhere. The
+// provider asks whether it is meant where no ID token says who asks.
 func (s *Service) SignOutURL(ctx context.Context, p *Provider, idToken string) string {
-	if idToken == "" {
-		return ""
-	}
 	return p.at.SignOutURL(ctx, idToken, s.PublicURL+OutPath)
 }
 
@@ -87,13 +85,15 @@ const (
 	NoRole      Refused = "text"    // none of their roles means anything here, or the facility is missing
 	NotActive   Refused = "account" // deactivated here
 	NoGoodReply Refused = "failed"  // the provider's answer cannot be used
+	WentBack    Refused = "back"    // they came back without signing in there
 )
 
 // Error is the reason.
 func (r Refused) Error() string { return "refused: " + string(r) }
 
-// EndAbroad ends a sign-in at the provider with what the browser brought back.
-// The error is a [Refused], which the page tells, or one of the service.
+// EndAbroad ends a sign-in at the provider with what the browser brought back, and
+// says where it goes next. The error is a [Refused], which the page tells, or one of
+// the service.
 func (s *Service) EndAbroad(ctx context.Context, p *Provider, step string, answer url.Values, b Browser) (session, to string, err error) {
 	var w away
 	if _, err := s.step(ctx, s.Store.Read(), stepAbroad, step, true, &w); err != nil {
@@ -102,7 +102,7 @@ func (s *Service) EndAbroad(ctx context.Context, p *Provider, step string, answe
 	w.Anew = w.Again != nil // whatever a version before this one wrote
 	said, err := p.at.End(ctx, s.PublicURL+ReturnPath, w.Away, answer, s.Now)
 	if err != nil {
-		return "", "", s.notBelieved(ctx, err)
+		return "", w.To, s.notBelieved(ctx, err)
 	}
 	session, err = s.arrived(ctx, p, said.Subject, said.Claims, w, &abroad{session: said.Session, idToken: said.Raw}, b)
 	return session, w.To, err
@@ -115,6 +115,8 @@ func (s *Service) notBelieved(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &unreachable):
 		return errProvider()
+	case errors.Is(err, party.WentBack):
+		return WentBack
 	case errors.As(err, &why):
 		s.Log.LogAttrs(ctx, slog.LevelInfo, "a sign-in at the identity provider was refused", slog.String("reason", why.Error()))
 		return NoGoodReply
@@ -228,25 +230,28 @@ func (p *Provider) invitee(all map[string]any) Invitee {
 }
 
 // EndedAbroad ends the sessions that a logout token of the provider names, by the
-// provider's session or by the person. One that is not to be believed is
-// [vaccination.Invalid].
+// provider's session or by the person. One that is not to be believed, or that came
+// before, is [vaccination.Invalid].
 func (s *Service) EndedAbroad(ctx context.Context, p *Provider, token string) error {
-	subject, of, err := p.at.SignedOut(ctx, token, s.Now)
+	left, err := p.at.SignedOut(ctx, token, s.Now)
 	if unreachable := (*party.Unreachable)(nil); errors.As(err, &unreachable) {
 		return errProvider()
 	}
 	if err != nil {
 		s.Log.LogAttrs(ctx, slog.LevelInfo, "a logout token was refused")
-		return vaccination.Errorf(vaccination.Invalid, "this is no logout token of the identity provider for this service")
+		return party.ErrNoLogout()
 	}
 	return s.Store.Tx(ctx, func(q *query.Queries) error {
+		if err := left.Once(ctx, q, s.Now(), func(name string) []byte { return s.hash("logout token", name) }); err != nil {
+			return err
+		}
 		var ended []int64
-		if of != "" {
-			if ended, err = q.EndStaffSessionsOf(ctx, s.hash("provider session", of)); err != nil {
+		if left.Session != "" {
+			if ended, err = q.EndStaffSessionsOf(ctx, s.hash("provider session", left.Session)); err != nil {
 				return err
 			}
 		} else {
-			row, err := q.StaffByLogin(ctx, s.providerLogin(p, subject))
+			row, err := q.StaffByLogin(ctx, s.providerLogin(p, left.Subject))
 			if registry.IsNone(err) {
 				return nil
 			}

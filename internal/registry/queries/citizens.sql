@@ -28,7 +28,8 @@ RETURNING number, email, code, tries;
 DELETE FROM citizen_challenge WHERE id = $1;
 
 -- name: InsertCitizenSession :one
-INSERT INTO citizen_session (id, number, email, identities, provider, seen_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seq;
+INSERT INTO citizen_session (id, number, email, identities, provider, provider_session, provider_subject, seen_at, ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING seq;
 
 -- name: CitizenSession :one
 -- A session that somebody used not long ago.

@@ -246,17 +246,20 @@ func (q *Queries) InsertCitizenOpened(ctx context.Context, arg InsertCitizenOpen
 }
 
 const insertCitizenSession = `-- name: InsertCitizenSession :one
-INSERT INTO citizen_session (id, number, email, identities, provider, seen_at, ends_at) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING seq
+INSERT INTO citizen_session (id, number, email, identities, provider, provider_session, provider_subject, seen_at, ends_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) RETURNING seq
 `
 
 type InsertCitizenSessionParams struct {
-	ID         []byte
-	Number     []byte
-	Email      []byte
-	Identities [][]byte
-	Provider   bool
-	SeenAt     time.Time
-	EndsAt     time.Time
+	ID              []byte
+	Number          []byte
+	Email           []byte
+	Identities      [][]byte
+	Provider        bool
+	ProviderSession []byte
+	ProviderSubject []byte
+	SeenAt          time.Time
+	EndsAt          time.Time
 }
 
 func (q *Queries) InsertCitizenSession(ctx context.Context, arg InsertCitizenSessionParams) (int64, error) {
@@ -266,6 +269,8 @@ func (q *Queries) InsertCitizenSession(ctx context.Context, arg InsertCitizenSes
 		arg.Email,
 		arg.Identities,
 		arg.Provider,
+		arg.ProviderSession,
+		arg.ProviderSubject,
 		arg.SeenAt,
 		arg.EndsAt,
 	)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/a-h/templ"
 
+	"github.com/opendivoc/divoc/credential/vdsnc"
 	who "github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/profile"
@@ -207,9 +208,18 @@ func (h *handler) question(w http.ResponseWriter, r *http.Request, status int, p
 		})
 		return
 	}
+	left, err := h.Citizens.TriesLeft(r.Context(), p.Ref)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	if left == 0 { // before they answer in vain
+		h.noMoreTries(w, r)
+		return
+	}
 	name, id := initials(p.Person().Name), c.ID.String()
 	h.write(w, r, status, l.T("my.open.title"), func(v page.View) templ.Component {
-		return openPage(v, id, name, p.Factor, a, faults)
+		return openPage(v, id, name, p.Factor, left, a, faults)
 	}, faults...)
 }
 
@@ -232,12 +242,17 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request, s *who.Session) {
 	case vaccination.Forbidden:
 		h.question(w, r, http.StatusUnprocessableEntity, p, c, a, page.Fault{Field: "answer", Message: h.text(r, "my.fault.wrong")})
 	case vaccination.TooMany:
-		h.write(w, r, http.StatusTooManyRequests, h.text(r, "my.closed-record.title"), func(v page.View) templ.Component {
-			return closedRecordPage(v, v.T("my.closed-record.tries"))
-		})
+		h.noMoreTries(w, r)
 	default:
 		h.fail(w, r, err)
 	}
+}
+
+// noMoreTries says that a record is closed to telephones, and what to do.
+func (h *handler) noMoreTries(w http.ResponseWriter, r *http.Request) {
+	h.write(w, r, http.StatusTooManyRequests, h.text(r, "my.closed-record.title"), func(v page.View) templ.Component {
+		return closedRecordPage(v, v.T("my.closed-record.tries"))
+	})
 }
 
 // opened loads the page of a certificate whose record was opened; a session that
@@ -315,8 +330,8 @@ func (h *handler) exports(r *http.Request, c *issuance.Record) ([]export, error)
 	var out []export
 	for _, o := range offers {
 		key := "my.export." + string(o.Format)
-		if o.Refused == issuance.NotOffered || !l.Has(key) {
-			continue
+		if o.Refused == issuance.NotOffered || !l.Has(key) || o.Format == issuance.FormatRecovery && o.Refused == issuance.OtherKind {
+			continue // a recovery is a word about tests alone
 		}
 		e := export{Format: string(o.Format), Name: l.T(key), For: l.T(key + ".for"), Code: o.Code && o.Possible() && o.Format != issuance.FormatCode, Print: o.Format == issuance.FormatICVP}
 		switch {
@@ -335,8 +350,16 @@ func (h *handler) exports(r *http.Request, c *issuance.Record) ([]export, error)
 // fields names elements of a certificate, those that a page has a word for.
 func (h *handler) fields(l *locale.Locale, paths []string) string {
 	var out []string
+	words := map[string]string{
+		"test.type": "row.test", "test.date": "row.sample", "test.centre": "row.testCentre", "test.origin": "my.field.origin",
+		vdsnc.LatinName: "my.field.latin", vdsnc.Passport: "my.field.passport", vdsnc.ProviderContact: "my.field.contact",
+	}
 	for _, path := range paths {
-		if key := "row." + path[strings.LastIndexByte(path, '.')+1:]; l.Has(key) {
+		key := words[path]
+		if key == "" {
+			key = "row." + path[strings.LastIndexByte(path, '.')+1:]
+		}
+		if l.Has(key) {
 			path = l.T(key)
 		}
 		out = append(out, path)

@@ -94,6 +94,7 @@ func Register(mux door.Mux, o Options) {
 	post(Path+"/leave", h.leave)
 	get(who.IdentityPath, h.beginIdentity)
 	get(who.ReturnPath, h.endIdentity)
+	post(who.EndedPath, h.endedIdentity)
 	get(who.KeysPath, h.identityKeys)
 	post(languagePath, h.signed(h.language))
 	get(listPath, h.signed(h.list))
@@ -166,6 +167,7 @@ type typed struct {
 	Text, Mail    bool   // codes can be sent as text messages, by e-mail
 	Document      bool   // certificates can be asked for by a document's number
 	Identity      string // what the country's identity provider is called; "" for none
+	WentBack      bool   // they were sent there, and came back without signing in
 }
 
 func (h *handler) start(w http.ResponseWriter, r *http.Request) {

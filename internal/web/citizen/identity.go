@@ -1,10 +1,13 @@
 package citizen
 
 import (
+	"errors"
 	"net/http"
 
 	who "github.com/opendivoc/divoc/internal/access/citizen"
+	"github.com/opendivoc/divoc/internal/access/party"
 	"github.com/opendivoc/divoc/internal/profile"
+	"github.com/opendivoc/divoc/internal/web/door"
 	"github.com/opendivoc/divoc/internal/web/page"
 	"github.com/opendivoc/divoc/vaccination"
 )
@@ -77,8 +80,26 @@ func (h *handler) openAs(r *http.Request, session string, born vaccination.Date)
 	return nil
 }
 
+// endedIdentity is what the provider itself calls when somebody signed out there.
+func (h *handler) endedIdentity(w http.ResponseWriter, r *http.Request) {
+	err := h.Citizens.EndedIdentity(r.Context(), r.PostForm.Get("logout_token"))
+	w.Header().Set("Cache-Control", "no-store")
+	switch vaccination.ErrorCode(err) {
+	case "":
+		w.WriteHeader(http.StatusOK)
+	case vaccination.Invalid: // 400 is what the specification asks for
+		door.WriteJSON(w, http.StatusBadRequest, "application/json", map[string]string{"error": "invalid_request"})
+	default:
+		door.WriteProblem(w, h.Log, err)
+	}
+}
+
 // noIdentity shows the first page to who did not come in by the provider.
 func (h *handler) noIdentity(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, party.WentBack) { // nobody's mistake
+		h.ask(w, r, http.StatusOK, typed{WentBack: true})
+		return
+	}
 	status, key := 0, ""
 	switch vaccination.ErrorCode(err) {
 	case vaccination.NotFound:

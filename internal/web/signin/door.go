@@ -38,6 +38,8 @@ type Options struct {
 	// Limit counts a request of a network that tries to come in; the error is
 	// [vaccination.TooMany]. It slows down and never locks an address out.
 	Limit func(*http.Request) error
+	// Told counts, in the same way, what the provider tells of who signed out there.
+	Told func(*http.Request) error
 	// Left is told who signs out, before they are; nil tells nobody.
 	Left func(context.Context, access.Caller) error
 	Log  *slog.Logger

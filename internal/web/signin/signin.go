@@ -141,11 +141,16 @@ func (d *Door) show(w http.ResponseWriter, r *http.Request, status int, title st
 type choice struct {
 	To, Login string
 	Provider  string // its name, "" for none
+	WentBack  bool   // they were sent there, and came back without signing in
 	Demo      []staff.Member
 }
 
 func (d *Door) choose(w http.ResponseWriter, r *http.Request, status int, login, fault string) {
-	c := choice{To: to(r), Login: login}
+	d.choosing(w, r, status, choice{To: to(r), Login: login}, "login", fault)
+}
+
+// choosing shows the first page, with what is wrong with a field of it.
+func (d *Door) choosing(w http.ResponseWriter, r *http.Request, status int, c choice, field, fault string) {
 	if d.Provider != nil {
 		c.Provider = d.Provider.Name(d.frame.Locale(r).Tag)
 	}
@@ -155,7 +160,7 @@ func (d *Door) choose(w http.ResponseWriter, r *http.Request, status int, login,
 		d.frame.Error(w, r, status)
 		return
 	}
-	d.write(w, r, status, "signin.title", "login", fault, func(v page.View, f []page.Fault) templ.Component { return choosePage(v, c, f) })
+	d.write(w, r, status, "signin.title", field, fault, func(v page.View, f []page.Fault) templ.Component { return choosePage(v, c, f) })
 }
 
 func (d *Door) password(w http.ResponseWriter, r *http.Request) {

@@ -4,8 +4,6 @@
 package live
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,7 +13,6 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -25,42 +22,25 @@ import (
 	"github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/access/staff"
 	"github.com/opendivoc/divoc/profiles"
+	"github.com/opendivoc/divoc/test/oidc"
 	"github.com/opendivoc/divoc/test/program"
 )
 
 func TestMain(m *testing.M) { os.Exit(program.Main(m)) }
 
-type m = map[string]any
-
 // peer is the program with a provider beside it.
 type peer struct {
+	*oidc.Provider
 	t       *testing.T
 	site    string
-	issuer  string
 	data    string
-	say     io.Writer
-	heard   *bufio.Scanner
 	server  *program.Server
 	browser *http.Client
 }
 
-// start starts both, for a profile with what more adds to it of the issuer.
-func start(t *testing.T, country string, more func(issuer string) string) *peer {
+// start starts both, for a profile with what more adds to it of the provider.
+func start(t *testing.T, country string, more func(*oidc.Provider) string) *peer {
 	t.Helper()
-	for _, tool := range []string{"node", "npm"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("%s is not installed: no independent OpenID Connect provider was asked", tool)
-		}
-	}
-	if _, err := os.Stat("../node_modules/.package-lock.json"); err != nil {
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-		defer cancel()
-		install := exec.CommandContext(ctx, "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-		install.Dir = ".."
-		if out, err := install.CombinedOutput(); err != nil {
-			t.Fatalf("npm ci: %v\n%s", err, out)
-		}
-	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +48,12 @@ func start(t *testing.T, country string, more func(issuer string) string) *peer 
 	address := l.Addr().String()
 	_ = l.Close()
 	p := &peer{t: t, site: "http://" + address}
-	p.provide()
+	p.Provider = oidc.Start(t, oidc.Options{Site: p.site})
+	t.Cleanup(func() {
+		if t.Failed() && p.server != nil {
+			t.Logf("the program: %s", p.server.Log())
+		}
+	})
 	p.newBrowser()
 
 	dir := t.TempDir()
@@ -77,16 +62,12 @@ func start(t *testing.T, country string, more func(issuer string) string) *peer 
 		t.Fatal(err)
 	}
 	file := filepath.Join(at, "profile.yaml")
-	text := string(must(os.ReadFile(file))(t)) + more(p.issuer)
-	roles := fmt.Sprintf("issuer: %s\nname: {en: the ministry}\nclientID: divoc\nclientSecretFile: secret\nrolesClaim: realm_access.roles\nroles: {boss: system-admin, desk: facility-staff}\n", p.issuer)
-	staffFile := filepath.Join(dir, "staff.yaml")
-	for name, data := range map[string]string{file: text, staffFile: roles, filepath.Join(dir, "secret"): "a secret of the tests only\n"} {
-		if err := os.WriteFile(name, []byte(data), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	text := string(must(os.ReadFile(file))(t)) + more(p.Provider)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	p.data = filepath.Join(dir, "data")
-	p.server = program.Start(t, p.data, "--profile", at, "--listen", address, "--demo", "--public-url", p.site, "--staff-provider", staffFile)
+	p.server = program.Start(t, p.data, "--profile", at, "--listen", address, "--demo", "--public-url", p.site, "--staff-provider", p.StaffFile(dir))
 	return p
 }
 
@@ -99,57 +80,6 @@ func must[T any](v T, err error) func(testing.TB) T {
 		}
 		return v
 	}
-}
-
-// provide runs the provider until the test ends.
-func (p *peer) provide() {
-	p.t.Helper()
-	setup := must(json.Marshal(m{
-		"redirect": p.site + staff.ReturnPath, "ended": p.site + staff.EndedPath, "out": p.site + staff.OutPath,
-		"citizens": m{"redirect": p.site + citizen.ReturnPath, "out": p.site + citizen.OutPath, "keys": p.site + citizen.KeysPath},
-	}))(p.t)
-	cmd := exec.Command("node", "provider.mjs", string(setup))
-	cmd.Dir = ".."
-	in := must(cmd.StdinPipe())(p.t)
-	out := must(cmd.StdoutPipe())(p.t)
-	var wrong strings.Builder
-	cmd.Stderr = &wrong
-	if err := cmd.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() {
-		_ = in.Close()
-		_ = cmd.Wait()
-		if p.t.Failed() {
-			p.t.Logf("the provider: %s", wrong.String())
-			if p.server != nil {
-				p.t.Logf("the program: %s", p.server.Log())
-			}
-		}
-	})
-	p.say, p.heard = in, bufio.NewScanner(out)
-	for p.heard.Scan() {
-		var said struct{ Issuer string }
-		if json.Unmarshal(p.heard.Bytes(), &said) == nil && said.Issuer != "" {
-			p.issuer = said.Issuer
-			return
-		}
-	}
-	p.t.Fatalf("the provider does not start: %s", wrong.String())
-}
-
-// tell changes the provider.
-func (p *peer) tell(what m) {
-	p.t.Helper()
-	if _, err := fmt.Fprintf(p.say, "%s\n", must(json.Marshal(what))(p.t)); err != nil {
-		p.t.Fatal(err)
-	}
-	for p.heard.Scan() {
-		if p.heard.Text() == "{}" {
-			return
-		}
-	}
-	p.t.Fatal("the provider ended")
 }
 
 func (p *peer) newBrowser() {
@@ -205,18 +135,18 @@ func (p *peer) confirm(page reply) reply {
 	if xsrf == nil {
 		p.t.Fatalf("the provider does not ask: %d %.500s", page.status, page.body)
 	}
-	return p.do(p.browser.PostForm(p.issuer+"/session/end/confirm", url.Values{"xsrf": {xsrf[1]}, "logout": {"yes"}}))
+	return p.do(p.browser.PostForm(p.Issuer+"/session/end/confirm", url.Values{"xsrf": {xsrf[1]}, "logout": {"yes"}}))
 }
 
 // TestStaffSignInAtTheirProvider is --staff-provider as it runs: the button, roles
 // and facility of the ID token, and signing out here and there.
 func TestStaffSignInAtTheirProvider(t *testing.T) {
-	p := start(t, "jamaica", func(string) string { return "" })
+	p := start(t, "jamaica", func(*oidc.Provider) string { return "" })
 	if page := p.get("/sign-in?to=%2Fdesk"); !strings.Contains(page.body, "the ministry") || !strings.Contains(page.body, staff.ProviderPath) {
 		t.Fatalf("no button of the provider's: %d %.3000s", page.status, page.body)
 	}
 	at := staff.ProviderPath + "?to=%2Fdesk"
-	p.tell(m{"account": m{"sub": "a1", "name": "Ann Brown", "realm_access": m{"roles": []string{"offline_access", "desk"}}, "facility_code": "KGN-1"}})
+	p.Tell(oidc.Claims{"account": oidc.Claims{"sub": "a1", "name": "Ann Brown", "realm_access": oidc.Claims{"roles": []string{"offline_access", "desk"}}, "facility_code": "KGN-1"}})
 	page := p.get(at)
 	if page.status != 200 || page.at != "/desk" || !strings.Contains(page.body, "Ann Brown") || !strings.Contains(page.body, "KGN-1") {
 		t.Fatalf("at the desk: %d at %s: %.3000s", page.status, page.at, page.body)
@@ -231,7 +161,7 @@ func TestStaffSignInAtTheirProvider(t *testing.T) {
 	// Out here, and by the page's own link there.
 	out := p.post("/sign-out", nil)
 	there, ok := strings.CutPrefix(out.header.Get("Refresh"), "0; url=")
-	if !ok || !strings.HasPrefix(there, p.issuer+"/session/end?") {
+	if !ok || !strings.HasPrefix(there, p.Issuer+"/session/end?") {
 		t.Fatalf("signed out: %d %q", out.status, out.header.Get("Refresh"))
 	}
 	if back := p.confirm(p.get(there)); back.at != staff.OutPath {
@@ -241,12 +171,12 @@ func TestStaffSignInAtTheirProvider(t *testing.T) {
 		t.Errorf("after signing out: at %s", page.at)
 	}
 	// Another role there is another one here, from the next sign-in on.
-	p.tell(m{"account": m{"sub": "a1", "name": "Ann Brown", "realm_access": m{"roles": []string{"boss"}}}})
+	p.Tell(oidc.Claims{"account": oidc.Claims{"sub": "a1", "name": "Ann Brown", "realm_access": oidc.Claims{"roles": []string{"boss"}}}})
 	if page := p.get(staff.ProviderPath + "?to=%2Fadmin%2Fstaff"); page.status != 200 || page.at != "/admin/staff" {
 		t.Errorf("an administrator: %d at %s", page.status, page.at)
 	}
 	// Who signs out there is told to leave here, by the provider itself.
-	p.confirm(p.get(p.issuer + "/session/end"))
+	p.confirm(p.get(p.Issuer + "/session/end"))
 	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(100 * time.Millisecond) {
 		if page := p.get("/admin/staff"); page.at == "/sign-in" {
 			break
@@ -257,14 +187,14 @@ func TestStaffSignInAtTheirProvider(t *testing.T) {
 	}
 	// No role: no account.
 	p.newBrowser()
-	p.tell(m{"account": m{"sub": "a2", "name": "Nobody", "realm_access": m{"roles": []string{"nurse"}}}})
+	p.Tell(oidc.Claims{"account": oidc.Claims{"sub": "a2", "name": "Nobody", "realm_access": oidc.Claims{"roles": []string{"nurse"}}}})
 	if page := p.get(at); page.status != 403 || !strings.Contains(page.body, "none of your roles") {
 		t.Errorf("without a role: %d %.500s", page.status, page.body)
 	}
 	if list := program.Must(t, "staff", "list", "--data", p.data); strings.Contains(list, "Nobody") {
 		t.Errorf("an account without a role: %s", list)
 	}
-	for _, secret := range []string{"Ann Brown", "a secret of the tests only"} {
+	for _, secret := range []string{"Ann Brown", oidc.Secret()} {
 		if strings.Contains(p.server.Log(), secret) {
 			t.Errorf("the log holds %q", secret)
 		}
@@ -275,9 +205,7 @@ func TestStaffSignInAtTheirProvider(t *testing.T) {
 // the button, the provider, their record open by its date of birth and the family's
 // not, and out.
 func TestCitizensSignInAtTheirIdentity(t *testing.T) {
-	p := start(t, "sri-lanka", func(issuer string) string {
-		return fmt.Sprintf("\ncitizenIdentity:\n  issuer: %s\n  clientID: divoc-citizens\n  name: {si: eSignet, ta: eSignet, en: eSignet}\n  claims: {identity: individual_id, kind: national-id, phone: phone_number, birthDate: birthdate}\n", issuer)
-	})
+	p := start(t, "sri-lanka", (*oidc.Provider).CitizenIdentity)
 	token := p.server.Token("clinic")
 	for code, person := range map[string]string{
 		"MINE":   `{"name":"Nimali Perera","birthDate":"1987-04-21","sex":"female","identifier":{"type":"national-id","value":"871120015V"}}`,
@@ -288,7 +216,7 @@ func TestCitizensSignInAtTheirIdentity(t *testing.T) {
 			t.Fatalf("issuing: %d %s %v", status, answer, err)
 		}
 	}
-	p.tell(m{"account": m{"sub": "psut-1", "individual_id": "198711200015", "birthdate": "1987-04-21", "phone_number": "+94712345678", "phone_number_verified": true}})
+	p.Tell(oidc.Claims{"account": oidc.Claims{"sub": "psut-1", "individual_id": "198711200015", "birthdate": "1987-04-21", "phone_number": "+94712345678", "phone_number_verified": true}})
 	first := p.get("/my?lang=en")
 	list := p.get(p.link(first, "identity"))
 	if list.status != 200 || list.at != "/my/certificates" || !strings.Contains(list.body, "Nimali Perera") || strings.Contains(list.body, "Kamal") || !strings.Contains(list.body, "K. P.") {
@@ -325,7 +253,7 @@ func TestCitizensSignInAtTheirIdentity(t *testing.T) {
 		t.Errorf("published %s, printed %s", published.body, printed)
 	}
 	for _, lie := range []string{"aud", "iss", "nonce", "key", "none"} {
-		p.tell(m{"lie": lie})
+		p.Tell(oidc.Claims{"lie": lie})
 		p.newBrowser()
 		if r := p.get(citizen.IdentityPath); r.status != 403 || r.at != citizen.ReturnPath {
 			t.Errorf("another %s: %d at %s", lie, r.status, r.at)

@@ -38,7 +38,9 @@ export function statement(config, s, level) {
     if (!value && !row.must) continue
     value ||= text(texts, 'result.missing')
     const line = make('div', '', 'govuk-summary-list__row')
-    line.append(make('dt', text(texts, row.label), 'govuk-summary-list__key'), make('dd', value, 'govuk-summary-list__value'))
+    const shown = make('dd', '', 'govuk-summary-list__value')
+    shown.append(make('bdi', value)) // a number keeps its order in a text from right to left
+    line.append(make('dt', text(texts, row.label), 'govuk-summary-list__key'), shown)
     part(row.group).querySelector('dl').append(line)
   }
   for (const name of ['content', 'issued']) if (part(name).querySelector('dl').children.length === 0) part(name).remove()
