@@ -46,12 +46,12 @@ func (c *Credential) Weaknesses() []string {
 // and members that are never shown.
 func (c *Credential) Unbound() []Group {
 	var groups []Group
-	for _, t := range c.vocabulary.vaccination.terms {
+	for _, t := range c.vocabulary.evidence.terms {
 		if !t.shown || len(groups) > 0 && hasGroup(groups, t.iri) {
 			continue
 		}
 		g, members, differ := Group{IRI: t.iri}, 0, false
-		for _, other := range c.vocabulary.vaccination.terms {
+		for _, other := range c.vocabulary.evidence.terms {
 			if other.shown && other.iri == t.iri {
 				members++
 			}

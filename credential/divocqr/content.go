@@ -22,7 +22,7 @@ func (v *value) str(name string) string {
 // product not into a code. What the signature does not bind to its member is
 // there all the same; [Credential.Unbound] says which it is.
 func (c *Credential) Certificate() vaccination.Certificate {
-	return vaccination.Certificate{
+	out := vaccination.Certificate{
 		Person: vaccination.Person{
 			Name:        c.subject.str("name"),
 			BirthDate:   date(c.subject.str("dob")),
@@ -36,12 +36,30 @@ func (c *Credential) Certificate() vaccination.Certificate {
 			HCID:   c.CertificateID(),
 			Period: vaccination.Period{Start: instant(c.root.str("issuanceDate")), End: instant(c.root.str("expirationDate"))},
 		},
-		Vaccination: c.dose(),
 	}
+	if c.vocabulary.test {
+		out.Test = c.test()
+	} else {
+		out.Vaccination = c.dose()
+	}
+	return out
+}
+
+// test reads the details of a test. The format has words and no codes.
+func (c *Credential) test() vaccination.Test {
+	e := c.evidence
+	word := func(name string) vaccination.Coding { return vaccination.Coding{Display: e.str(name)} }
+	t := vaccination.Test{
+		Pathogen: word("disease"), Type: word("testType"), Brand: word("testName"), Manufacturer: word("manufacturer"), Lot: e.str("batch"), Origin: word("sampleOrigin"),
+		Date: instant(e.str("sampleCollectionTimestamp")), ResultDate: instant(e.str("resultTimestamp")), Result: word("result"),
+		Practitioner: e.get("verifier").str("name"),
+	}
+	t.Centre, t.CentreAddress, t.Country = e.get("facility").place()
+	return t
 }
 
 func (c *Credential) dose() vaccination.Dose {
-	e, facility := c.evidence, c.evidence.get("facility")
+	e := c.evidence
 	d := vaccination.Dose{
 		Brand:        vaccination.Coding{Display: e.str("vaccine")},
 		Manufacturer: vaccination.Coding{Display: e.str("manufacturer")},
@@ -51,7 +69,6 @@ func (c *Credential) dose() vaccination.Dose {
 		ValidUntil:   date(e.str("effectiveUntil")),
 		Number:       count(e.str("dose")),
 		Total:        count(e.str("totalDoses")),
-		Centre:       facility.str("name"),
 		Practitioner: e.get("verifier").str("name"),
 	}
 	if code := e.str("icd11Code"); code != "" {
@@ -59,19 +76,25 @@ func (c *Credential) dose() vaccination.Dose {
 	} else if name := e.str("prophylaxis"); name != "" {
 		d.Vaccine.Display = name
 	}
-	if a := facility.get("address"); a != nil {
-		d.CentreAddress = vaccination.Address{
+	d.Centre, d.CentreAddress, d.Country = e.get("facility").place()
+	return d
+}
+
+// place reads a facility: its name, where it lies, and in which country.
+func (v *value) place() (name string, address vaccination.Address, in vaccination.Coding) {
+	if a := v.get("address"); a != nil {
+		address = vaccination.Address{
 			Line1: a.str("streetAddress"), Line2: a.str("streetAddress2"),
 			District: a.str("district"), Region: a.str("addressRegion"),
 			PostCode: a.str("postalCode"), Country: a.str("addressCountry"),
 		}
-		if country, ok := catalogue.FindCountry(d.CentreAddress.Country); ok {
-			d.Country = vaccination.Coding{Code: country.Alpha3, System: vaccination.SystemISO3166, Display: country.Name}
+		if country, ok := catalogue.FindCountry(address.Country); ok {
+			in = vaccination.Coding{Code: country.Alpha3, System: vaccination.SystemISO3166, Display: country.Name}
 		} else {
-			d.Country.Display = d.CentreAddress.Country
+			in.Display = address.Country
 		}
 	}
-	return d
+	return v.str("name"), address, in
 }
 
 // Issuer returns the issuer's IRI, "" where what the credential says there is

@@ -5,7 +5,9 @@ package divocqr
 // separator at its end, so JSON-LD 1.1 leaves "vac:…" as it is written: those
 // IRIs are literally so in the signed statements.
 type vocabulary struct {
-	credential, person, vaccination *class
+	credential, person *class
+	evidence           *class // the vaccination, or the test
+	test               bool
 }
 
 // class is a kind of node.
@@ -57,6 +59,7 @@ var (
 	v1       = newVocabulary(1, false)
 	v2       = newVocabulary(2, false)
 	sriLanka = newVocabulary(2, true)
+	tests    = newTestVocabulary()
 )
 
 // vocabularyOf returns what a context defines. The list is closed: the URLs
@@ -71,12 +74,14 @@ func vocabularyOf(context string) *vocabulary {
 		return v2
 	case "https://divoc.lgcc.gov.lk/credentials/vaccination/v1":
 		return sriLanka
+	case TestContext:
+		return tests
 	}
 	return nil
 }
 
-func newVocabulary(version int, sex bool) *vocabulary {
-	address := &class{terms: []term{
+func newAddress() *class {
+	return &class{terms: []term{
 		{name: "streetAddress", iri: schemaNS + "streetAddress"},
 		{name: "streetAddress2", iri: "vac:addressLine2"},
 		{name: "city", iri: "vac:city"},
@@ -85,6 +90,23 @@ func newVocabulary(version int, sex bool) *vocabulary {
 		{name: "postalCode", iri: schemaNS + "postalCode"},
 		{name: "addressCountry", iri: schemaNS + "addressCountry"},
 	}}
+}
+
+// newPlace returns the classes of who answers for a dose or a test, and of where.
+func newPlace(address *class) (verifier, facility *class) {
+	return &class{terms: []term{
+			{name: "id", iri: schemaNS + "id"}, // here a member like others, not the node's name
+			{name: "name", iri: schemaNS + "name"},
+			{name: "sign-image", iri: schemaNS + "image"},
+		}}, &class{terms: []term{
+			{name: "name", iri: schemaNS + "name"},
+			{name: "address", iri: schemaNS + "PostalAddress", as: nested, node: address},
+			{name: "seal-image", iri: schemaNS + "image"},
+		}}
+}
+
+func newVocabulary(version int, sex bool) *vocabulary {
+	address := newAddress()
 	person := &class{
 		types: []typeName{{"Person", schemaNS + "Person"}},
 		id:    true,
@@ -98,16 +120,7 @@ func newVocabulary(version int, sex bool) *vocabulary {
 			{name: "address", iri: schemaNS + "PostalAddress", as: nested, node: address},
 		},
 	}
-	verifier := &class{terms: []term{
-		{name: "id", iri: schemaNS + "id"}, // here a member like others, not the node's name
-		{name: "name", iri: schemaNS + "name"},
-		{name: "sign-image", iri: schemaNS + "image"},
-	}}
-	facility := &class{terms: []term{
-		{name: "name", iri: schemaNS + "name"},
-		{name: "address", iri: schemaNS + "PostalAddress", as: nested, node: address},
-		{name: "seal-image", iri: schemaNS + "image"},
-	}}
+	verifier, facility := newPlace(address)
 	vaccination := &class{
 		types: []typeName{{"Vaccination", "vac:Vaccination"}},
 		id:    true,
@@ -136,20 +149,60 @@ func newVocabulary(version int, sex bool) *vocabulary {
 	if sex {
 		person.terms = append(person.terms, term{name: "sex", iri: schemaNS + "gender"})
 	}
-	credential := &class{
-		types: []typeName{
-			{"VerifiableCredential", credNS + "VerifiableCredential"},
-			{vaccinationType, schemaNS + vaccinationType},
+	return &vocabulary{newCredential(typeName{vaccinationType, schemaNS + vaccinationType}, person, vaccination), person, vaccination, false}
+}
+
+// newTestVocabulary is what DIVOC's one context of test certificates defines.
+func newTestVocabulary() *vocabulary {
+	address := newAddress()
+	verifier, facility := newPlace(address)
+	person := &class{
+		types: []typeName{{"Person", schemaNS + "Person"}},
+		id:    true,
+		terms: []term{
+			{name: "refId", iri: schemaNS + "id"},
+			{name: "uhid", iri: schemaNS + "id"},
+			{name: "name", iri: schemaNS + "name"},
+			{name: "dob", iri: schemaNS + "date"},
+			{name: "gender", iri: schemaNS + "gender"},
+			{name: "nationality", iri: schemaNS + "nationality"},
+			{name: "address", iri: schemaNS + "PostalAddress", as: nested, node: address},
 		},
-		id: true,
+	}
+	test := &class{
+		types: []typeName{{"TestDetails", "vac:TestDetails"}},
+		id:    true,
+		terms: []term{
+			{name: "certificateId", iri: schemaNS + "id"},
+			{name: "feedbackUrl", iri: schemaNS + "url"},
+			{name: "infoUrl", iri: schemaNS + "url"},
+			{name: "batch", iri: schemaNS + "id", shown: true},
+			{name: "testType", iri: schemaNS + "id", shown: true},
+			{name: "testName", iri: schemaNS + "name"},
+			{name: "manufacturer", iri: schemaNS + "id", shown: true},
+			{name: "disease", iri: schemaNS + "id", shown: true},
+			{name: "sampleOrigin", iri: schemaNS + "id", shown: true},
+			{name: "sampleCollectionTimestamp", iri: schemaNS + "dateTime", shown: true},
+			{name: "resultTimestamp", iri: schemaNS + "dateTime", shown: true},
+			{name: "result", iri: schemaNS + "id", shown: true},
+			{name: "verifier", iri: "vac:verifier", as: nested, node: verifier},
+			{name: "facility", iri: "vac:Facility", as: nested, node: facility},
+		},
+	}
+	return &vocabulary{newCredential(typeName{testType, schemaNS + "ProofOfTestCredential"}, person, test), person, test, true}
+}
+
+func newCredential(kind typeName, person, evidence *class) *class {
+	return &class{
+		types: []typeName{{"VerifiableCredential", credNS + "VerifiableCredential"}, kind},
+		id:    true,
 		terms: []term{
 			{name: "credentialSubject", iri: credNS + "credentialSubject", as: nested, node: person},
-			{name: "evidence", iri: credNS + "evidence", as: nested, node: vaccination},
+			{name: "evidence", iri: credNS + "evidence", as: nested, node: evidence},
 			{name: "issuer", iri: credNS + "issuer", as: reference},
 			{name: "issuanceDate", iri: credNS + "issuanceDate", as: dateTime},
 			{name: "expirationDate", iri: credNS + "expirationDate", as: dateTime},
 			{name: "nonTransferable", iri: "vac:nonTransferable"},
 		},
 	}
-	return &vocabulary{credential, person, vaccination}
 }

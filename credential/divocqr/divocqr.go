@@ -3,8 +3,8 @@
 // credentials of 2021 in JSON-LD, signed with RsaSignature2018 or
 // Ed25519Signature2018, in a QR code as a ZIP file with one entry.
 //
-// It never expands JSON-LD in general. The certificates have one shape and two
-// published contexts, so the package writes their RDF statements directly and
+// It never expands JSON-LD in general. The certificates have two shapes, of a
+// vaccination and of a test, and three published contexts, so the package writes their RDF statements directly and
 // canonicalises those; whatever a context does not define is an error, never a
 // value that silently stays outside the signature. Nothing is ever fetched.
 //
@@ -18,6 +18,7 @@ import (
 	"bytes"
 	"crypto"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/opendivoc/divoc/credential/rdfc"
@@ -81,18 +82,12 @@ func Decode(data []byte) (*Credential, error) {
 	return c, nil
 }
 
-// recognise tells a DIVOC vaccination certificate from other credentials and
-// returns the vocabulary of its context.
+// recognise tells a DIVOC certificate from other credentials and returns the
+// vocabulary of its context, which must be of what it certifies.
 func recognise(root *value) (*vocabulary, error) {
 	kinds := root.get("type").texts()
-	vaccination := false
-	for _, k := range kinds {
-		if k == testType {
-			return nil, fmt.Errorf("%w: a test certificate", ErrUnsupported)
-		}
-		vaccination = vaccination || k == vaccinationType
-	}
-	if !vaccination {
+	test := slices.Contains(kinds, testType)
+	if !test && !slices.Contains(kinds, vaccinationType) {
 		return nil, ErrNotDIVOC
 	}
 	contexts := root.get("@context").texts()
@@ -100,7 +95,7 @@ func recognise(root *value) (*vocabulary, error) {
 		return nil, fmt.Errorf("%w: @context: not that of the W3C credentials and one of DIVOC", ErrUnsupported)
 	}
 	voc := vocabularyOf(contexts[1])
-	if voc == nil {
+	if voc == nil || voc.test != test {
 		return nil, fmt.Errorf("%w: @context: not among those that DIVOC's issuers used", ErrUnsupported)
 	}
 	return voc, nil

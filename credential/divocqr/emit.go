@@ -95,7 +95,7 @@ func (cl *class) term(name string) *term {
 // undefined names the member only where it is one of the format's own, because
 // anything else is somebody's text.
 func undefined(path, name string) error {
-	for _, cl := range []*class{sriLanka.credential, sriLanka.person, sriLanka.vaccination} {
+	for _, cl := range []*class{sriLanka.credential, sriLanka.person, sriLanka.evidence, tests.evidence} {
 		if cl.term(name) != nil {
 			return malformed(join(path, name), "not defined here by the credential's context, so it would not be signed")
 		}
@@ -144,7 +144,7 @@ func (s *statements) types(v *value, cl *class, name rdfc.Term, ok bool, path st
 	}
 	names := v.get("type").texts()
 	if len(names) != len(cl.types) {
-		return malformed(join(path, "type"), "not the types of a vaccination certificate")
+		return malformed(join(path, "type"), "not the types of such a certificate")
 	}
 	for _, want := range cl.types {
 		found := false
@@ -152,7 +152,7 @@ func (s *statements) types(v *value, cl *class, name rdfc.Term, ok bool, path st
 			found = found || n == want.name
 		}
 		if !found {
-			return malformed(join(path, "type"), "not the types of a vaccination certificate")
+			return malformed(join(path, "type"), "not the types of such a certificate")
 		}
 		if ok {
 			s.quads = append(s.quads, rdfc.Quad{Subject: name, Predicate: iriTerm(rdfType), Object: iriTerm(want.iri)})
@@ -187,7 +187,7 @@ func (s *statements) object(v *value, t *term, path string) (obj rdfc.Term, ok b
 	case nested:
 		if t.name == "evidence" && v.kind == list {
 			if len(v.items) > 1 {
-				return obj, false, fmt.Errorf("%w: more than one vaccination in one credential", ErrUnsupported)
+				return obj, false, fmt.Errorf("%w: more than one vaccination or test in one credential", ErrUnsupported)
 			}
 			if len(v.items) == 0 {
 				return obj, false, malformed(path, "empty")
@@ -198,9 +198,9 @@ func (s *statements) object(v *value, t *term, path string) (obj rdfc.Term, ok b
 		if err == nil && !ok {
 			// Only nodes with an id get here: holder and evidence. Without the
 			// holder's statements the rest may still be worth naming; without
-			// the vaccination's there is nothing left.
+			// those of the vaccination or test there is nothing left.
 			if t.name != "credentialSubject" {
-				return obj, false, malformed(path+".id", "not an absolute IRI, so the vaccination would not be signed")
+				return obj, false, malformed(path+".id", "not an absolute IRI, so what is certified would not be signed")
 			}
 			s.unsigned = true
 		}

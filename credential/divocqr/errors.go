@@ -15,7 +15,7 @@ var (
 	// ErrMalformed: it is meant to be one, and is damaged or put together wrongly.
 	ErrMalformed = errors.New("malformed DIVOC certificate")
 	// ErrUnsupported: a form of DIVOC credential that is not read here, such as a
-	// test certificate or a context nobody vouches for.
+	// context nobody vouches for.
 	ErrUnsupported = errors.New("unsupported form of DIVOC certificate")
 	// ErrSignature: the signature is not of this key over this credential.
 	ErrSignature = errors.New("the signature does not verify")

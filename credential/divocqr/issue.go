@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/opendivoc/divoc/catalogue"
 	"github.com/opendivoc/divoc/credential/jcs"
 	"github.com/opendivoc/divoc/credential/rdfc"
 	"github.com/opendivoc/divoc/vaccination"
@@ -21,6 +22,9 @@ import (
 // version of DIVOC's, with a date of birth, which DIVOC publishes with its
 // library and its verifiers hold.
 const Context = "https://cowin.gov.in/credentials/vaccination/v2"
+
+// TestContext is the context of those of tests, which DIVOC publishes too.
+const TestContext = "https://cowin.gov.in/credentials/testCertificate/v1"
 
 // Signer is the key that verifiers of DIVOC's format were given.
 type Signer interface {
@@ -67,7 +71,11 @@ func Issue(c vaccination.Certificate, o Options, s Signer, now time.Time) ([]byt
 	if err != nil {
 		return nil, err
 	}
-	facts, err := emit(&root, v2)
+	voc := v2
+	if c.IsTest() {
+		voc = tests
+	}
+	facts, err := emit(&root, voc)
 	if err != nil {
 		return nil, err
 	}
@@ -114,23 +122,34 @@ func suiteOf(public crypto.PublicKey) (suite, header string, err error) {
 // not have: what DIVOC's certification request requires and its verifiers show.
 // The dates must be known to the day, as the format has no other.
 func Missing(c vaccination.Certificate) []string {
-	v := &c.Vaccination
-	var missing []string
-	for _, r := range []struct {
+	type required struct {
 		path  string
 		there bool
-	}{
+	}
+	all := []required{
 		{"name", c.Name != ""},
 		{"birthDate", toTheDay(c.BirthDate)},
 		{"certificate.issuer", c.Info.Issuer.ID != ""},
 		{"certificate.hcid", c.Info.HCID != ""},
 		{"certificate.period.start", !c.Info.Period.Start.IsZero()},
-		{"vaccination.brand", v.Brand.Display != ""},
-		{"vaccination.manufacturer", v.Manufacturer.Display != "" || v.MAHolder.Display != ""},
-		{"vaccination.date", toTheDay(v.Date)},
-		{"vaccination.dose", v.Number > 0},
-		{"vaccination.totalDoses", v.Total > 0},
-	} {
+	}
+	if t := &c.Test; c.IsTest() {
+		all = append(all,
+			required{"test.type", t.Type.Display != ""},
+			required{"test.pathogen", t.Pathogen.Display != "" || t.Pathogen.Code != ""},
+			required{"test.date", !t.Date.IsZero()},
+			required{"test.result", resultOf(t.Result) != ""})
+	} else {
+		v := &c.Vaccination
+		all = append(all,
+			required{"vaccination.brand", v.Brand.Display != ""},
+			required{"vaccination.manufacturer", v.Manufacturer.Display != "" || v.MAHolder.Display != ""},
+			required{"vaccination.date", toTheDay(v.Date)},
+			required{"vaccination.dose", v.Number > 0},
+			required{"vaccination.totalDoses", v.Total > 0})
+	}
+	var missing []string
+	for _, r := range all {
 		if !r.there {
 			missing = append(missing, r.path)
 		}
@@ -155,10 +174,16 @@ func credentialOf(c *vaccination.Certificate, o Options, method string) (value, 
 		return value{}, errors.New("divocqr: issuer and verification method are absolute IRIs")
 	}
 	w := writer{}
-	subject, evidence := w.person(c, o, method), w.vaccination(c, o)
+	subject, context, kind := w.person(c, o, method), Context, vaccinationType
+	var evidence value
+	if c.IsTest() {
+		context, kind, evidence = TestContext, testType, w.test(c, o)
+	} else {
+		evidence = w.vaccination(c, o)
+	}
 	root := value{kind: object, members: make([]member, 0, 8)}
-	w.list(&root, "@context", credV1, Context)
-	w.list(&root, "type", "VerifiableCredential", vaccinationType)
+	w.list(&root, "@context", credV1, context)
+	w.list(&root, "type", "VerifiableCredential", kind)
 	root.members = append(root.members, member{"credentialSubject", subject})
 	w.text(&root, "issuer", "certificate.issuer", c.Info.Issuer.ID)
 	w.text(&root, "issuanceDate", "", c.Info.Period.Start.UTC().Format(timeForm))
@@ -307,26 +332,66 @@ func (w *writer) vaccination(c *vaccination.Certificate, o Options) value {
 	if d.Number > maxDose || d.Total > maxDose {
 		w.refuse("vaccination.dose")
 	}
-	verifier := value{kind: object}
-	w.text(&verifier, "name", "vaccination.practitioner", d.Practitioner)
-	w.nested(&v, "verifier", verifier)
-	facility := value{kind: object}
-	w.text(&facility, "name", "vaccination.centre", d.Centre)
-	w.nested(&facility, "address", w.address(d))
-	w.nested(&v, "facility", facility)
+	w.place(&v, "vaccination", d.Practitioner, d.Centre, d.CentreAddress, d.Country)
 	return v
 }
 
-// address is the facility's. Its country is where the dose was given.
-func (w *writer) address(d *vaccination.Dose) value {
-	const at = "vaccination.centreAddress"
-	a := &d.CentreAddress
+// test writes the details of a test, in DIVOC's words for disease and result.
+func (w *writer) test(c *vaccination.Certificate, o Options) value {
+	t := &c.Test
+	v := value{kind: object, members: make([]member, 0, 16)}
+	w.text(&v, "id", "certificate.hcid", o.VerifyURL+"?"+c.Info.HCID)
+	w.text(&v, "certificateId", "certificate.hcid", c.Info.HCID)
+	w.list(&v, "type", "TestDetails")
+	w.text(&v, "batch", "test.lot", t.Lot)
+	w.text(&v, "testName", "test.brand", t.Brand.Display)
+	w.text(&v, "testType", "test.type", t.Type.Display)
+	w.text(&v, "manufacturer", "test.manufacturer", t.Manufacturer.Display)
+	disease := t.Pathogen.Display
+	if catalogue.IsSARSCoV2(t.Pathogen.Code) || catalogue.IsSARSCoV2(disease) {
+		disease = "COVID-19"
+	}
+	w.text(&v, "disease", "test.pathogen", disease)
+	w.text(&v, "sampleOrigin", "test.origin", t.Origin.Display)
+	w.text(&v, "sampleCollectionTimestamp", "test.date", t.Date.UTC().Format(timeForm))
+	if !t.ResultDate.IsZero() {
+		w.text(&v, "resultTimestamp", "test.resultDate", t.ResultDate.UTC().Format(timeForm))
+	}
+	w.text(&v, "result", "test.result", resultOf(t.Result))
+	w.place(&v, "test", t.Practitioner, t.Centre, t.CentreAddress, t.Country)
+	return v
+}
+
+// resultOf is a result as DIVOC's requests say it, "" for what is none.
+func resultOf(result vaccination.Coding) string {
+	said := result.Code
+	if said == "" {
+		said = result.Display
+	}
+	term, _ := catalogue.TestResult(said)
+	return map[string]string{catalogue.Detected: "Positive", catalogue.NotDetected: "Negative", catalogue.Inconclusive: "Inconclusive", catalogue.Void: "Void"}[term.Key]
+}
+
+// place writes who answers for a dose or a test, and where it was.
+func (w *writer) place(v *value, of, practitioner, centre string, a vaccination.Address, country vaccination.Coding) {
+	verifier := value{kind: object}
+	w.text(&verifier, "name", of+".practitioner", practitioner)
+	w.nested(v, "verifier", verifier)
+	facility := value{kind: object}
+	w.text(&facility, "name", of+".centre", centre)
+	w.nested(&facility, "address", w.address(of+".centreAddress", a, country))
+	w.nested(v, "facility", facility)
+}
+
+// address is the facility's. Its country is where the dose was given or the sample
+// taken.
+func (w *writer) address(at string, a vaccination.Address, in vaccination.Coding) value {
 	country := a.Country
 	switch {
-	case d.Country.Code != "":
-		country = d.Country.Code
-	case d.Country.Display != "":
-		country = d.Country.Display
+	case in.Code != "":
+		country = in.Code
+	case in.Display != "":
+		country = in.Display
 	}
 	v := value{kind: object}
 	w.text(&v, "streetAddress", at, a.Line1)

@@ -30,17 +30,29 @@ type Signer interface {
 // Missing returns the paths of the elements that a card requires and c does not
 // have.
 func Missing(c vaccination.Certificate, products *catalogue.Catalogue) []string {
-	var missing []string
-	for _, r := range []struct {
+	type required struct {
 		path  string
 		there bool
-	}{
+	}
+	all := []required{
 		{"name", c.Name != ""},
 		{"birthDate", !c.BirthDate.IsZero() && !c.BirthDate.Estimated},
-		{"vaccination.vaccine", !fhirdoc.VaccineCode(c.Vaccination, products).IsZero()},
-		{"vaccination.date", !c.Vaccination.Date.IsZero() && !c.Vaccination.Date.Estimated},
 		{"certificate.period.start", !c.Info.Period.Start.IsZero()},
-	} {
+	}
+	if t := c.Test; c.IsTest() {
+		kind, known := catalogue.TestType(t.Type.Code)
+		all = append(all,
+			required{"test.type", known},
+			required{"test.origin", kind.Key != catalogue.RAT || fhirdoc.RespiratorySample(t)},
+			required{"test.result", !fhirdoc.ResultCode(t).IsZero()},
+			required{"test.date", !t.Date.IsZero()})
+	} else {
+		all = append(all,
+			required{"vaccination.vaccine", !fhirdoc.VaccineCode(c.Vaccination, products).IsZero()},
+			required{"vaccination.date", !c.Vaccination.Date.IsZero() && !c.Vaccination.Date.Estimated})
+	}
+	var missing []string
+	for _, r := range all {
 		if !r.there {
 			missing = append(missing, r.path)
 		}
@@ -71,7 +83,11 @@ func Issue(c vaccination.Certificate, products *catalogue.Catalogue, issuer, rid
 		b = strconv.AppendInt(b, c.Info.Period.End.Unix(), 10)
 	}
 	b = append(b, `,"vc":{"type":["`+cardType+`"],"credentialSubject":{"fhirVersion":"4.0.1","fhirBundle":`...)
-	b = fhirdoc.AppendBundle(b, c, fhirdoc.VaccineCode(c.Vaccination, products))
+	code := fhirdoc.VaccineCode(c.Vaccination, products)
+	if c.IsTest() {
+		code = fhirdoc.TestCode(c.Test)
+	}
+	b = fhirdoc.AppendBundle(b, c, code)
 	b = append(b, '}')
 	if rid != "" {
 		b = append(b, `,"rid":`...)

@@ -91,6 +91,11 @@ func Encode(c vaccination.Certificate, issuer, handle string, s Signer) ([]byte,
 	if missing := Missing(c); len(missing) > 0 {
 		return nil, fmt.Errorf("%w: %s", ErrMissing, strings.Join(missing, ", "))
 	}
+	return seal(appendData(nil, c, issuer, handle), issuer, handle, s)
+}
+
+// seal signs data and puts the seal together.
+func seal(data []byte, issuer, handle string, s Signer) ([]byte, error) {
 	if len(issuer) != 3 || len(handle) == 0 || len(handle) > maxHandle || strings.Trim(issuer+handle, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
 		return nil, fmt.Errorf("%w: its issuer or id", ErrContent)
 	}
@@ -103,7 +108,6 @@ func Encode(c vaccination.Certificate, issuer, handle string, s Signer) ([]byte,
 	if algorithm == "" {
 		return nil, ErrSigner
 	}
-	data := appendData(nil, c, issuer, handle)
 	signature, err := s.Sign(data)
 	if err != nil {
 		return nil, err
@@ -125,23 +129,13 @@ func Encode(c vaccination.Certificate, issuer, handle string, s Signer) ([]byte,
 // appendData appends what is signed, members in the order of RFC 8785.
 func appendData(b []byte, c vaccination.Certificate, issuer, handle string) []byte {
 	d := c.Vaccination
-	member := func(name, value string) {
-		if value == "" {
-			return
-		}
-		if last := b[len(b)-1]; last != '{' {
-			b = append(b, ',')
-		}
-		b = append(jcs.AppendString(b, name), ':')
-		b = jcs.AppendString(b, value)
-	}
+	member := func(name, value string) { b = appendMember(b, name, value) }
 	b = append(b, `{"hdr":{`...)
 	member("is", issuer)
-	member("t", "icao.vacc")
+	member("t", typeVaccination)
 	b = append(b, `,"v":1},"msg":{"pid":{`...)
 	member("dob", c.BirthDate.String())
-	name, _ := mrz.Name(c.Name)
-	member("n", strings.TrimSpace(cut(strings.ReplaceAll(name, "<", " "), maxName)))
+	member("n", nameField(c.Name))
 	member("sex", map[vaccination.Sex]string{vaccination.SexMale: "M", vaccination.SexFemale: "F", vaccination.SexOther: "X"}[c.Sex])
 	b = append(b, `},"uvci":`...)
 	b = jcs.AppendString(b, handle)
@@ -163,6 +157,24 @@ func appendData(b []byte, c vaccination.Certificate, issuer, handle string) []by
 	b = append(b, `,"seq":`...)
 	b = strconv.AppendInt(b, int64(d.Number), 10)
 	return append(b, `}]}]}}`...)
+}
+
+// appendMember appends a member of an object that has a value.
+func appendMember(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	if last := b[len(b)-1]; last != '{' {
+		b = append(b, ',')
+	}
+	b = append(jcs.AppendString(b, name), ':')
+	return jcs.AppendString(b, value)
+}
+
+// nameField is a name in the letters and the length of a passport's.
+func nameField(name string) string {
+	latin, _ := mrz.Name(name)
+	return strings.TrimSpace(cut(strings.ReplaceAll(latin, "<", " "), maxName))
 }
 
 // cut is s, at most n characters of it.

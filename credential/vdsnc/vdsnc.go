@@ -49,6 +49,12 @@ const (
 	maxDoses = 32
 )
 
+// The types of seal.
+const (
+	typeVaccination = "icao.vacc"
+	typeTest        = "icao.test"
+)
+
 // Seal is a seal as read. Nothing in it is to be believed before Verify has
 // succeeded.
 type Seal struct {
@@ -189,7 +195,7 @@ func sum(digest func() hash.Hash, data []byte) []byte {
 // kindAllowed reports whether the signer's list of document types, where it has
 // one, names the seal's.
 func (s *Seal) kindAllowed() bool {
-	want := map[string]string{"icao.vacc": "NV", "icao.test": "NT"}[s.Type]
+	want := map[string]string{typeVaccination: "NV", typeTest: "NT"}[s.Type]
 	for _, e := range s.Signer.Extensions {
 		if !e.Id.Equal(oidDocumentTypes) {
 			continue
@@ -233,13 +239,16 @@ func (s *Seal) Certificates() ([]vaccination.Certificate, error) {
 			base.Identifier = vaccination.Identifier{Kind: id[1], Value: v}
 		}
 	}
+	if base.Identifier.Kind == "" && text1(pid, "dt") == "P" {
+		base.Identifier.Kind = "passport"
+	}
 	base.Info.Issuer.Country = s.Country
 	base.Info.KeyID = fmt.Sprintf("%x", sum(sha256.New, s.Signer.Raw)[:8])
 	switch s.Type {
-	case "icao.vacc":
+	case typeVaccination:
 		base.Info.HCID = text1(s.msg, "uvci")
 		return s.doses(base)
-	case "icao.test":
+	case typeTest:
 		base.Info.HCID = text1(s.msg, "utci")
 		return s.test(base)
 	}
@@ -295,6 +304,9 @@ func (s *Seal) test(base vaccination.Certificate) ([]vaccination.Certificate, er
 	base.Test = vaccination.Test{
 		Type: vaccination.Coding{Display: text1(result, "tc")}, Result: vaccination.Coding{Display: text1(result, "r")}, Origin: vaccination.Coding{Display: text1(result, "m")},
 		Date: at.UTC(), Centre: text1(place, "spn"), Country: vaccination.Coding{Code: text1(place, "ctr"), System: vaccination.SystemISO3166},
+	}
+	if given, err := time.Parse(time.RFC3339, text1(dates, "ri")); err == nil {
+		base.Test.ResultDate = given.UTC()
 	}
 	if base.Test.Result.Display == "" {
 		return nil, fmt.Errorf("%w: the test", ErrMalformed)

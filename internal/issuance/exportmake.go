@@ -32,8 +32,11 @@ func (s *Service) ExportRecord(ctx context.Context, by access.Caller, r *Record,
 		if f.format != format {
 			continue
 		}
-		o := s.offer(f, r)
-		if err := o.err(r); err != nil {
+		o, err := s.offer(ctx, f, r)
+		if err == nil {
+			err = o.err(r)
+		}
+		if err != nil {
 			return nil, err
 		}
 		e, err := s.export(ctx, by, f, r)
@@ -57,11 +60,21 @@ func (o Offer) err(r *Record) error {
 	case NotCurrent:
 		return vaccination.Errorf(vaccination.Conflict, "this certificate is %s; ask for the current one", r.Status)
 	case NoSigner:
-		return vaccination.Errorf(vaccination.Unavailable, "there is no key yet that verifiers of this format accept: whoever runs this system has to import one, or start the server again, which makes those that its profile asks for")
+		return vaccination.Errorf(vaccination.Unavailable, "there is no key yet that verifiers of this format accept: whoever runs this system has to import one, start the server again, which makes those that its profile asks for, or make a new one for codes (divoc keys rotate --set signing)")
 	case IsDomestic:
 		return vaccination.Errorf(vaccination.Invalid, "this certificate is for use in its own country: it misses what other countries require")
 	case OtherKind:
-		return vaccination.Errorf(vaccination.Invalid, "this format certifies other vaccinations")
+		return vaccination.Errorf(vaccination.Invalid, "this format certifies something else")
+	case IsOver:
+		return vaccination.Errorf(vaccination.Invalid, "the time in which this could be relied on is over")
+	case NotPositive:
+		return vaccination.Errorf(vaccination.Invalid, "a certificate of recovery is made from a positive result")
+	case OtherTest:
+		return vaccination.Errorf(vaccination.Invalid, "a certificate of recovery is not made from a test of this kind, but from an amplification test (NAAT)")
+	case TooEarly:
+		return vaccination.Errorf(vaccination.Invalid, "a certificate of recovery is made from the eleventh day after the sample was taken")
+	case NotFirst:
+		return vaccination.Errorf(vaccination.Invalid, "an earlier positive test of this person is recorded: a certificate of recovery is made from the first of an infection")
 	default:
 		return vaccination.Errorf(vaccination.Invalid, "this certificate cannot be had in this format")
 	}
@@ -158,9 +171,9 @@ func (s *Service) icvpProduct(r *Record) string {
 // signHCERT signs another content of an HCERT, with the key of codes. It counts
 // from now, so that the key of today could sign it, and as long as the
 // certificate, or as its key may.
-func (s *Service) signHCERT(r *Record, encode func(vaccination.Certificate, hcert.Signer) ([]byte, error)) (export, error) {
+func (s *Service) signHCERT(c vaccination.Certificate, encode func(vaccination.Certificate, hcert.Signer) ([]byte, error)) (export, error) {
 	key := s.Keys.QR()
-	c := s.forKey(r, key.NotAfter())
+	c = s.forKey(c, key.NotAfter())
 	cose, err := encode(c, key)
 	if err != nil {
 		return export{}, err
@@ -178,8 +191,7 @@ func (s *Service) signHCERT(r *Record, encode func(vaccination.Certificate, hcer
 }
 
 // forKey is the certificate with the period of a form that is signed now.
-func (s *Service) forKey(r *Record, notAfter time.Time) vaccination.Certificate {
-	c := r.Certificate
+func (s *Service) forKey(c vaccination.Certificate, notAfter time.Time) vaccination.Certificate {
 	c.Info.Period.Start = s.Now().UTC().Truncate(time.Second)
 	if end := notAfter.UTC().Truncate(time.Second); c.Info.Period.End.IsZero() || end.Before(c.Info.Period.End) {
 		c.Info.Period.End = end
@@ -193,7 +205,7 @@ func (s *Service) forKey(r *Record, notAfter time.Time) vaccination.Certificate 
 func (s *Service) signCard(r *Record) (export, error) {
 	key := s.Keys.QR()
 	rid := base64.RawURLEncoding.EncodeToString(r.ID[:])
-	jws, err := shc.Issue(s.forKey(r, key.NotAfter()), s.Profile.Catalogue, s.PublicURL, rid, key)
+	jws, err := shc.Issue(s.forKey(r.Certificate, key.NotAfter()), s.Profile.Catalogue, s.PublicURL, rid, key)
 	if err != nil {
 		return export{}, err
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/opendivoc/divoc/credential/fhirdoc"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/shc"
-	"github.com/opendivoc/divoc/credential/vdsnc"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry/query"
+	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -22,14 +22,15 @@ type Format string
 
 // The formats, those that every certificate is issued in first.
 const (
-	FormatCode  Format = "code"   // the HCERT on its page: WHO DDCC, or a domestic certificate
-	FormatVC    Format = "vc"     // the W3C credential
-	FormatEU    Format = "eu-dcc" // EU digital COVID certificate
-	FormatICVP  Format = "icvp"   // WHO's digital certificate of vaccination or prophylaxis
-	FormatSHC   Format = "shc"    // SMART Health Card
-	FormatDIVOC Format = "divoc"  // DIVOC's own
-	FormatVDS   Format = "vds-nc" // ICAO's seal
-	FormatFHIR  Format = "fhir"   // WHO's DDCC document in FHIR R4
+	FormatCode     Format = "code"            // the HCERT on its page: WHO DDCC, or a domestic certificate
+	FormatVC       Format = "vc"              // the W3C credential
+	FormatEU       Format = "eu-dcc"          // EU digital COVID certificate
+	FormatRecovery Format = "eu-dcc-recovery" // the same of who has recovered, from their positive test
+	FormatICVP     Format = "icvp"            // WHO's digital certificate of vaccination or prophylaxis
+	FormatSHC      Format = "shc"             // SMART Health Card
+	FormatDIVOC    Format = "divoc"           // DIVOC's own
+	FormatVDS      Format = "vds-nc"          // ICAO's seal
+	FormatFHIR     Format = "fhir"            // WHO's DDCC document in FHIR R4
 )
 
 // Why a certificate cannot be had in a format, beside what is missing in it.
@@ -42,6 +43,11 @@ const (
 	NoSigner    = "no-signer"    // no key that the format's verifiers accept
 	OtherKind   = "other-kind"   // the format certifies other diseases
 	TooLong     = "does-not-fit" // the code would be larger than a code can be
+	IsOver      = "over"         // the time that it may say is past
+	NotPositive = "not-positive" // a recovery is certified from a positive result
+	OtherTest   = "other-test"   // of a kind that proves no recovery
+	TooEarly    = "too-early"    // before the eleventh day after the sample was taken
+	NotFirst    = "not-first"    // an earlier positive test of the infection is recorded
 )
 
 // Offer says of one format whether a certificate can be had in it.
@@ -97,7 +103,10 @@ func (s *Service) ExportsOf(ctx context.Context, r *Record) ([]Offer, error) {
 	}
 	var out []Offer
 	for _, f := range s.formats() {
-		o := s.offer(f, r)
+		o, err := s.offer(ctx, f, r)
+		if err != nil {
+			return nil, err
+		}
 		o.Made = slices.Contains(made, f.format)
 		out = append(out, o)
 	}
@@ -130,8 +139,13 @@ type exportFormat struct {
 	code   bool
 	// network is what an issuer has to join, "" where nobody does.
 	network string
+	// ownTime: what it says counts longer than the certificate.
+	ownTime bool
 	// refused is one of the codes above, or "".
 	refused func(r *Record) string
+	// related is refused of what other records say, asked where nothing else stands
+	// against it.
+	related func(ctx context.Context, r *Record) (string, error)
 	// missing returns what the format requires and r does not have.
 	missing func(r *Record) []string
 	// sign makes it. What it returns is kept: the file, the text of the code where
@@ -165,7 +179,7 @@ func (s *Service) formats() []exportFormat {
 			refused: func(r *Record) string {
 				switch {
 				case r.Certificate.IsTest():
-					if s.mayTest() != nil {
+					if !s.maySign(trust.Test) {
 						return NoSigner
 					}
 				case r.Certificate.Vaccination.Disease.Code != s.Profile.Catalogue.Disease("covid-19").Code:
@@ -177,10 +191,17 @@ func (s *Service) formats() []exportFormat {
 			},
 			missing: func(r *Record) []string { return hcert.MissingEU(r.Certificate, s.Profile.Catalogue) },
 			sign: func(r *Record) (export, error) {
-				return s.signHCERT(r, func(c vaccination.Certificate, key hcert.Signer) ([]byte, error) {
+				return s.signHCERT(r.Certificate, func(c vaccination.Certificate, key hcert.Signer) ([]byte, error) {
 					return hcert.EncodeEU(c, s.Profile.Catalogue, key)
 				})
 			},
+		},
+		{
+			format: FormatRecovery, code: true, ownTime: true, network: profile.NetworkGDHCN, mediaType: "text/plain; charset=utf-8", fileName: "eu-dcc-recovery.txt",
+			refused: s.noRecovery,
+			related: s.notFirst,
+			missing: func(r *Record) []string { return hcert.MissingEU(s.recovered(r.Certificate), s.Profile.Catalogue) },
+			sign:    s.signRecovery,
 		},
 		{
 			format: FormatICVP, code: true, network: profile.NetworkGDHCN, mediaType: "text/plain; charset=utf-8", fileName: "icvp.txt",
@@ -192,7 +213,7 @@ func (s *Service) formats() []exportFormat {
 			},
 			missing: func(r *Record) []string { return hcert.MissingICVP(r.Certificate, s.icvpProduct(r)) },
 			sign: func(r *Record) (export, error) {
-				return s.signHCERT(r, func(c vaccination.Certificate, key hcert.Signer) ([]byte, error) {
+				return s.signHCERT(r.Certificate, func(c vaccination.Certificate, key hcert.Signer) ([]byte, error) {
 					if !s.Profile.IdentityInQR {
 						c.Identifier = vaccination.Identifier{}
 					}
@@ -204,8 +225,8 @@ func (s *Service) formats() []exportFormat {
 			format: FormatSHC, code: true, network: profile.NetworkSHC, mediaType: "application/smart-health-card", fileName: "certificate.smart-health-card",
 			refused: func(r *Record) string {
 				switch {
-				case r.Certificate.IsTest():
-					return OtherKind // we write none of cards' results
+				case r.Certificate.IsTest() && !s.maySign(trust.Test):
+					return NoSigner
 				case !strings.HasPrefix(s.PublicURL, "https://"):
 					return NoSigner // a card's issuer is an https URL
 				}
@@ -217,7 +238,7 @@ func (s *Service) formats() []exportFormat {
 		{
 			format: FormatVDS, code: true, network: profile.NetworkICAO, mediaType: "application/json", fileName: "certificate.vds.json",
 			refused: s.noSeal,
-			missing: func(r *Record) []string { return vdsnc.Missing(r.Certificate) },
+			missing: s.missingSeal,
 			sign:    s.signSeal,
 		},
 		{
@@ -252,19 +273,30 @@ func (s *Service) formats() []exportFormat {
 }
 
 // offer is what f says of r before anything is signed.
-func (s *Service) offer(f exportFormat, r *Record) Offer {
-	o := Offer{Format: f.format, Code: f.code, Pilot: f.network != "" && !s.Profile.Joined(f.network)}
+func (s *Service) offer(ctx context.Context, f exportFormat, r *Record) (o Offer, err error) {
+	o = Offer{Format: f.format, Code: f.code, Pilot: f.network != "" && !s.Profile.Joined(f.network)}
 	switch {
 	case r.Status.Final():
 		o.Refused = NotCurrent
 	case f.stored && f.refused == nil:
 	case r.Status == vaccination.StatusSuspended:
 		o.Refused = IsSuspended
+	case !f.stored && !f.ownTime && s.over(r):
+		o.Refused = IsOver
 	case f.refused != nil:
 		o.Refused = f.refused(r)
 	}
 	if f.missing != nil && o.Refused == "" {
 		o.Missing = f.missing(r)
 	}
-	return o
+	if f.related != nil && o.Possible() {
+		o.Refused, err = f.related(ctx, r)
+	}
+	return o, err
+}
+
+// over reports whether the certificate's own time is past.
+func (s *Service) over(r *Record) bool {
+	end := r.Certificate.Info.Period.End
+	return !end.IsZero() && s.Now().After(end)
 }

@@ -16,14 +16,35 @@ import (
 // made here.
 func (s *Service) noSeal(r *Record) string {
 	switch key := s.Keys.Seal(); {
-	case r.Certificate.Vaccination.Date.IsZero():
-		return OtherKind // none of tests is written
 	case r.Certificate.Domestic:
 		return IsDomestic
 	case key == nil || !key.Usable():
 		return NoSigner
+	case r.Certificate.IsTest() && !vdsnc.Certifies(key):
+		return NoSigner
 	}
 	return ""
+}
+
+// ofTest is a test's certificate as a seal may say it, and whom borders ask about it.
+// The passport's number is not written where the profile keeps it out of codes.
+func (s *Service) ofTest(r *Record) (vaccination.Certificate, vdsnc.Contact) {
+	c, contact := r.Certificate, vdsnc.Contact{}
+	if !s.Profile.IdentityInQR {
+		c.Identifier = vaccination.Identifier{}
+	}
+	if p, ok := s.Profile.Programmes[r.Programme]; ok {
+		contact = vdsnc.Contact{Phone: p.ContactPhone, Email: p.ContactEmail}
+	}
+	return c, contact
+}
+
+// missingSeal returns what a seal of r requires and is not recorded.
+func (s *Service) missingSeal(r *Record) []string {
+	if !r.Certificate.IsTest() {
+		return vdsnc.Missing(r.Certificate)
+	}
+	return vdsnc.MissingTest(s.ofTest(r))
 }
 
 // signSeal makes ICAO's seal. It has no room for the certificate's id: it carries
@@ -32,7 +53,14 @@ func (s *Service) noSeal(r *Record) string {
 func (s *Service) signSeal(r *Record) (export, error) {
 	key := s.Keys.Seal()
 	handle := trust.Handle(r.ID.UVCI(s.Profile.Country.Alpha2))
-	text, err := vdsnc.Encode(r.Certificate, s.Profile.Country.Alpha3, handle, key)
+	encode := func() ([]byte, error) { return vdsnc.Encode(r.Certificate, s.Profile.Country.Alpha3, handle, key) }
+	if r.Certificate.IsTest() {
+		c, contact := s.ofTest(r)
+		encode = func() ([]byte, error) {
+			return vdsnc.EncodeTest(c, contact, s.Profile.Country.Alpha3, handle, key)
+		}
+	}
+	text, err := encode()
 	if err != nil {
 		return export{}, err
 	}

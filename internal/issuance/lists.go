@@ -149,7 +149,7 @@ func (s *Service) withdrawnExports(ctx context.Context, q *query.Queries) (rids 
 				rids[row.KeyID] = append(rids[row.KeyID], row.Handle)
 				continue
 			}
-			if format != FormatEU && format != FormatICVP {
+			if format != FormatEU && format != FormatRecovery && format != FormatICVP {
 				continue
 			}
 			add := func(of trust.HashType, hash []byte) {
@@ -159,7 +159,7 @@ func (s *Service) withdrawnExports(ctx context.Context, q *query.Queries) (rids 
 			if hash, err := base64.StdEncoding.DecodeString(row.Handle); err == nil && len(hash) == trust.HashSize {
 				add(trust.HashSignature, hash)
 			}
-			if format == FormatEU { // the id stands in it as people read it
+			if format != FormatICVP { // the id stands in it as people read it
 				uci, countryUCI := trust.HashUCIs(country, vaccination.CertificateID(row.ID).UVCI(country))
 				add(trust.HashUCI, uci[:])
 				add(trust.HashCountryUCI, countryUCI[:])

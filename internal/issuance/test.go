@@ -177,9 +177,13 @@ func testEnds(p *profile.Programme, t vaccination.Test) time.Time {
 // mayTest refuses to sign a test with a key whose signer certificate is for others:
 // every verifier would refuse it.
 func (s *Service) mayTest() error {
-	usage := trust.CertificateUsage(s.Keys.QR().Certificate())
-	if (trust.Key{Usage: usage}).Allows(trust.Test) {
+	if s.maySign(trust.Test) {
 		return nil
 	}
 	return vaccination.Errorf(vaccination.Unavailable, "the signer certificate of the codes does not allow test results: whoever runs this system has to make a new one (divoc keys rotate --set signing), or, where another authority signs it, to import one that does")
+}
+
+// maySign reports whether the signer certificate of codes allows what is certified.
+func (s *Service) maySign(what trust.Usage) bool {
+	return (trust.Key{Usage: trust.CertificateUsage(s.Keys.QR().Certificate())}).Allows(what)
 }

@@ -247,13 +247,14 @@ func TestATestInItsForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	for format, want := range map[issuance.Format]string{
-		issuance.FormatICVP: issuance.OtherKind, issuance.FormatSHC: issuance.OtherKind, issuance.FormatFHIR: issuance.OtherKind, issuance.FormatDIVOC: issuance.NotOffered,
+		issuance.FormatICVP: issuance.OtherKind, issuance.FormatFHIR: issuance.OtherKind, issuance.FormatDIVOC: issuance.NotOffered,
+		issuance.FormatVDS: issuance.NoSigner, issuance.FormatRecovery: issuance.NotPositive,
 	} {
 		if o := offerOf(t, offers, format); o.Refused != want {
 			t.Errorf("%s: %+v", format, o)
 		}
 	}
-	for format, want := range map[issuance.Format]string{issuance.FormatCode: verify.FormatDDCCTest, issuance.FormatVC: verify.FormatVC, issuance.FormatEU: verify.FormatEUDCC} {
+	for format, want := range map[issuance.Format]string{issuance.FormatCode: verify.FormatDDCCTest, issuance.FormatVC: verify.FormatVC, issuance.FormatEU: verify.FormatEUDCC, issuance.FormatSHC: verify.FormatSHC} {
 		x, err := h.Service.Export(t.Context(), h.Admin, each[0].ID, format)
 		if err != nil {
 			t.Fatalf("%s: %v", format, err)
@@ -266,7 +267,7 @@ func TestATestInItsForms(t *testing.T) {
 			Trust: trust.New(&trust.Bundle{Issuers: []trust.Issuer{h.Keys.Issuer()}, Status: []trust.Snapshot{snapshot(h, each[0].HCID, vaccination.StatusValid)}}),
 			At:    h.Now(),
 		})
-		if s.Verdict != verify.Valid || s.Format != want || s.Content == nil || s.Content.Test.Result.Display != "Not detected" || s.Has(verify.TestPositive) || s.Has(verify.TestNoResult) {
+		if s.Verdict != verify.Valid || s.Format != want || s.Content == nil || s.Content.Test.Result.Display != "Not detected" || s.Content.Test.Type.Display == "" || s.Has(verify.TestPositive) || s.Has(verify.TestNoResult) {
 			t.Errorf("%s: %s %v %+v", format, s.Verdict, s.Reasons, s.Content)
 			continue
 		}

@@ -42,6 +42,11 @@ func testOID() asn1.ObjectIdentifier {
 	return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 1847, 2021, 1, 1}
 }
 
+// recoveryOID is the extended key usage of signers of certificates of recovery.
+func recoveryOID() asn1.ObjectIdentifier {
+	return asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 1847, 2021, 1, 3}
+}
+
 // organisation is the issuer's name, marked in a demonstration.
 func (r *Ring) organisation() string {
 	if r.o.Demo {
@@ -80,7 +85,7 @@ func (r *Ring) newSigner(c *contents) error {
 	}
 	cert, err := r.certify(&x509.Certificate{
 		Subject: r.subject("DSC"), NotBefore: now.Add(-backdate), NotAfter: now.Add(signerLife),
-		KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{vaccinationOID(), testOID()},
+		KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{vaccinationOID(), testOID(), recoveryOID()},
 	}, sca.certs[0], private.Public(), sca.private)
 	if err != nil {
 		return err

@@ -1,9 +1,6 @@
 package profile
 
 import (
-	"encoding/xml"
-	"errors"
-	"io"
 	"io/fs"
 	"maps"
 	"math"
@@ -15,6 +12,7 @@ import (
 	"time"
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/internal/emblem"
 	"github.com/opendivoc/divoc/internal/strictyaml"
 )
 
@@ -190,9 +188,14 @@ func (p *Profile) takeProgrammes(doc *document, f *strictyaml.Document) {
 		if _, ok := p.Layouts[d.Layout]; !ok {
 			f.At(at+".layout", "there is no file layouts/%s.yaml", d.Layout)
 		}
+		contact := contactYAML{}
+		if d.Contact != nil {
+			contact = *d.Contact
+		}
 		p.Programmes[key] = &Programme{
+			ContactPhone: contact.Phone, ContactEmail: contact.Email,
 			Key: key, Tests: d.Kind == "test", Names: d.Names, Disease: d.Disease, Doses: d.Doses, Products: d.Products, Payloads: d.Payloads,
-			Incomplete: d.Incomplete, ValidYears: d.ValidYears, ValidFromDays: d.ValidFromDays, ValidHours: d.ValidHours, Layout: d.Layout,
+			Incomplete: d.Incomplete, ValidYears: d.ValidYears, ValidFromDays: d.ValidFromDays, ValidHours: d.ValidHours, RecoveryFromAntigen: d.RecoveryFromAntigen, Layout: d.Layout,
 		}
 	}
 	if p.DIVOCKey = doc.DIVOCKey; old && p.DIVOCKey != "rsa" && p.DIVOCKey != "ed25519" {
@@ -232,6 +235,12 @@ func takeDoses(d *programmeYAML, at string, f *strictyaml.Document) {
 	if d.ValidHours != 0 {
 		f.At(at+".validHours", "leave it out, or write kind: test")
 	}
+	if d.Contact != nil {
+		f.At(at+".contact", "leave it out, or write kind: test")
+	}
+	if d.RecoveryFromAntigen {
+		f.At(at+".recoveryFromAntigen", "leave it out, or write kind: test")
+	}
 }
 
 // takeTests checks what is said of a programme that certifies results of tests.
@@ -242,8 +251,11 @@ func takeTests(d *programmeYAML, at string, f *strictyaml.Document) {
 	if d.Doses != 0 || len(d.Products) > 0 || d.ValidYears != 0 || d.ValidFromDays != 0 || d.Incomplete != "" {
 		f.At(at+".kind", "a programme of tests has no doses, products, incomplete, validYears and validFromDays: leave them out")
 	}
-	if slices.Contains(d.Payloads, PayloadDIVOC) {
-		f.At(at+".payloads", "write [ddcc]: tests are not written in DIVOC's own format")
+	if c := d.Contact; c != nil && (!strings.HasPrefix(c.Phone, "+") || len(c.Phone) > 20 || strings.Trim(c.Phone, "+0123456789 ") != "") {
+		f.At(at+".contact.phone", "write whom borders ask about a test, as +18765550100")
+	}
+	if c := d.Contact; c != nil && !address(c.Email) {
+		f.At(at+".contact.email", "write one address, such as tests@example.org")
 	}
 	d.Incomplete = "refuse" // what a test needs, every record has to say
 	if d.ValidHours < 1 || d.ValidHours > 24*366 {
@@ -293,8 +305,8 @@ func (p *Profile) takeTheme(doc themeDocument, dir fs.FS, f *strictyaml.Document
 		f.At("theme.emblem", "there is no file %s that can be read", doc.Emblem)
 		return
 	}
-	if err := checkSVG(b); err != nil {
-		f.At("theme.emblem", "%v", err)
+	if p.Theme.Drawing, err = emblem.Parse(b); err != nil {
+		f.At("theme.emblem", "%s: %v", doc.Emblem, err)
 	}
 	p.Theme.Emblem = b
 }
@@ -314,42 +326,4 @@ func ContrastWithWhite(hex string) float64 {
 		luminance += weight * c
 	}
 	return 1.05 / (luminance + 0.05)
-}
-
-// checkSVG wants a plain drawing: it is put into pages and documents, so that
-// nothing in it may run, refer elsewhere or be large.
-func checkSVG(b []byte) error {
-	if len(b) > 32<<10 {
-		return errors.New("the drawing is larger than 32 kB")
-	}
-	shapes := strings.Fields("svg g title desc path circle ellipse line rect polygon polyline")
-	depth, elements := 0, 0
-	for dec := xml.NewDecoder(strings.NewReader(string(b))); ; {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) && elements > 0 {
-			return nil
-		}
-		if err != nil {
-			return errors.New("the file is no SVG drawing")
-		}
-		switch t := token.(type) {
-		case xml.StartElement:
-			if elements == 0 && t.Name.Local != "svg" {
-				return errors.New("the file is no SVG drawing")
-			}
-			if !slices.Contains(shapes, t.Name.Local) || depth > 20 {
-				return errors.New("the drawing has an element other than " + strings.Join(shapes, ", "))
-			}
-			for _, a := range t.Attr {
-				if strings.HasPrefix(strings.ToLower(a.Name.Local), "on") || a.Name.Local == "href" || a.Name.Local == "style" || strings.Contains(a.Value, "url(") {
-					return errors.New("the drawing has an event, a link, a style or a reference in it")
-				}
-			}
-			depth, elements = depth+1, elements+1
-		case xml.EndElement:
-			depth--
-		case xml.Directive, xml.ProcInst:
-			return errors.New("the drawing has a declaration in it: begin with <svg")
-		}
-	}
 }

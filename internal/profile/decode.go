@@ -46,17 +46,24 @@ type phoneDocument struct {
 }
 
 type programmeYAML struct {
-	Kind          string            `yaml:"kind"`
-	Names         map[string]string `yaml:"names"`
-	Disease       string            `yaml:"disease"`
-	Doses         int               `yaml:"doses"`
-	Products      []string          `yaml:"products"`
-	Payloads      []string          `yaml:"payloads"`
-	Incomplete    string            `yaml:"incomplete"`
-	ValidYears    int               `yaml:"validYears"`
-	ValidFromDays int               `yaml:"validFromDays"`
-	ValidHours    int               `yaml:"validHours"`
-	Layout        string            `yaml:"layout"`
+	Kind                string            `yaml:"kind"`
+	Names               map[string]string `yaml:"names"`
+	Disease             string            `yaml:"disease"`
+	Doses               int               `yaml:"doses"`
+	Products            []string          `yaml:"products"`
+	Payloads            []string          `yaml:"payloads"`
+	Incomplete          string            `yaml:"incomplete"`
+	ValidYears          int               `yaml:"validYears"`
+	ValidFromDays       int               `yaml:"validFromDays"`
+	ValidHours          int               `yaml:"validHours"`
+	RecoveryFromAntigen bool              `yaml:"recoveryFromAntigen"`
+	Contact             *contactYAML      `yaml:"contact"`
+	Layout              string            `yaml:"layout"`
+}
+
+type contactYAML struct {
+	Phone string `yaml:"phone"`
+	Email string `yaml:"email"`
 }
 
 type themeDocument struct {

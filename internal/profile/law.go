@@ -103,7 +103,7 @@ func (p *Profile) takeLaw(doc *document, f *strictyaml.Document) {
 	if v.Authority != nil {
 		p.translated(v.Authority, "privacy.authority", f)
 	}
-	if e := v.AuditorEmail; e != "" && (strings.Count(e, "@") != 1 || strings.ContainsAny(e, " ,;<>\r\n") || strings.HasPrefix(e, "@") || strings.HasSuffix(e, "@")) {
+	if e := v.AuditorEmail; e != "" && !address(e) {
 		f.At("privacy.auditorEmail", "write one address, such as auditor@example.org")
 	}
 	switch p.Erased = v.Erased; p.Erased {
@@ -113,4 +113,9 @@ func (p *Profile) takeLaw(doc *document, f *strictyaml.Document) {
 	default:
 		f.At("privacy.erasedCertificates", "write keep or revoke, or leave it out for keep")
 	}
+}
+
+// address reports whether s is one e-mail address, as far as its form says.
+func address(s string) bool {
+	return strings.Count(s, "@") == 1 && !strings.ContainsAny(s, " ,;<>\r\n") && !strings.HasPrefix(s, "@") && !strings.HasSuffix(s, "@")
 }

@@ -17,6 +17,7 @@ import (
 	_ "time/tzdata" // a country's zone must be known on every machine
 
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/internal/emblem"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -100,7 +101,13 @@ type Programme struct {
 	ValidFromDays int
 	// ValidHours after the sample was taken a test's certificate ends.
 	ValidHours int
-	Layout     string // name in Profile.Layouts
+	// RecoveryFromAntigen: a positive rapid antigen test gives an EU certificate of
+	// recovery too, as Delegated Regulation (EU) 2022/256 permits.
+	RecoveryFromAntigen bool
+	// Contact is whom borders ask about tests of the programme, "" for nobody: then
+	// no seals (VDS-NC) are made of them.
+	ContactPhone, ContactEmail string
+	Layout                     string // name in Profile.Layouts
 }
 
 // The payloads of a programme.
@@ -127,7 +134,8 @@ func (pr *Programme) Offers(payload string) bool { return slices.Contains(pr.Pay
 type Theme struct {
 	Primary string // #rrggbb, with white text on it
 	Accent  string // #rrggbb
-	Emblem  []byte // SVG without scripts or references
+	Emblem  []byte // SVG
+	Drawing *emblem.Drawing
 }
 
 // Programme returns the programme for a call: that of key, else the default of

@@ -13,10 +13,10 @@ import (
 
 // exportOffer is one format that a certificate can, or cannot, be had in.
 type exportOffer struct {
-	Format   string   `json:"format" enum:"code,vc,divoc,eu-dcc,icvp,shc,vds-nc,fhir" doc:"for the path of the export"`
+	Format   string   `json:"format" enum:"code,vc,divoc,eu-dcc,eu-dcc-recovery,icvp,shc,vds-nc,fhir" doc:"for the path of the export"`
 	Possible bool     `json:"possible" doc:"whether the certificate can be had in it"`
 	Missing  []string `json:"missing" doc:"what the format requires and the certificate does not have, as paths in content"`
-	Refused  string   `json:"refused,omitempty" enum:"not-offered,not-current,suspended,domestic,no-signer,other-kind,does-not-fit" doc:"what else stands against it"`
+	Refused  string   `json:"refused,omitempty" enum:"not-offered,not-current,suspended,domestic,no-signer,other-kind,does-not-fit,over,not-positive,other-test,too-early,not-first" doc:"what else stands against it"`
 	Pilot    bool     `json:"pilot" doc:"the issuer has not joined the network in which it is recognised: verifiers abroad will not recognise it"`
 	Made     bool     `json:"made" doc:"it was made before, and the same is handed out again"`
 	Code     bool     `json:"code" doc:"it has a QR code"`
@@ -30,7 +30,7 @@ type exportList struct {
 
 type formatInput struct {
 	OneInput
-	Format string `path:"format" enum:"code,vc,divoc,eu-dcc,icvp,shc,vds-nc,fhir" doc:"one of the formats of the list"`
+	Format string `path:"format" enum:"code,vc,divoc,eu-dcc,eu-dcc-recovery,icvp,shc,vds-nc,fhir" doc:"one of the formats of the list"`
 }
 
 // exportedFile is a certificate in another format.
