@@ -221,7 +221,10 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *sta
 	}
 	messages.Start(context.WithoutCancel(s.ctx), queue)
 	many.Start(queue)
-	go counts.Run(s.ctx)
+	counting, stopCounting := context.WithCancel(context.WithoutCancel(s.ctx))
+	counted := make(chan struct{})
+	go func() { defer close(counted); counts.Run(counting) }()
+	defer func() { stopCounting(); <-counted }()
 	sources.intake.Start(context.WithoutCancel(s.ctx), queue)
 	sources.run(s.ctx)
 	defer func() {

@@ -68,14 +68,16 @@ func (s *Service) signSeal(r *Record) (export, error) {
 }
 
 // SealStatus is [Service.Status] of the certificate that a seal of ours names by
-// its short name.
-func (s *Service) SealStatus(ctx context.Context, handle string) (status vaccination.Status, known bool, err error) {
+// its short name, and which that is.
+func (s *Service) SealStatus(ctx context.Context, handle string) (id vaccination.CertificateID, status vaccination.Status, known bool, err error) {
 	row, err := s.Store.Read().ExportByHandle(ctx, query.ExportByHandleParams{Format: string(FormatVDS), Handle: handle})
 	if registry.IsNone(err) {
-		return "", false, s.notHeld(ctx, s.Store.Read())
+		return id, "", false, s.notHeld(ctx, s.Store.Read())
 	}
 	if err != nil {
-		return "", false, err
+		return id, "", false, err
 	}
-	return s.Status(ctx, vaccination.CertificateID(row.Certificate))
+	id = vaccination.CertificateID(row.Certificate)
+	status, known, err = s.Status(ctx, id)
+	return id, status, known, err
 }

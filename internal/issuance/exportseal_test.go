@@ -103,16 +103,16 @@ func TestSealsOfAnImportedSigner(t *testing.T) {
 		t.Errorf("by our bundle: %s", s.Text("en"))
 	}
 	handle := trust.Handle(r.HCID)
-	if status, known, err := h.Service.SealStatus(t.Context(), handle); err != nil || !known || status != vaccination.StatusValid {
-		t.Errorf("%s %v %v", status, known, err)
+	if got, status, known, err := h.Service.SealStatus(t.Context(), handle); err != nil || !known || status != vaccination.StatusValid || got != r.ID {
+		t.Errorf("%s %s %v %v", got, status, known, err)
 	}
-	if _, known, err := h.Service.SealStatus(t.Context(), "000000000000"); err != nil || known {
+	if _, _, known, err := h.Service.SealStatus(t.Context(), "000000000000"); err != nil || known {
 		t.Errorf("a seal that was never made is known: %v", err)
 	}
 	if _, err := h.Service.Change(t.Context(), h.Admin, r.ID, vaccination.ActRevoke, "a test"); err != nil {
 		t.Fatal(err)
 	}
-	if status, _, err := h.Service.SealStatus(t.Context(), handle); err != nil || status != vaccination.StatusRevoked {
+	if _, status, _, err := h.Service.SealStatus(t.Context(), handle); err != nil || status != vaccination.StatusRevoked {
 		t.Errorf("revoked, it is %s, %v", status, err)
 	}
 	h.Set(h.Now().AddDate(0, 0, 1))

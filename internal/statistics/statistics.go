@@ -1,6 +1,6 @@
 // Package statistics tells what happened: how much was issued, held, corrected,
-// revoked, delivered and verified, by hour, product, place and source. It knows
-// counts and no records.
+// revoked, delivered and verified, by hour, product, place and source, and about how
+// often a certificate was checked here. It knows counts and no records.
 //
 // Who does something that counts adds to the counts in the same transaction
 // ([registry.Count]); rows are only added there, so that nobody waits for
@@ -29,9 +29,10 @@ type Service struct {
 	Zone  *time.Location // in which an hour and a day begin
 	Now   func() time.Time
 
-	mu    sync.Mutex
-	known map[key]*Report
-	meter map[string]int64 // by kind, not written yet
+	mu     sync.Mutex
+	known  map[key]*Report
+	meter  map[string]int64 // by kind, not written yet
+	checks checks
 }
 
 // Asked is which counts are meant.
@@ -283,7 +284,8 @@ func (s *Service) Flush(ctx context.Context) error {
 // foldEvery is how often counts are folded.
 const foldEvery = 30 * time.Second
 
-// Run writes what this server counts in memory until ctx ends, then once more.
+// Run writes what this server counts in memory until ctx ends, then once more. A
+// server that ends waits for it: what a day's checks added is lost else.
 func (s *Service) Run(ctx context.Context) {
 	every := time.NewTicker(foldEvery)
 	defer every.Stop()
@@ -293,9 +295,11 @@ func (s *Service) Run(ctx context.Context) {
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 			defer cancel()
 			_ = s.Flush(last) // counts of some seconds
+			_ = s.FlushChecks(last, true)
 			return
 		case <-every.C:
 			_ = s.Flush(ctx) // they wait for the next time
+			_ = s.FlushChecks(ctx, false)
 		}
 	}
 }

@@ -56,6 +56,7 @@ func TestErasedInEveryRoom(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	w.check(ids...)
 	ticket, err := w.cases.Open(t.Context(), w.Admin, casework.Request{
 		Kind: casework.Correction, Certificate: ids[0], Message: "My name is Marcia Campbell-Brown by now.", Once: "form",
 		Changes: []casework.Change{{Field: "person.name", Value: "Marcia Campbell-Brown"}},
@@ -89,6 +90,7 @@ func TestErasedInEveryRoom(t *testing.T) {
 	}
 	for sql, want := range map[string]int{
 		"message":                                    1, // of the other
+		"certificate_check":                          1,
 		"case_evidence WHERE sealed IS NOT NULL":     0,
 		"case_file WHERE octet_length(sealed) > 0":   0,
 		"person WHERE octet_length(key) > 0":         1,

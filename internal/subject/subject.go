@@ -95,6 +95,7 @@ func Tables() []Table {
 		{"citizen_opened", ofPerson, []string{"session"}},
 		{"citizen_person", ofPerson, nil},
 		{"person_language", ofPerson, nil},
+		{"certificate_check", "bucket = $1 AND " + ofCertificate, nil},
 		{"case_file", "bucket = $1 AND (person_id = $2 OR person_id IS NULL AND result = ANY ($3))", []string{"sealed"}},
 		{"guardian", ofPerson, nil},
 		{"deceased", ofPerson, nil},
@@ -183,6 +184,9 @@ func (s *Service) forget(by access.Caller) []issuance.Forget {
 				return err
 			}
 			if err := q.ForgetLanguageOf(ctx, query.ForgetLanguageOfParams{Bucket: who.Bucket, PersonID: who.Person}); err != nil {
+				return err
+			}
+			if err := q.ForgetChecksOf(ctx, query.ForgetChecksOfParams{Bucket: who.Bucket, Certificates: who.IDs()}); err != nil {
 				return err
 			}
 			return q.ForgetTriesOf(ctx, query.ForgetTriesOfParams{Bucket: who.Bucket, PersonID: who.Person})

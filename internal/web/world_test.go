@@ -59,6 +59,7 @@ type world struct {
 	tokens   access.Tokens
 	staff    *staff.Service
 	audit    *audit.Service
+	counts   *statistics.Service
 	token    string // of the source "check"
 	now      time.Time
 	log      *lines
@@ -180,11 +181,12 @@ func newTracedWorld(t testing.TB, country string, traces *tracing.Tracing) *worl
 	w.staff = must(staff.New(staff.Options{Store: store, Box: box, Now: clock, Random: rand.Reader, Log: log, PublicURL: publicURL, Issuer: "divoc test"}))(t)
 	trusted := trustlist.New(trustlist.Options{Store: store, Own: ring.Issuer, Changed: w.service.Refresh, Now: clock, Log: log})
 	w.service.Trusted = trusted.Public
+	w.counts = &statistics.Service{Store: store, Zone: p.TimeZone, Now: clock}
 	mux := &recordingMux{ServeMux: http.NewServeMux()}
 	printed := must(printer.New(p, publicURL))(t)
 	h := must(handler(Options{
 		Layouts: layouts.New(layouts.Options{Store: store, Profile: p, Printer: printed, Now: clock, Log: log}),
-		Service: w.service, Tokens: w.tokens, Printer: printed, Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Messages: w.messages(box), Desk: w.desk(box), Audit: w.audit, Subject: subject.New(subject.Options{Store: store, Issuance: w.service, Intake: w.intake, Cases: w.cases(box), Profile: p, Now: clock}), OnDemand: w.onDemand(box), Citizens: w.citizens(box), Staff: w.staff, Log: log, Trust: trusted, Bulk: bulk.New(bulk.Options{Store: store, Issuance: w.service, Now: clock, Log: log}), Statistics: &statistics.Service{Store: store, Zone: p.TimeZone, Now: clock}, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
+		Service: w.service, Tokens: w.tokens, Printer: printed, Uploads: w.uploads, Intake: w.intake, Cases: w.cases(box), Messages: w.messages(box), Desk: w.desk(box), Audit: w.audit, Subject: subject.New(subject.Options{Store: store, Issuance: w.service, Intake: w.intake, Cases: w.cases(box), Profile: p, Now: clock}), OnDemand: w.onDemand(box), Citizens: w.citizens(box), Staff: w.staff, Log: log, Trust: trusted, Bulk: bulk.New(bulk.Options{Store: store, Issuance: w.service, Now: clock, Log: log}), Statistics: w.counts, Version: "test", Now: clock, Ready: store.Ping, Traces: traces,
 	}, mux))(t)
 	w.patterns = mux.patterns
 	server := httptest.NewServer(h)

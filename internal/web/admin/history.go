@@ -12,7 +12,8 @@ import (
 )
 
 // history is everything that happened to a certificate, each part for who may see
-// it: what came in, what people were told, what was printed, what was asked for.
+// it: what came in, what people were told, what was printed, what was asked for, and
+// about how often it was checked.
 func (h *handler) history(a *asked, r *issuance.Record) ([]block, error) {
 	var out []block
 	for _, part := range []struct {
@@ -27,6 +28,11 @@ func (h *handler) history(a *asked, r *issuance.Record) ([]block, error) {
 			out = append(out, block{Heading: a.v.T(part.heading), Table: t})
 		}
 	}
+	n, err := h.Statistics.Checks(a.Context(), r.ID)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, block{Heading: a.v.T("admin.checks"), Text: a.v.T("admin.checks.text"), Lines: []line{{a.v.T("admin.checks.n"), text(n)}}})
 	timeline, err := h.timeline(a, r)
 	if err != nil {
 		return nil, err

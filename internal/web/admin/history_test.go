@@ -10,6 +10,19 @@ import (
 	"github.com/opendivoc/divoc/internal/web/admin"
 )
 
+// TestTheHistoryTellsAboutHowOftenItWasChecked, without a number that grows by one.
+func TestTheHistoryTellsAboutHowOftenItWasChecked(t *testing.T) {
+	w := newWorld(t)
+	at := admin.Path + "/certificates/" + w.issue("A", "Marcia Campbell", "PF1").String()
+	w.ask("ben", at, nil).is(t, 200, "How often it was checked here", "are not counted", "Checked 0 What happened")
+	for n, want := range map[int]string{3: "1–9", 41: "10–99", 12345: "100+"} {
+		if _, err := w.house.Store.Pool().Exec(t.Context(), "INSERT INTO certificate_check AS c SELECT bucket, id, $1 FROM certificate ON CONFLICT (bucket, certificate) DO UPDATE SET n = $1", n); err != nil {
+			t.Fatal(err)
+		}
+		w.ask("ben", at, nil).is(t, 200, "Checked "+want+" What happened")
+	}
+}
+
 // TestTheHistoryOfACertificateIsWhole has its messages, prints and requests, and
 // those of no other.
 func TestTheHistoryOfACertificateIsWhole(t *testing.T) {

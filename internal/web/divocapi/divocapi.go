@@ -36,7 +36,9 @@ type Options struct {
 	Printer *printer.Printer
 	Uploads *upload.Service
 	Desk    *desk.Service
-	Log     *slog.Logger
+	// Checked counts that somebody asked whether a certificate is revoked.
+	Checked func(vaccination.CertificateID)
+	Log        *slog.Logger
 }
 
 type handler struct{ Options }
@@ -234,5 +236,8 @@ func (h *handler) isRevoked(ctx context.Context, data []byte) (bool, error) {
 		return false, nil //nolint:nilerr // of another system: never issued, so never revoked, here
 	}
 	status, known, err := h.Service.Status(ctx, id)
+	if known && err == nil {
+		h.Checked(id)
+	}
 	return known && status != vaccination.StatusValid, err
 }
