@@ -24,7 +24,7 @@ func (c *check) vc(cred *vc.Credential, err error) {
 	}
 	method := cred.VerificationMethod()
 	c.s.Issuer.Key = method
-	by, err := c.find(c.o.Trust.ByMethod(method),
+	by, err := c.find(c.o.Trust.ByMethod(method), []string{cred.Certificate().Info.Issuer.ID},
 		func(k *trust.Key) error { return cred.Verify(k.Public) },
 		func(k *trust.Key) bool { return k.ID == method })
 	switch {
@@ -63,7 +63,7 @@ func (c *check) credential(d *vc.Document, err error) {
 			continue // another of its proofs may be by somebody who is trusted
 		}
 		c.s.Issuer.Key = m.ID
-		by, err = c.find(c.o.Trust.ByMethod(m.ID), func(k *trust.Key) error { return d.Verify(m, k.Public) }, func(k *trust.Key) bool { return k.ID == m.ID })
+		by, err = c.find(c.o.Trust.ByMethod(m.ID), []string{d.Issuer}, func(k *trust.Key) error { return d.Verify(m, k.Public) }, func(k *trust.Key) bool { return k.ID == m.ID })
 		if err == nil && !m.Expires.IsZero() && c.o.At.After(m.Expires) {
 			c.refuse(Expired)
 		}
@@ -108,7 +108,7 @@ func (c *check) divoc(data []byte) {
 	c.s.Format = FormatDIVOC
 	method := cred.Method()
 	c.s.Issuer.Key = method
-	by, err := c.find(c.o.Trust.ByMethod(method),
+	by, err := c.find(c.o.Trust.ByMethod(method), nil,
 		func(k *trust.Key) error { return cred.Verify(k.Public) },
 		func(k *trust.Key) bool { return k.ID == method || k.ID == "" && forProof(k, cred.ProofType()) })
 	switch {
@@ -123,7 +123,11 @@ func (c *check) divoc(data []byte) {
 	}
 	content := cred.Certificate()
 	p := content.Info.Period
-	if !c.signedBy(by, claim{format: trust.DIVOC, issued: cred.Created(), until: p.End}) {
+	cl := claim{format: trust.DIVOC, issued: cred.Created(), until: p.End}
+	if content.IsTest() {
+		cl.usage = trust.Test
+	}
+	if !c.signedBy(by, cl) {
 		return
 	}
 	weak := cred.Weaknesses()

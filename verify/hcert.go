@@ -93,7 +93,7 @@ func (c *check) hcertSigner(m *hcert.Message) (trust.Candidate, error) {
 	for _, kid := range kids {
 		candidates = append(candidates, c.o.Trust.ByKeyID(kid)...)
 	}
-	return c.find(candidates,
+	return c.find(candidates, nil,
 		func(k *trust.Key) error { return m.Verify(k.Public) },
 		func(k *trust.Key) bool {
 			for _, kid := range kids {

@@ -33,13 +33,8 @@ func (c *check) judge(by trust.Candidate, content vaccination.Certificate, from,
 	if validUntil.Before(today) {
 		c.warn(VaccineOver)
 	}
-	if t := content.Test; !t.IsZero() {
-		switch {
-		case detected(t.Result.Code):
-			c.warn(TestPositive)
-		case !notDetected(t.Result.Code):
-			c.warn(TestNoResult)
-		}
+	if !content.Test.IsZero() {
+		c.found(content.Test.Result)
 	}
 	if content.Info.Issuer.Name == "" {
 		content.Info.Issuer.Name = by.Issuer.Name
@@ -81,6 +76,12 @@ func (c *check) status(issuerID, hcid string) {
 			s = StatusUnknown // no list can be asked about a certificate without an id
 		}
 	}
+	for _, other := range c.listedBy {
+		if now, then := c.o.Trust.Status(other, hcid); hcid != "" && now != trust.NotPublished && now != vaccination.StatusValid {
+			s, asOf = now, then
+			break
+		}
+	}
 	limit := c.o.MaxStatusAge
 	if limit == 0 {
 		limit = DefaultMaxStatusAge
@@ -109,15 +110,21 @@ func (c *check) status(issuerID, hcid string) {
 	}
 }
 
-// detected reports whether a test's result is that the agent was found (EU value
-// set of results, DDCC:TR, FHIR). A genuine certificate of an infection must not
-// look like one of health.
-func detected(code string) bool { return code == "260373001" || code == "RA01.0" || code == "10828004" }
-
-// notDetected reports whether a test's result is that the agent was not found;
-// whatever else it is, it is no result.
-func notDetected(code string) bool {
-	return code == "260415000" || code == "QA02" || code == "260385009"
+// found warns of a result unless it is that the agent was not found, by its code (EU
+// value set of results, DDCC:TR, FHIR) or, in formats without codes, by its word. A
+// genuine certificate of an infection must not look like one of health.
+func (c *check) found(result vaccination.Coding) {
+	said := result.Code
+	if said == "" {
+		said = result.Display
+	}
+	switch term, _ := catalogue.TestResult(said); term.Key {
+	case catalogue.NotDetected:
+	case catalogue.Detected:
+		c.warn(TestPositive)
+	default:
+		c.warn(TestNoResult)
+	}
 }
 
 // nameTest is name for tests and recoveries.

@@ -28,7 +28,8 @@ func (c *check) card(text string) {
 		return
 	}
 	c.s.Issuer.Key = card.KeyID
-	by, err := c.find(c.o.Trust.ByThumbprint(card.KeyID),
+	did, _ := trust.DIDWeb(card.Issuer) // "" for a URL that has none
+	by, err := c.find(c.o.Trust.ByThumbprint(card.KeyID), []string{card.Issuer, did},
 		func(k *trust.Key) error {
 			public, ok := k.Public.(*ecdsa.PublicKey)
 			if !ok {
@@ -45,12 +46,15 @@ func (c *check) card(text string) {
 	}
 	all, err := card.Certificates()
 	cl := claim{issuerID: card.Issuer, issued: card.NotBefore, until: card.ExpiresAt}
-	if err == nil && !all[0].Test.IsZero() {
-		cl.usage = trust.Test
+	if strings.HasPrefix(by.Issuer.ID, "did:") && did != "" {
+		cl.issuerID = did
 	}
-	if strings.HasPrefix(by.Issuer.ID, "did:") {
-		if did, bad := trust.DIDWeb(card.Issuer); bad == nil {
-			cl.issuerID = did
+	for _, one := range all { // the signer has to be one of each
+		if cl.usage = trust.Vaccination; !one.Test.IsZero() {
+			cl.usage = trust.Test
+		}
+		if !by.Key.Allows(cl.usage) {
+			break
 		}
 	}
 	if !c.signedBy(by, cl) {
@@ -86,10 +90,10 @@ func cardID(by trust.Candidate, rid string) string {
 // it to the ways of all formats. A list that is older than the key says, or
 // missing, tells nothing. A card without a rid cannot be revoked by itself.
 func (c *check) cardState(by trust.Candidate, card *shc.Card) *learnt {
-	list := c.o.Trust.CardList(card.KeyID)
+	list, asOf := c.o.Trust.CardList(card.KeyID)
 	switch {
-	case list != nil && list.Revoked(card.Revocation, card.NotBefore):
-		return &learnt{status: vaccination.StatusRevoked}
+	case c.o.Trust.CardRevoked(card.KeyID, card.Revocation, card.NotBefore):
+		return &learnt{status: vaccination.StatusRevoked, asOf: asOf}
 	case card.Revocation == "":
 		return &learnt{status: StatusNotPublished}
 	case list == nil && by.Key.CardList == 0:
@@ -97,5 +101,5 @@ func (c *check) cardState(by trust.Candidate, card *shc.Card) *learnt {
 	case list == nil || list.Counter < by.Key.CardList:
 		return &learnt{status: StatusUnknown}
 	}
-	return &learnt{status: vaccination.StatusValid, current: true}
+	return &learnt{status: vaccination.StatusValid, asOf: asOf, current: asOf.IsZero()}
 }

@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/base64"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,8 +31,9 @@ var errRefused = errors.New("refused")
 // find returns the candidate whose key verifies the signature. All of those
 // that share a key id are tried. Without one it refuses: as a bad signature
 // when the key that the certificate names is trusted but did not make it, as
-// an unknown issuer otherwise. meant says whether a candidate is such a key.
-func (c *check) find(candidates []trust.Candidate, verify func(*trust.Key) error, meant func(*trust.Key) bool) (trust.Candidate, error) {
+// an unknown issuer otherwise. meant says whether a candidate is such a key; named
+// are the ids by which the certificate names its issuer, where it does.
+func (c *check) find(candidates []trust.Candidate, named []string, verify func(*trust.Key) error, meant func(*trust.Key) bool) (trust.Candidate, error) {
 	if c.o.Trust.Len() == 0 {
 		c.refuse(NoTrustList)
 		return trust.Candidate{}, errRefused
@@ -40,7 +42,7 @@ func (c *check) find(candidates []trust.Candidate, verify func(*trust.Key) error
 	for _, cand := range candidates {
 		err := verify(cand.Key)
 		if err == nil {
-			return cand, nil
+			return c.among(candidates, cand, named), nil
 		}
 		if meant(cand.Key) && !errors.Is(last, divocqr.ErrSubjectNotSigned) {
 			last = err
@@ -51,6 +53,33 @@ func (c *check) find(candidates []trust.Candidate, verify func(*trust.Key) error
 	}
 	c.refuse(UnknownIssuer)
 	return trust.Candidate{}, errRefused
+}
+
+// among says whose key it is where several lists have the one that verified: of who
+// is named, else of who publishes states, else of the first. The others are kept
+// too, as what one of them withdrew is withdrawn, whoever else lists the key.
+func (c *check) among(candidates []trust.Candidate, found trust.Candidate, named []string) trust.Candidate {
+	rank := func(by trust.Candidate) int {
+		s, _ := c.o.Trust.Status(by.Issuer.ID, "")
+		switch {
+		case by.Issuer.ID != "" && slices.Contains(named, by.Issuer.ID):
+			return 2
+		case s != trust.NotPublished:
+			return 1
+		}
+		return 0
+	}
+	print, best := trust.Fingerprint(found.Key.Public), found
+	for _, by := range candidates {
+		if trust.Fingerprint(by.Key.Public) != print {
+			continue
+		}
+		c.listedBy = append(c.listedBy, by.Issuer.ID)
+		if rank(by) > rank(best) {
+			best = by
+		}
+	}
+	return best
 }
 
 // signedBy names the signer in the statement and checks that its key could

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"errors"
-	"strings"
 
 	"github.com/opendivoc/divoc/credential/vdsnc"
 	"github.com/opendivoc/divoc/trust"
@@ -21,7 +20,7 @@ func (c *check) seal(s *vdsnc.Seal, err error) {
 		return
 	}
 	c.s.Issuer.Key = keyIDName(trust.CertificateKeyID(s.Signer))
-	by, err := c.find(c.o.Trust.ByCertificate(s.Signer),
+	by, err := c.find(c.o.Trust.ByCertificate(s.Signer), nil,
 		func(k *trust.Key) error {
 			if k.Certificate == nil { // known by something else than its certificate
 				return vdsnc.ErrSigner
@@ -64,9 +63,6 @@ func (c *check) seal(s *vdsnc.Seal, err error) {
 	}
 	content := all[0]
 	c.judge(by, content, s.Signer.NotBefore, s.Signer.NotAfter)
-	if strings.EqualFold(content.Test.Result.Display, "positive") {
-		c.warn(TestPositive)
-	}
 	for _, more := range all[1:] {
 		c.name(&more.Vaccination)
 		c.s.More = append(c.s.More, more)

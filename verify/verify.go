@@ -142,6 +142,8 @@ type check struct {
 	s   Statement
 	// learnt is the state where the format has a way of its own to learn it.
 	learnt *learnt
+	// listedBy are the ids of the issuers that list the key that signed.
+	listedBy []string
 	// subject is what rules ask beside the content; issuedIn the issuer's country.
 	subject  rules.Subject
 	issuedIn string
