@@ -17,6 +17,7 @@ import (
 func FuzzDecode(f *testing.F) {
 	text := marshal(sample())
 	f.Add(text)
+	f.Add(marshal(sampleOfTest()))
 	f.Add(zipped(text))
 	f.Add(expand(zipped(text)))
 	f.Add(pack(entry{name: "certificate.json", data: text, method: 8, descriptor: true}))

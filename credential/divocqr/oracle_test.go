@@ -26,6 +26,7 @@ var contexts = map[string]string{
 	"https://cowin.gov.in/credentials/vaccination/v2":       "vaccination-v2.jsonld",
 	"https://divoc.prod/vaccine/credentials/vaccination/v1": "vaccination-v2.jsonld",
 	"https://divoc.lgcc.gov.lk/credentials/vaccination/v1":  "vaccination-v2-sex.jsonld",
+	divocqr.TestContext: "test-v1.jsonld",
 }
 
 // oracle canonicalises with json-gold, an independent implementation of

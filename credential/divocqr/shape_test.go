@@ -21,7 +21,9 @@ func TestShapesRefused(t *testing.T) {
 	}{
 		{"another credential", func(d m) { d["type"] = []any{"VerifiableCredential"} }, divocqr.ErrNotDIVOC},
 		{"no type", func(d m) { delete(d, "type") }, divocqr.ErrNotDIVOC},
-		{"a test certificate", func(d m) { d["type"] = []any{"VerifiableCredential", "ProofOfTestCertificateCredential"} }, divocqr.ErrUnsupported},
+		{"the type of a test", func(d m) { d["type"] = []any{"VerifiableCredential", "ProofOfTestCertificateCredential"} }, divocqr.ErrUnsupported},
+		{"the context of a test", func(d m) { d["@context"] = []any{w3cV1, divocqr.TestContext} }, divocqr.ErrUnsupported},
+		{"both types", func(d m) { d["type"] = append(d["type"].([]any), "ProofOfTestCertificateCredential") }, divocqr.ErrUnsupported},
 		{"a type missing", func(d m) { d["type"] = "ProofOfVaccinationCredential" }, divocqr.ErrMalformed},
 		{"a type more", func(d m) { d["type"] = append(d["type"].([]any), "Person") }, divocqr.ErrMalformed},
 		{"a type twice", func(d m) { d["type"] = []any{"ProofOfVaccinationCredential", "ProofOfVaccinationCredential"} }, divocqr.ErrMalformed},
