@@ -234,24 +234,19 @@ func cutTag(data []byte) (rest []byte, tag int) {
 }
 
 // NumericDate reads a NumericDate (RFC 8392 section 2): seconds as an integer or, in
-// the field, a float, of which fractions are dropped. It is after 1970 and before
+// the field, a float, which is read to the microsecond. It is after 1970 and before
 // the year 10000.
 func NumericDate(v any) (time.Time, bool) {
 	const year9999 = 253402300799
-	var s int64
+	var s float64
 	switch n := v.(type) {
 	case int64:
-		s = n
+		s = float64(n)
 	case float64:
-		if math.Abs(n) > year9999 {
-			return time.Time{}, false
-		}
-		s = int64(math.Floor(n))
-	default:
+		s = n
+	}
+	if !(s > 0 && s <= year9999) { // nor no number
 		return time.Time{}, false
 	}
-	if s <= 0 || s > year9999 {
-		return time.Time{}, false
-	}
-	return time.Unix(s, 0).UTC(), true
+	return time.UnixMicro(int64(math.Round(s * 1e6))).UTC(), true
 }

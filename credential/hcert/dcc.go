@@ -2,6 +2,7 @@ package hcert
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -54,12 +55,12 @@ func (m *Message) readDCC(top map[any]any) (vaccination.Certificate, error) {
 	r := &reader{m: top}
 	name := r.sub("nam")
 	c := vaccination.Certificate{Person: vaccination.Person{Name: dccName(name)}}
-	c.BirthDate = r.date("dob")
+	c.BirthDate = dccBirth(r)
 	c.Info.Version = r.text("ver")
 	var entry *reader
 	switch m.Subject() {
 	case Vaccination:
-		entry = r.sub("v")
+		entry = r.latest("v", "dt")
 		d := &c.Vaccination
 		d.Disease, d.Vaccine = entry.coding("tg", snomed), entry.coding("vp", snomed)
 		d.Brand, d.Manufacturer = entry.coding("mp", vaccination.SystemEUBrand), entry.coding("ma", makerSystem)
@@ -69,7 +70,7 @@ func (m *Message) readDCC(top map[any]any) (vaccination.Certificate, error) {
 		}
 		d.Country = dccCountry(entry)
 	case Test:
-		entry = r.sub("t")
+		entry = r.latest("t", "sc")
 		t := &c.Test
 		t.Pathogen, t.Type, t.Result = entry.coding("tg", snomed), entry.coding("tt", loinc), entry.coding("tr", snomed)
 		t.Brand = vaccination.Coding{Display: entry.text("nm")}
@@ -77,7 +78,7 @@ func (m *Message) readDCC(top map[any]any) (vaccination.Certificate, error) {
 		t.Centre, t.Country = entry.text("tc"), dccCountry(entry)
 		t.Date, _ = sampleTime(entry.text("sc"))
 	default:
-		entry = r.sub("r")
+		entry = r.latest("r", "fr")
 		c.Recovery = vaccination.Recovery{
 			Disease: entry.coding("tg", snomed), FirstPositive: entry.date("fr"), Country: dccCountry(entry),
 			ValidFrom: entry.date("df"), ValidUntil: entry.date("du"),
@@ -89,6 +90,21 @@ func (m *Message) readDCC(top map[any]any) (vaccination.Certificate, error) {
 		return vaccination.Certificate{}, fmt.Errorf("%w: %s", ErrMalformed, r.failed)
 	}
 	return c, nil
+}
+
+// latest is the entry of a group that is dated last: before 1.3 there could be several
+// of one kind, as a dose each.
+func (r *reader) latest(group, dated string) *reader {
+	list, _ := r.m[group].([]any)
+	var last map[any]any
+	for _, item := range list {
+		entry, _ := item.(map[any]any)
+		date, _ := entry[dated].(string)
+		if was, _ := last[dated].(string); last == nil || date > was {
+			last = entry
+		}
+	}
+	return &reader{m: last, path: group, parent: r}
 }
 
 // dccName is the name as a person writes it, where it is there, else as the
@@ -184,6 +200,15 @@ func (c *dccCheck) fail(name string) {
 
 // text returns a text of at most 80 characters.
 func (c *dccCheck) text(m map[any]any, key string, required bool) string {
+	s := c.code(m, key, required)
+	if utf8.RuneCountInString(s) > maxText80 {
+		c.fail(key)
+	}
+	return s
+}
+
+// code returns a text of any length, as codes of value sets and times are.
+func (c *dccCheck) code(m map[any]any, key string, required bool) string {
 	v, there := m[key]
 	if !there || v == nil && !c.strict {
 		if required {
@@ -192,7 +217,7 @@ func (c *dccCheck) text(m map[any]any, key string, required bool) string {
 		return ""
 	}
 	s, ok := v.(string)
-	if !ok || utf8.RuneCountInString(s) > maxText80 {
+	if !ok {
 		c.fail(key)
 	}
 	return s
@@ -200,20 +225,19 @@ func (c *dccCheck) text(m map[any]any, key string, required bool) string {
 
 func (c *dccCheck) entry(group string, e map[any]any) {
 	dates := map[string][]string{"v": {"dt"}, "r": {"fr", "df", "du"}}[group]
-	for _, k := range map[string][]string{
-		"v": {"tg", "vp", "mp", "ma", "co", "is", "ci"},
-		"t": {"tg", "tt", "sc", "tr", "co", "is", "ci"},
-		"r": {"tg", "co", "is", "ci"},
-	}[group] {
+	for _, k := range map[string][]string{"v": {"tg", "vp", "mp", "ma"}, "t": {"tg", "tt", "tr"}, "r": {"tg"}}[group] {
+		c.code(e, k, true)
+	}
+	for _, k := range []string{"is", "ci"} {
 		c.text(e, k, true)
 	}
-	for _, k := range []string{"nm", "ma", "tc"} {
-		if group == "t" {
-			c.text(e, k, false)
-		}
+	if group == "t" {
+		c.text(e, "nm", false)
+		c.text(e, "tc", false)
+		c.code(e, "ma", false)
 	}
 	for _, k := range dates {
-		s := c.text(e, k, true)
+		s := c.code(e, k, true)
 		if !c.strict {
 			s, _, _ = strings.Cut(s, "T")
 		}
@@ -230,11 +254,11 @@ func (c *dccCheck) entry(group string, e map[any]any) {
 		}
 	}
 	if group == "t" {
-		if _, ok := sampleTime(c.text(e, "sc", true)); !ok {
+		if _, ok := sampleTime(c.code(e, "sc", true)); !ok {
 			c.fail("sc")
 		}
 	}
-	if co := c.text(e, "co", true); !strings.ContainsAny(co, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") { // unanchored in the schema
+	if co := c.code(e, "co", true); !strings.ContainsAny(co, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") { // unanchored in the schema
 		c.fail("co")
 	}
 }
@@ -252,15 +276,33 @@ func wholeNumber(v any) (int64, bool) {
 
 // version is "^\d+.\d+.\d+$" of the schema, whose dots are any character.
 func version(s string) bool {
-	digits, others := 0, 0
-	for i, r := range s {
-		if r >= '0' && r <= '9' {
-			digits++
-		} else if others++; i == 0 {
-			return false
+	digits := func(r []rune) bool {
+		return len(r) > 0 && !slices.ContainsFunc(r, func(c rune) bool { return c < '0' || c > '9' })
+	}
+	r := []rune(s)
+	for i := range r {
+		for j := i + 2; j < len(r) && len(r) <= maxText80; j++ {
+			if digits(r[:i]) && digits(r[i+1:j]) && digits(r[j+1:]) && r[i] != '\n' && r[j] != '\n' {
+				return true
+			}
 		}
 	}
-	return digits >= 3 && others == 2 && s[len(s)-1] >= '0' && s[len(s)-1] <= '9'
+	return false
+}
+
+// dccBirth is the date of birth. The Netherlands wrote XX for what is not known.
+func dccBirth(r *reader) vaccination.Date {
+	text, _, _ := strings.Cut(r.text("dob"), "T")
+	d, err := vaccination.ParseDate(knownPart(text))
+	if err != nil {
+		r.fail("dob")
+	}
+	return d
+}
+
+func knownPart(date string) string {
+	date, _, _ = strings.Cut(strings.ToUpper(date), "-XX")
+	return date
 }
 
 // birthDate is the schema's pattern: empty, a year, a month or a day of 1900 to
@@ -268,6 +310,7 @@ func version(s string) bool {
 func birthDate(s string, strict bool) bool {
 	if !strict {
 		s, _, _ = strings.Cut(s, "T")
+		s = knownPart(s)
 	}
 	if s == "" {
 		return true

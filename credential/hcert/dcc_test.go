@@ -3,6 +3,7 @@ package hcert
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -182,4 +183,47 @@ func FuzzContent(f *testing.F) {
 			t.Errorf("read and written again it is another: %v", err)
 		}
 	})
+}
+
+// What was signed before 1.3, or beside the schema, and is clear all the same.
+func TestOlderContents(t *testing.T) {
+	const dose = `{"tg":"840539006","vp":"J07BX03","mp":"EU/1/20/1528","ma":"ORG-100030215","dn":%d,"sd":2,"dt":"%s","co":"BG","is":"I","ci":"C%d"}`
+	doses := func(list ...string) string { return "[" + strings.Join(list, ",") + "]" }
+	first, second := fmt.Sprintf(dose, 1, "2021-02-16", 1), fmt.Sprintf(dose, 2, "2021-03-09", 2)
+	for name, tc := range map[string]struct {
+		ver, dob, v string
+		born        string
+		number      int
+	}{
+		"one dose":                          {"1.3.0", "1978-01-26", doses(first), "1978-01-26", 1},
+		"a dose each":                       {"1.0.0", "1978-01-26", doses(first, second), "1978-01-26", 2},
+		"a dose each, the latest first":     {"1.0.0", "1978-01-26", doses(second, first), "1978-01-26", 2},
+		"the day of birth is not known":     {"1.0.0", "1978-01-XX", doses(first), "1978-01", 1},
+		"nor the month":                     {"1.0.0", "1978-xx-xx", doses(first), "1978", 1},
+		"nothing of the birth is known":     {"1.3.0", "", doses(first), "", 1},
+		"a time behind the date of birth":   {"1.0.0", "1978-01-26T00:00:00", doses(first), "1978-01-26", 1},
+		"a code of more than 80 characters": {"1.3.0", "1978", doses(strings.Replace(first, "ORG-100030215", strings.Repeat("9", 81), 1)), "1978", 1},
+	} {
+		top, err := contentOfJSON([]byte(`{"ver":"` + tc.ver + `","nam":{"fnt":"A"},"dob":"` + tc.dob + `","v":` + tc.v + `,"t":null}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := (&Message{Payload: EUDCC, content: top}).Certificate()
+		if err != nil || c.BirthDate.String() != tc.born || c.Vaccination.Number != tc.number || c.Info.HCID != fmt.Sprint("C", tc.number) {
+			t.Errorf("%s: %v, born %s, dose %d of %s", name, err, c.BirthDate, c.Vaccination.Number, c.Info.HCID)
+		}
+	}
+	for name, tc := range map[string]string{
+		"a date of birth that is a name": `{"ver":"1.0.0","nam":{"fnt":"A"},"dob":"Anna","v":[` + first + `]}`,
+		"no day, yet a month too many":   `{"ver":"1.0.0","nam":{"fnt":"A"},"dob":"1978-13-XX","v":[` + first + `]}`,
+		"a dose and a test":              `{"ver":"1.0.0","nam":{"fnt":"A"},"dob":"1978","v":[` + first + `],"t":[` + first + `]}`,
+	} {
+		top, err := contentOfJSON([]byte(tc))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (&Message{Payload: EUDCC, content: top}).Certificate(); !errors.Is(err, ErrMalformed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"slices"
 	"strconv"
@@ -247,7 +248,7 @@ func (c *Card) read(claims jcs.Value) error {
 		if v.Kind != jcs.Number || v.Number <= 0 || v.Number > year9999 {
 			return fmt.Errorf("%w: %s is no time in seconds", ErrMalformed, t.name)
 		}
-		*t.to = time.Unix(int64(v.Number), 0).UTC()
+		*t.to = time.UnixMicro(int64(math.Round(v.Number * 1e6))).UTC() // as cose.NumericDate
 	}
 	vc, _ := claims.Get("vc")
 	types, _ := vc.Get("type")
