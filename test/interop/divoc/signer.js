@@ -13,10 +13,14 @@
 // The library prints every certificate to standard output.
 console.log = console.info = () => {};
 
+const {readFileSync} = require('node:fs');
+const {join} = require('node:path');
 const signer = require('certificate-signer-library');
 const {vaccinationContext, vaccinationContextV2} = require('vaccination-context');
 const JSZip = require('jszip');
 const QRCode = require('qrcode');
+// DIVOC publishes its context of tests as source alone; this states the same terms.
+const testContext = JSON.parse(readFileSync(join(__dirname, '../../../credential/divocqr/testdata/test-v1.jsonld')));
 
 // As the verifier of the browser makes it: the bytes of the ZIP as a string.
 async function code(credential) {
@@ -52,6 +56,7 @@ async function main() {
     'https://divoc.dev/credentials/vaccination/v1': vaccinationContext,
     'https://cowin.gov.in/credentials/vaccination/v1': vaccinationContext,
     'https://cowin.gov.in/credentials/vaccination/v2': vaccinationContextV2,
+    'https://cowin.gov.in/credentials/testCertificate/v1': testContext,
   });
   const copy = credential => JSON.parse(JSON.stringify(credential)); // the library writes into its argument
   const answer = {signed: [], verified: [], codes: [], opened: []};
