@@ -117,12 +117,23 @@ type server struct {
 
 func start(t testing.TB, binary, profile string, more ...string) *server {
 	t.Helper()
+	return startAt(t, freeAddress(t), binary, profile, more...)
+}
+
+// freeAddress is one that nobody listens at.
+func freeAddress(t testing.TB) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	_ = l.Close()
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// startAt starts a demonstration at an address.
+func startAt(t testing.TB, address, binary, profile string, more ...string) *server {
+	t.Helper()
 	var log bytes.Buffer
 	data := filepath.Join(t.TempDir(), "data")
 	cmd := exec.Command(binary, append([]string{"serve", "--profile", profile, "--data", data, "--listen", address, "--demo"}, more...)...)

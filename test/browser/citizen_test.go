@@ -61,9 +61,14 @@ func TestCitizens(t *testing.T) {
 // issue certifies a dose of who.
 func (s *server) issue(t *testing.T, token string, who citizen) {
 	t.Helper()
+	s.report(t, token, "BROWSER-"+who.Number, "tel:"+who.Number, map[string]any{"name": who.Name, "birthDate": fmt.Sprintf("%s-04-21", who.Year), "sex": "female"})
+}
+
+// report certifies a dose of a person who has a code and a contact.
+func (s *server) report(t *testing.T, token, code, contact string, person map[string]any) {
+	t.Helper()
 	body, err := json.Marshal(map[string]any{"events": []any{map[string]any{
-		"programme": "covid-19", "enrolmentCode": "BROWSER-" + who.Number, "contacts": []string{"tel:" + who.Number},
-		"person":      map[string]any{"name": who.Name, "birthDate": fmt.Sprintf("%s-04-21", who.Year), "sex": "female"},
+		"programme": "covid-19", "enrolmentCode": code, "contacts": []string{contact}, "person": person,
 		"vaccination": map[string]any{"product": "Comirnaty", "lot": "PF1", "date": "2021-11-30", "dose": 1, "totalDoses": 2, "centre": "Falmouth Health Centre"},
 	}}})
 	if err != nil {

@@ -20,6 +20,16 @@ func TestDesk(t *testing.T) {
 	run(t, s, c, "desk")
 }
 
+// TestDeskLanguage is staff who say in which language somebody is written to, in a
+// country with more than one.
+func TestDeskLanguage(t *testing.T) {
+	chromium, binary := needs(t)
+	s := start(t, binary, "sri-lanka")
+	c := s.sample(t)
+	c.Chromium = chromium
+	run(t, s, c, "desk-language")
+}
+
 // TestDeskCamera is a desk whose device has a camera, and one whose has none.
 func TestDeskCamera(t *testing.T) {
 	chromium, binary := needs(t)

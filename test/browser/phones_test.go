@@ -246,14 +246,12 @@ func until(t *testing.T, what string, is func() bool) {
 	t.Fatalf("waited in vain for %s", what)
 }
 
-func freePort(t *testing.T) int {
+func freePort(t *testing.T) (port int) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if _, err := fmt.Sscanf(freeAddress(t), "127.0.0.1:%d", &port); err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert // of a TCP listener
+	return port
 }
 
 func answers(port int) bool {

@@ -138,12 +138,7 @@ func launch(t *testing.T, binary, name string) *country {
 	if out, err := exec.Command(binary, "keys", "seal-key", "-o", s.sealKey).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := l.Addr().String()
-	_ = l.Close()
+	address := freeAddress(t)
 	var log bytes.Buffer
 	s.server = &server{base: "https://" + address, data: filepath.Join(dir, "data"), done: make(chan error, 1)}
 	s.cmd = exec.Command(binary, "serve", "--profile", s.profile, "--data", s.data, "--listen", address, "--public-url", s.base, "--seal-key", s.sealKey, "--tls-cert", cert, "--tls-key", key)

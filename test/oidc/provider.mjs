@@ -28,6 +28,9 @@ function key() {
   return { ...jwk, kid: `k${++n}`, use: 'sig', alg: 'RS256' }
 }
 
+/** A page of its own: the package's fetches typefaces from elsewhere. */
+const says = (what) => async (ctx, form) => { ctx.body = `<!doctype html><html lang="en"><title>The provider</title><main><h1>Leaving</h1>${what(form)}</main></html>` }
+
 function start(issuer) {
   provider = new Provider(issuer, {
     jwks: { keys },
@@ -40,7 +43,7 @@ function start(issuer) {
     pkce: { required: () => true },
     claims: { openid: ['sub', 'sid'], profile: ['name', 'realm_access', 'facility_code'], citizen: ofCitizens },
     conformIdTokenClaims: false,
-    features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true }, claimsParameter: { enabled: true }, jwtUserinfo: { enabled: true }, encryption: { enabled: true } },
+    features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true }, rpInitiatedLogout: { enabled: true, logoutSource: says((form) => `${form}<button autofocus form="op.logoutForm" name="logout" value="yes">Sign out</button>`), postLogoutSuccessSource: says(() => '<p>Signed out</p>') }, claimsParameter: { enabled: true }, jwtUserinfo: { enabled: true }, encryption: { enabled: true } },
     cookies: { keys: ['of the tests only'] },
     interactions: { url: (_, i) => `/interaction/${i.uid}` },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ ...account, sub: id }) }),
@@ -101,6 +104,10 @@ const server = http.createServer(async (req, res) => {
   if (req.url === '/tell') {
     told(JSON.parse(await sent(req)))
     res.end('{}')
+    return
+  }
+  if (req.url === '/favicon.ico') {
+    res.writeHead(204).end()
     return
   }
   if (req.url.startsWith('/interaction/')) {

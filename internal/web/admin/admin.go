@@ -148,10 +148,11 @@ func (h *handler) page(mux door.Mux, pattern string, may access.Permission, do a
 			h.SignIn(w, r)
 			return
 		}
-		if err == nil {
-			err = by.Can(may)
-		}
 		a := &asked{Request: r, w: w, by: by, v: h.Frame.Locale(r)}
+		if err == nil && by.Can(may) != nil {
+			h.write(a, &body{Status: http.StatusForbidden, Title: a.v.T("admin.forbidden.title"), Blocks: []block{{Text: a.v.T("admin.forbidden.text")}}}, nil)
+			return
+		}
 		var b *body
 		if err == nil && method == http.MethodPost {
 			err = form(a)
