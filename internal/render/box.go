@@ -14,6 +14,7 @@ type style struct {
 	fixed  bool    // the words are ours, not a person's
 	tight  bool    // lines close together
 	above  float32 // space above
+	inset  float32 // room left free at the end of each line
 	tag    string  // structure type; "" is P
 }
 
@@ -59,7 +60,7 @@ func (s *setter) addFitting(b *box, text []shape.Phrase, st style, least float32
 	}
 	p := paragraph{style: st, phrases: text}
 	for {
-		p.lines = s.r.fonts.Wrap(text, p.bold, b.width*1000/p.size, p.fixed)
+		p.lines = s.r.fonts.Wrap(text, p.bold, (b.width-p.inset)*1000/p.size, p.fixed)
 		if p.size <= least || len(p.lines) <= lines {
 			break
 		}
@@ -103,9 +104,9 @@ func (s *setter) draw(b *box, x, y float32, e *pdf.Element) {
 			width := l.Width * p.size / 1000
 			switch {
 			case p.center:
-				at += (b.width - width) / 2
+				at += (b.width - p.inset - width) / 2
 			case l.RTL:
-				at += b.width - width
+				at += b.width - p.inset - width
 			}
 			// The middle of the small letters' height stands at the middle of the line.
 			s.doc.Text(l, at, y+height/2+p.size*0.33, p.size, p.color, owner)

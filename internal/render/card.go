@@ -16,6 +16,9 @@ const (
 	cardEdge   = 8
 )
 
+// cardEmblem is how large the emblem is on a card.
+const cardEmblem = 22
+
 // cardDoses is how many doses a card lists, the latest ones.
 const cardDoses = 4
 
@@ -59,59 +62,80 @@ func (s *setter) front(x, y float32) error {
 		s.doc.Watermark(line, x+cardWidth/2, y+cardHeight/2, 34, pdf.Color{235, 235, 235})
 	}
 	s.doc.Fill(x, y, cardWidth, 4, s.accent)
-	return s.fit(x+cardEdge, y+cardEdge, width, cardHeight-2*cardEdge, func(b *box, k float32) {
-		st := func(size float32, bold bool, c pdf.Color) style {
-			return style{size: size * k, bold: bold, color: c, fixed: true, tight: true}
+	side := float32(0)
+	words := func(emblem float32) error {
+		return s.fit(x+cardEdge, y+cardEdge, width, cardHeight-2*cardEdge, func(b *box, k float32) {
+			side = emblem * k
+			s.frontWords(b, k, side)
+		})
+	}
+	if s.v.Emblem != nil && words(cardEmblem) == nil {
+		s.emblem(x+cardEdge+width-side, y+cardEdge, side)
+		return nil
+	}
+	return words(0) // what is said matters more
+}
+
+// frontWords sets what the front says, k times as large as meant, and leaves a
+// square at its upper right free.
+func (s *setter) frontWords(b *box, k, free float32) {
+	st := func(size float32, bold bool, c pdf.Color) style {
+		return style{size: size * k, bold: bold, color: c, fixed: true, tight: true}
+	}
+	issuer, title := st(6.5, true, s.accent), st(8.5, true, ink())
+	title.tag = "H1"
+	if free > 0 {
+		issuer.inset, title.inset = free+4, free+4
+	}
+	s.add(b, s.v.Issuer.inline(), issuer)
+	s.add(b, s.v.Title.inline(), title)
+	below := max(0, free-b.height) // what stands there now begins below the square
+	for _, w := range s.v.Warnings {
+		line := st(6, true, alarm())
+		line.above, below = below, 0
+		s.add(b, w[:1], line)
+	}
+	for _, f := range s.v.Person {
+		if f.Key != "name" && (f.Key != "birthDate" || len(s.v.Short) > 0) {
+			continue
 		}
-		s.add(b, s.v.Issuer.inline(), st(6.5, true, s.accent))
-		title := st(8.5, true, ink())
-		title.tag = "H1"
-		s.add(b, s.v.Title.inline(), title)
-		for _, w := range s.v.Warnings {
-			s.add(b, w[:1], st(6, true, alarm()))
+		label, value := st(5.5, false, quiet()), st(9, true, ink())
+		label.above, below = 2*k+below, 0
+		value.fixed = false
+		s.add(b, f.Label.inline(), label)
+		s.add(b, append(append([]shape.Phrase{}, f.Value.inline()...), noteOf(f)...), value)
+	}
+	for i, f := range s.v.Short {
+		line := st(6, false, ink())
+		if line.fixed = false; i == 0 {
+			line.above = 2 * k
 		}
-		for _, f := range s.v.Person {
-			if f.Key != "name" && (f.Key != "birthDate" || len(s.v.Short) > 0) {
-				continue
-			}
-			label, value := st(5.5, false, quiet()), st(9, true, ink())
-			label.above = 2 * k
-			value.fixed = false
-			s.add(b, f.Label.inline(), label)
-			s.add(b, append(append([]shape.Phrase{}, f.Value.inline()...), noteOf(f)...), value)
+		s.add(b, labelled(f), line)
+	}
+	rows := s.v.Doses[max(0, len(s.v.Doses)-cardDoses):]
+	if len(s.v.Short) > 0 {
+		rows = nil
+	}
+	for i, row := range rows {
+		line := st(6.5, false, ink())
+		if i == 0 {
+			line.above = 2.5 * k
 		}
-		for i, f := range s.v.Short {
-			line := st(6, false, ink())
-			if line.fixed = false; i == 0 {
-				line.above = 2 * k
-			}
-			s.add(b, labelled(f), line)
-		}
-		rows := s.v.Doses[max(0, len(s.v.Doses)-cardDoses):]
+		s.add(b, s.doseLine(row), line)
+	}
+	last := st(6, true, ink())
+	last.above = 2.5 * k
+	s.add(b, plain(s.v.HCID), last)
+	s.add(b, s.v.Copy.spaced(), st(5, false, quiet()))
+	// What a card must say is said where there is room for it.
+	for _, p := range s.r.texts.say(s.langs(), "compare") {
 		if len(s.v.Short) > 0 {
-			rows = nil
+			break
 		}
-		for i, row := range rows {
-			line := st(6.5, false, ink())
-			if i == 0 {
-				line.above = 2.5 * k
-			}
-			s.add(b, s.doseLine(row), line)
-		}
-		last := st(6, true, ink())
-		last.above = 2.5 * k
-		s.add(b, plain(s.v.HCID), last)
-		s.add(b, s.v.Copy.spaced(), st(5, false, quiet()))
-		// What a card must say is said where there is room for it.
-		for _, p := range s.r.texts.say(s.langs(), "compare") {
-			if len(s.v.Short) > 0 {
-				break
-			}
-			note := st(5.5, false, quiet())
-			note.above = 1.5 * k
-			s.add(b, []shape.Phrase{p}, note)
-		}
-	})
+		note := st(5.5, false, quiet())
+		note.above = 1.5 * k
+		s.add(b, []shape.Phrase{p}, note)
+	}
 }
 
 // doseLine says one dose in a line: number, date, vaccine; of a test when, which

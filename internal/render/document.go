@@ -31,7 +31,8 @@ type Document struct {
 // Names are by language ("si"), falling back to "en".
 type Profile struct {
 	Issuer    map[string]string // the public health authority
-	Country   string            // issuer's ISO 3166-1 alpha-2, in the emblem placeholder
+	Country   string            // issuer's ISO 3166-1 alpha-2, where there is no emblem
+	Emblem    *Emblem           // nil prints a ring with the country
 	Programme map[string]string // goes into the title: "COVID-19"
 	Languages []string
 	TimeZone  *time.Location // nil means UTC

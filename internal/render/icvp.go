@@ -75,7 +75,7 @@ func (r *Renderer) icvpView(d ICVP) *View {
 	}
 	dose, hcid := c.Vaccination, shape.Clean(c.Info.HCID)
 	out := &View{
-		Lang: "en", Title: v.say("title"), Issuer: named(v.langs[:1], d.Profile.Issuer), Country: d.Profile.Country, Specimen: c.Specimen, HCID: hcid,
+		Lang: "en", Title: v.say("title"), Issuer: named(v.langs[:1], d.Profile.Issuer), Country: d.Profile.Country, Emblem: d.Profile.Emblem, Specimen: c.Specimen, HCID: hcid,
 		PersonTitle: v.say("certify"), Person: v.fields([]string{"name", "birthDate", "sex"}, c),
 		AboutTitle: v.say("certificate"), Code: v.say("scan"), CodeAlt: v.say("codeAlt", "{hcid}", hcid), BarcodeAlt: v.say("barcodeAlt", "{hcid}", hcid),
 	}

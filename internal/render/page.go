@@ -168,8 +168,13 @@ func (s *setter) header() error {
 	return nil
 }
 
-// emblem stands where a country puts its own.
+// emblem is the country's own, or a ring with its code where there is none.
 func (s *setter) emblem(x, y, side float32) {
+	if e := s.v.Emblem; e != nil {
+		w, h := e.within(side)
+		s.doc.Picture(e.picture, x+(side-w)/2, y+(side-h)/2, w, h)
+		return
+	}
 	s.doc.Frame(x+0.7, y+0.7, side-1.4, side-1.4, side/2-0.7, 1.4, s.accent)
 	s.doc.Frame(x+3.6, y+3.6, side-7.2, side-7.2, side/2-3.6, 0.5, s.accent)
 	b := box{width: side}

@@ -2,10 +2,13 @@ package render
 
 import (
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/opendivoc/divoc/internal/emblem"
+	"github.com/opendivoc/divoc/profiles"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -26,6 +29,23 @@ func date(s string) vaccination.Date {
 		panic(err)
 	}
 	return d
+}
+
+// shipped is the emblem of a country's profile.
+func shipped(country string) *Emblem {
+	svg, err := fs.ReadFile(profiles.FS, country+"/emblem.svg")
+	if err != nil {
+		panic(err)
+	}
+	d, err := emblem.Parse(svg)
+	if err != nil {
+		panic(err)
+	}
+	e, err := NewEmblem(d)
+	if err != nil {
+		panic(err)
+	}
+	return e
 }
 
 func hcid(country string, n byte) string {
@@ -63,7 +83,7 @@ func jamaica() Document {
 	return Document{
 		Doses: []vaccination.Certificate{c, second}, Latest: 1, QR: sampleQR,
 		Profile: Profile{
-			Issuer: map[string]string{"en": "Ministry of Health & Wellness, Jamaica"}, Country: "JM", Programme: map[string]string{"en": "COVID-19"},
+			Issuer: map[string]string{"en": "Ministry of Health & Wellness, Jamaica"}, Country: "JM", Emblem: shipped("jamaica"), Programme: map[string]string{"en": "COVID-19"},
 			Languages: []string{"en"}, TimeZone: time.FixedZone("Jamaica", -5*3600), PublicURL: "https://vaccines.example.gov.jm",
 			ProductName: func(string, string) string { return "Vaxzevria (ChAdOx1-S)" },
 			IdentityName: func(kind, _ string) string {
@@ -102,7 +122,7 @@ func sriLanka() Document {
 		Doses: []vaccination.Certificate{c, second}, Latest: 1, QR: sampleQR,
 		Profile: Profile{
 			Issuer:  map[string]string{"si": "සෞඛ්‍ය අමාත්‍යාංශය, ශ්‍රී ලංකාව", "ta": "சுகாதார அமைச்சு, இலங்கை", "en": "Ministry of Health, Sri Lanka"},
-			Country: "LK", Programme: map[string]string{"si": "කොවිඩ්-19", "ta": "கோவிட்-19", "en": "COVID-19"},
+			Country: "LK", Emblem: shipped("sri-lanka"), Programme: map[string]string{"si": "කොවිඩ්-19", "ta": "கோவிட்-19", "en": "COVID-19"},
 			Languages: []string{"si", "ta", "en"}, TimeZone: time.FixedZone("Colombo", 5*3600+1800), PublicURL: "https://certificates.example.health.gov.lk",
 			ProductName: func(_, lang string) string {
 				return map[string]string{"si": "සයිනොෆාම් (BBIBP-CorV)", "ta": "சைனோஃபார்ம் (BBIBP-CorV)", "en": "Sinopharm (BBIBP-CorV)"}[lang]
@@ -155,6 +175,7 @@ func samples() map[string]Document {
 	}
 	usual.Profile.Layout.QR = 60
 	bare := jamaica()
+	bare.Profile.Emblem = nil // a ring with the country's code
 	bare.Doses = []vaccination.Certificate{{Domestic: true, Person: vaccination.Person{Name: "A"}}}
 	bare.Latest, bare.QR = 0, ""
 	return map[string]Document{"jamaica": jamaica(), "sri-lanka": sriLanka(), "usual": usual, "hard": hard(), "specimen": specimen, "bare": bare}

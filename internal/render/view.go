@@ -15,7 +15,8 @@ type View struct {
 	Lang        string // of the page as a whole
 	Title       Text
 	Issuer      Text
-	Country     string // alpha-2, in the emblem placeholder
+	Country     string  // alpha-2, where there is no emblem
+	Emblem      *Emblem `json:"-"`
 	Specimen    bool
 	Domestic    bool
 	Warnings    []Text // specimen, domestic
@@ -98,7 +99,7 @@ func (r *Renderer) View(d Document) (*View, error) {
 	}
 	hcid := shape.Clean(c.Info.HCID)
 	out := &View{
-		Lang: v.langs[0], Title: v.title(c.IsTest()), Country: d.Profile.Country, HCID: hcid, Accent: layout.Accent,
+		Lang: v.langs[0], Title: v.title(c.IsTest()), Country: d.Profile.Country, Emblem: d.Profile.Emblem, HCID: hcid, Accent: layout.Accent,
 		Issuer:      named(v.langs, d.Profile.Issuer),
 		PersonTitle: v.say("person"), DosesTitle: v.say("doses"), AboutTitle: v.say("certificate"),
 		Person: v.fields(layout.fields("person"), c),

@@ -52,11 +52,15 @@ func (p *page) color(c Color) {
 		return
 	}
 	p.fill, p.known = c, true
+	p.content = append(appendColor(p.content, c), "rg\n"...)
+}
+
+// appendColor appends the three parts of c.
+func appendColor(b []byte, c Color) []byte {
 	for _, v := range c {
-		p.content = strconv.AppendFloat(p.content, float64(v)/255, 'f', 3, 32)
-		p.content = append(p.content, ' ')
+		b = append(strconv.AppendFloat(b, float64(v)/255, 'f', 3, 32), ' ')
 	}
-	p.content = append(p.content, "rg\n"...)
+	return b
 }
 
 // begin opens the marked content of e.

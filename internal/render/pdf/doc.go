@@ -55,10 +55,11 @@ type page struct {
 	size    float32
 }
 
-// form is a drawing kept as an object of its own.
+// form is a drawing kept as an object of its own: one of this file, or a picture.
 type form struct {
 	width, height int
 	content       []byte
+	picture       *Picture
 }
 
 // Color is red, green and blue, each 0 to 255.

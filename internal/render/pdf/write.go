@@ -128,6 +128,10 @@ func (f *file) document(d *Doc) {
 		f.stream(pageObject[p]+1, "", p.content, true)
 	}
 	for i, form := range d.forms {
+		if p := form.picture; p != nil {
+			f.stream(firstForm+i, fmt.Sprintf("/Type/XObject/Subtype/Form/BBox[0 0 %.1f %.1f]/Resources<<>>/Filter/FlateDecode", p.width, p.height), p.packed, false)
+			continue
+		}
 		f.stream(firstForm+i, fmt.Sprintf("/Type/XObject/Subtype/Form/BBox[0 0 %d %d]/Resources<<>>", form.width, form.height), form.content, true)
 	}
 	for i, u := range d.uses {

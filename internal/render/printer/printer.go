@@ -27,6 +27,7 @@ type Printer struct {
 	renderer  *render.Renderer
 	profile   *profile.Profile
 	publicURL string
+	emblem    *render.Emblem
 	files     map[string]render.Layout                 // of the profile
 	inForce   atomic.Pointer[map[string]render.Layout] // instead of them
 	cache     cache
@@ -45,7 +46,13 @@ func New(p *profile.Profile, publicURL string) (*Printer, error) {
 			return nil, fmt.Errorf("layouts/%s.yaml: %w", name, err)
 		}
 	}
-	return &Printer{renderer: r, profile: p, publicURL: publicURL, files: layouts, cache: cache{pages: map[[32]byte]*list.Element{}}}, nil
+	var emblem *render.Emblem
+	if d := p.Theme.Drawing; d != nil {
+		if emblem, err = render.NewEmblem(d); err != nil {
+			return nil, err
+		}
+	}
+	return &Printer{renderer: r, profile: p, publicURL: publicURL, emblem: emblem, files: layouts, cache: cache{pages: map[[32]byte]*list.Element{}}}, nil
 }
 
 // Arrange has everything from now on printed with these layouts, by name, instead
@@ -196,6 +203,7 @@ func (p *Printer) country(programme string) render.Profile {
 	return render.Profile{
 		Issuer:    p.profile.Issuer.Name,
 		Country:   p.profile.Country.Alpha2,
+		Emblem:    p.emblem,
 		Programme: pr.Names,
 		Languages: p.profile.Languages,
 		TimeZone:  p.profile.TimeZone,
