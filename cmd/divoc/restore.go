@@ -224,7 +224,7 @@ func restoredTrust(s streams, t *trustlist.Service, published *issuance.Publishe
 	case others == nil && len(here.Issuers)+len(here.HashLists) > 0:
 		fmt.Fprintln(s.out, "trust lists count as they did at the backup; import each anew (divoc trust list, divoc trust import).")
 	case others != nil:
-		changes := trustlist.Difference(&trustlist.Content{Issuers: others.Issuers, HashLists: others.HashLists}, &trustlist.Content{Issuers: here.Issuers, HashLists: here.HashLists})
+		changes := trustlist.Difference(trustlist.Of(others), trustlist.Of(here))
 		if len(changes) > 0 {
 			fmt.Fprintln(s.out, "trust lists count as they did at the backup. Against what was published last, these keys count again (added) or no more (removed); import each list anew (divoc trust list, divoc trust import):")
 			printChanges(s.out, changes, false)

@@ -198,6 +198,7 @@ func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bund
 			return nil, err
 		}
 		b.Issuers, b.HashLists = append(b.Issuers, others.Issuers...), others.HashLists
+		b.Cards = others.Cards
 		for _, o := range others.Status {
 			if !o.AsOf.After(now) { // of a clock ahead of ours; a later bundle has it
 				b.Status = append(b.Status, o)

@@ -126,7 +126,7 @@ func (p *Published) Others() *trust.Bundle {
 	}
 	own := p.s.Keys.Issuer().ID
 	issuers := slices.DeleteFunc(slices.Clone(p.bundle.Issuers), func(i trust.Issuer) bool { return i.ID == own })
-	return &trust.Bundle{Issuers: issuers, HashLists: p.bundle.HashLists}
+	return &trust.Bundle{Issuers: issuers, HashLists: p.bundle.HashLists, Cards: p.bundle.Cards}
 }
 
 func (p *Published) addList(data []byte) error {

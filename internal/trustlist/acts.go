@@ -1,13 +1,10 @@
 package trustlist
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 	"time"
@@ -506,6 +503,12 @@ func (s *Service) load(ctx context.Context) (*Current, error) {
 		out.Bundle.HashLists = append(out.Bundle.HashLists, c.HashLists...)
 		out.Public.HashLists = append(out.Public.HashLists, c.HashLists...)
 	}
+	keys := trust.New(out.Public)
+	for _, list := range out.Bundle.Cards {
+		if len(keys.ByThumbprint(list.KeyID)) > 0 {
+			out.Public.Cards = append(out.Public.Cards, list)
+		}
+	}
 	return out, nil
 }
 
@@ -531,12 +534,4 @@ func (s *Service) Measure(ctx context.Context) ([]Measure, error) {
 		}
 	}
 	return out, nil
-}
-
-func gunzip(data []byte) ([]byte, error) {
-	z, err := gzip.NewReader(bytes.NewReader(data))
-	if err != nil {
-		return nil, err
-	}
-	return io.ReadAll(io.LimitReader(z, 2*trust.MaxSize))
 }

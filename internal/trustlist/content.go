@@ -112,13 +112,19 @@ type packed struct {
 	Cards  [][]byte        `json:"cards,omitempty"`
 }
 
-// pack returns c as it is stored, and a hash of what it says: all of it but its
-// date and number.
-func (c *Content) pack() (data []byte, digest [sha256.Size]byte, err error) {
+// bundle is the bundle that c would be, without its lists of cards.
+func (c *Content) bundle() *trust.Bundle {
 	b := &trust.Bundle{Version: c.Serial, Issued: c.Issued, Issuers: c.Issuers, Status: c.Status, HashLists: c.HashLists}
 	if b.Issued.IsZero() {
 		b.Issued = time.Unix(1, 0).UTC() // a bundle has a date
 	}
+	return b
+}
+
+// pack returns c as it is stored, and a hash of what it says: all of it but its
+// date and number.
+func (c *Content) pack() (data []byte, digest [sha256.Size]byte, err error) {
+	b := c.bundle()
 	text, err := b.Sign()
 	if err != nil {
 		return nil, digest, err

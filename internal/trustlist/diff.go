@@ -22,7 +22,7 @@ type Key struct {
 	From        time.Time     `json:"from,omitzero"`
 	Until       time.Time     `json:"until,omitzero"`
 	Retired     time.Time     `json:"retired,omitzero"`
-	Withdraws   int           `json:"withdraws,omitempty" doc:"certificates of that country that an EU revocation list of it withdraws: this is no key"`
+	Withdraws   int           `json:"withdraws,omitempty" doc:"certificates that this list withdraws, of that country or of the cards of that key: it is no key itself"`
 }
 
 // Change is one line of a difference.
@@ -151,6 +151,12 @@ func replaces(old, next *Content, maxLoss int, now time.Time) error {
 	}
 	if lost, of := lostHashes(old, next, now); lost*100 > of*maxLoss {
 		return refused("it lacks %d of %d withdrawn certificates, more than the %d%% that are set for this source", lost, of, maxLoss)
+	}
+	switch lost, of, why := lostCards(old, next); {
+	case why != "":
+		return refused("%s", why)
+	case lost*100 > of*maxLoss:
+		return refused("it lacks %d of %d withdrawn cards, more than the %d%% that are set for this source", lost, of, maxLoss)
 	}
 	for i := range old.Status {
 		was := &old.Status[i]

@@ -163,7 +163,7 @@ func TestTheScheduleFails(t *testing.T) {
 		signature := must(ecdsa.SignASN1(rand.Reader, key, sum[:]))(t)
 		return append([]byte(base64.StdEncoding.EncodeToString(signature)+"\n"), list...)
 	}
-	w.put(Settings{Name: "de", Kind: Certificates, URL: "https://de.example/revoked", EveryHours: 1, Anchors: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pin}))})
+	w.put(Settings{Name: "de", Kind: Hashes, URL: "https://de.example/revoked", EveryHours: 1, Anchors: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: pin}))})
 	first := w.apply("de", signed(1))
 	w.answer = signed(2)
 	ask := func() Source {

@@ -1,6 +1,7 @@
 package trustlist
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -12,31 +13,61 @@ import (
 	"github.com/opendivoc/divoc/trust"
 )
 
-// batches reads data where it is an EU revocation list, and reports whether it is: a
-// batch of the gateway, or several as the member "batches". It says of certificates of
-// its country that they are withdrawn, and never that one is genuine.
-func (r *reading) batches(c *Content, data []byte) (bool, error) {
-	if data[0] != '{' {
-		return false, nil
+// hashes reads EU revocation lists. They have no date of their own; where the document
+// around them says its version and of when it is, an older one is refused by that.
+func (r *reading) hashes(c *Content, data []byte) error {
+	data = bytes.TrimSpace(bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")))
+	if len(data) == 0 {
+		return errors.New("it is empty")
 	}
+	data, err := r.unsigned(c, data)
+	if err != nil {
+		return err
+	}
+	if err := strictJSON(data); err != nil {
+		return err
+	}
+	if !isBatches(data) {
+		return errors.New("expected are revocation lists of the EU's gateway as JSON: a batch, or several as its member batches")
+	}
+	if err := r.batches(c, data); err != nil {
+		return err
+	}
+	var said struct {
+		Version int64     `json:"version"`
+		AsOf    time.Time `json:"asOf"`
+	}
+	if err := json.Unmarshal(data, &said); err != nil || said.Version < 0 || said.Version >= 1<<53 {
+		return errors.New("its version is no number, or asOf no time")
+	}
+	c.Serial, c.Issued = said.Version, said.AsOf.UTC().Truncate(time.Second)
+	return nil
+}
+
+// isBatches reports whether data are EU revocation lists: a batch of the gateway, or
+// several as the member "batches".
+func isBatches(data []byte) bool {
 	var has map[string]json.RawMessage
-	if err := json.Unmarshal(data, &has); err != nil || has["batches"] == nil && has["hashType"] == nil {
-		return false, nil //nolint:nilerr // another reader says what is wrong with it
-	}
+	return json.Unmarshal(data, &has) == nil && (has["batches"] != nil || has["hashType"] != nil)
+}
+
+// batches reads EU revocation lists. They say of certificates of their country that they
+// are withdrawn, and never that one is genuine.
+func (r *reading) batches(c *Content, data []byte) error {
 	b, err := trust.ParseNamed(data)
 	if err != nil {
-		return true, err
+		return err
 	}
 	if len(b.HashLists) == 0 {
-		return true, errors.New("it holds no revocation list")
+		return errors.New("it holds no revocation list")
 	}
 	for _, h := range b.HashLists {
 		if !letters(h.Country) {
-			return true, errors.New("a revocation list names no country")
+			return errors.New("a revocation list names no country")
 		}
 	}
 	c.HashLists = b.HashLists
-	return true, nil
+	return nil
 }
 
 // hashList is what EU revocation lists are told apart by: whose certificates, of which
@@ -75,7 +106,7 @@ func (c *Content) withdrawn() []Key {
 		out = append(out, Key{Issuer: "withdrawn by " + of.country + " (" + string(of.of) + ")", Country: of.country, Key: of.kid, Fingerprint: hex.EncodeToString(sum[:]), Until: until[of], Withdraws: set.Len()})
 	}
 	slices.SortFunc(out, func(a, b Key) int { return strings.Compare(a.Issuer+a.Key, b.Issuer+b.Key) })
-	return out
+	return append(out, c.withdrawnCards()...)
 }
 
 // lostHashes counts the withdrawn certificates of old, in lists that have not expired,

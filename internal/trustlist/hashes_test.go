@@ -1,10 +1,12 @@
 package trustlist
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -41,7 +43,7 @@ const kidOfBatch = "AAECAwQFBgc="
 func TestRevocationListsOfOthers(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
-	set := Settings{Name: "eu-revoked", Kind: Certificates, MaxLoss: DefaultMaxLoss}
+	set := Settings{Name: "eu-revoked", Kind: Hashes, MaxLoss: DefaultMaxLoss}
 	w.put(set)
 	end := w.now.AddDate(1, 0, 0)
 	listed := func() (bool, bool) {
@@ -93,7 +95,11 @@ func TestRevocationListsOfOthers(t *testing.T) {
 		"no batch":                       {batches(t), "no batch", vaccination.Invalid},
 		"a batch of nothing":             {batches(t, batch("DE", "", trust.HashUCI, 0, 0, end)), "empty", vaccination.Invalid},
 		"a country of two signs":         {batches(t, batch("1\u202e", "", trust.HashUCI, 0, 1, end)), "names no country", vaccination.Invalid},
-		"signers in place of it":         {pems(signer), "two sources", vaccination.Conflict},
+		"signers in place of it":         {pems(signer), "expected are", vaccination.Invalid},
+		"a version that is no number":    {withMember(t, first, "version", "1"), "no number", vaccination.Invalid},
+		"a date that is none":            {withMember(t, first, "asOf", "today"), "no time", vaccination.Invalid},
+		"a member twice":                 {bytes.Replace(first, []byte(`{"batches"`), []byte(`{"version":1,"version":2,"batches"`), 1), "twice", vaccination.Invalid},
+		"nothing":                        {[]byte(" "), "empty", vaccination.Invalid},
 		"this system's own certificates": {batches(t, batch("JM", "", trust.HashUCI, 0, 12, end)), "own country", vaccination.Forbidden},
 	} {
 		w.Own = func() trust.Issuer { return trust.Issuer{ID: "did:web:own.example", Country: "JM"} }
@@ -103,7 +109,7 @@ func TestRevocationListsOfOthers(t *testing.T) {
 	}
 	w.put(Settings{Name: "signers", Kind: Certificates, MaxLoss: 100})
 	w.apply("signers", pems(signer))
-	if _, err := w.Propose(ctx, w.by, "signers", first); code(err) != vaccination.Conflict {
+	if _, err := w.Propose(ctx, w.by, "signers", first); code(err) != vaccination.Invalid || !strings.Contains(fmt.Sprint(err), "kind hashes") {
 		t.Errorf("revocation lists in place of signers: %v", err)
 	}
 	w.now = end.Add(time.Hour) // what has expired may go
@@ -118,7 +124,7 @@ func TestRevocationListsOfOthers(t *testing.T) {
 // A source that is pinned to a key takes revocation lists with its signature alone.
 func TestRevocationListsOfAPinnedSource(t *testing.T) {
 	key := newKey(t)
-	r := reading{Settings: Settings{Kind: Certificates}}
+	r := reading{Settings: Settings{Kind: Hashes}}
 	r.pins = append(r.pins, &key.PublicKey)
 	list := batches(t, batch("DE", "", trust.HashUCI, 0, 1, until))
 	if _, err := r.of(t, list); err == nil || !strings.Contains(err.Error(), "not signed") {
@@ -129,5 +135,65 @@ func TestRevocationListsOfAPinnedSource(t *testing.T) {
 	signed := append([]byte(base64.StdEncoding.EncodeToString(signature)+"\n"), list...)
 	if c := r.good(t, signed); !c.Signed || c.Size() != 1 || c.Keys() != 0 {
 		t.Errorf("%+v", c)
+	}
+}
+
+// withMember is a document with one more member.
+func withMember(t testing.TB, document []byte, name string, value any) []byte {
+	t.Helper()
+	var all map[string]any
+	if err := json.Unmarshal(document, &all); err != nil {
+		t.Fatal(err)
+	}
+	all[name] = value
+	return asJSON(t, all)
+}
+
+// Revocation lists that say their version and of when they are do not go back: rollback.
+func TestRevocationListsWithAVersion(t *testing.T) {
+	w := newWorld(t)
+	w.put(Settings{Name: "eu-revoked", Kind: Hashes})
+	plain := batches(t, batch("DE", "", trust.HashUCI, 0, 10, until))
+	dated := func(version int, asOf string) []byte {
+		return withMember(t, withMember(t, plain, "version", version), "asOf", asOf)
+	}
+	w.apply("eu-revoked", dated(7, "2026-05-02T00:00:00Z"))
+	for name, list := range map[string][]byte{
+		"an older version": dated(6, "2026-05-03T00:00:00Z"), "an earlier date": dated(8, "2026-05-01T00:00:00Z"), "neither": plain, "of the future": dated(8, "2026-07-01T00:00:00Z"),
+	} {
+		if _, err := w.Propose(t.Context(), w.by, "eu-revoked", list); code(err) != vaccination.Conflict {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.apply("eu-revoked", dated(8, "2026-05-03T00:00:00Z"))
+}
+
+// A source of signers that holds revocation lists, of before there was a kind for them,
+// goes on: it counts, follows, and passes the check.
+func TestRevocationListsInASourceOfSigners(t *testing.T) {
+	w := newWorld(t)
+	w.put(Settings{Name: "old", Kind: Certificates})
+	w.put(Settings{Name: "eu", Kind: Hashes})
+	list := batches(t, batch("DE", "", trust.HashUCI, 0, 10, until))
+	id := w.apply("eu", list)
+	for _, sql := range []string{
+		"UPDATE trust_version SET source = 'old', kind = 'certificates'",
+		"UPDATE trust_source SET version = (SELECT max(id) FROM trust_version) WHERE name = 'old'",
+		"UPDATE trust_source SET version = NULL WHERE name = 'eu'",
+	} {
+		if _, err := w.Store.Pool().Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if p := w.propose("old", list); !p.Unchanged {
+		t.Errorf("version %d and the same list differ: %+v", id, p.Changes)
+	}
+	w.apply("old", batches(t, batch("DE", "", trust.HashUCI, 0, 11, until)))
+	w.now = w.now.Add(2 * time.Second)
+	if !trust.New(must(w.Current(t.Context()))(t).Public).HashListed("DE", nil, "", trust.HashOf("10")) && len(must(w.Current(t.Context()))(t).Public.HashLists) != 1 {
+		t.Error("what follows does not count")
+	}
+	if _, err := w.Propose(t.Context(), w.by, "old", pems(newAuthority(t, "Health DE", "DE").signer(t))); code(err) != vaccination.Conflict {
+		t.Errorf("signers in place of it: %v", err)
 	}
 }

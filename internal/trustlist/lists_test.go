@@ -512,7 +512,7 @@ func FuzzRead(f *testing.F) {
 	dsc := de.signer(f)
 	f.Add(uint8(0), pems(de.cert, dsc))
 	f.Add(uint8(0), asJSON(f, []gatewayItem{entry("CSCA", "DE", de.cert), entry("DSC", "DE", dsc)}))
-	f.Add(uint8(0), batches(f, batch("DE", kidOfBatch, trust.HashUCI, 0, 2, until), batch("FR", "", trust.HashSignature, 0, 1, until)))
+	f.Add(uint8(6), batches(f, batch("DE", kidOfBatch, trust.HashUCI, 0, 2, until), batch("FR", "", trust.HashSignature, 0, 1, until)))
 	f.Add(uint8(1), testDocument(f, "did:web:x", method("did:web:x", dsc, de.cert)))
 	f.Add(uint8(2), asJSON(f, map[string]any{"issuerInfo": []any{map[string]any{"issuer": map[string]string{"iss": "https://a.example"}, "keys": []any{cardJWK(f, newKey(f), 1)}}}}))
 	f.Add(uint8(3), pems(de.cert))

@@ -24,8 +24,7 @@ type Kind string
 // The kinds.
 const (
 	// Certificates are signer certificates of HCERT codes, with or without their
-	// authorities: PEM, DER, or the JSON of the EU's gateway and its relays; or, in a
-	// source of their own, the revocation lists (batches) of that gateway.
+	// authorities: PEM, DER, or the JSON of the EU's gateway and its relays.
 	Certificates Kind = "certificates"
 	// DID are did:web trust lists of WHO's GDHCN, version 2, or another DID document.
 	DID Kind = "did"
@@ -38,16 +37,20 @@ const (
 	Keys Kind = "keys"
 	// DIVOC is the trust bundle of another installation of this program.
 	DIVOC Kind = "divoc"
+	// Hashes are the revocation lists (batches) of the EU's gateway: which certificates
+	// of a country are withdrawn, by a hash of their id or signature.
+	Hashes Kind = "hashes"
 )
 
 // Kinds are all kinds.
-func Kinds() []Kind { return []Kind{Certificates, DID, Cards, MasterList, Keys, DIVOC} }
+func Kinds() []Kind { return []Kind{Certificates, DID, Cards, MasterList, Keys, DIVOC, Hashes} }
 
 // MaxSize bounds a list, bytes; maxKeys what it may name. The verifier for
 // browsers reads all of it.
 const (
 	MaxSize = 16 << 20
 	maxKeys = 5000
+	maxRids = 1 << 17 // withdrawn cards, as many as certificates of EU revocation lists
 )
 
 // reading is what a list is read with.
@@ -92,14 +95,16 @@ func (r *reading) read(data []byte) (*Content, error) {
 		err = r.keys(c, data)
 	case DIVOC:
 		err = r.divoc(c, data)
+	case Hashes:
+		err = r.hashes(c, data)
 	default:
 		err = errors.New("there is no such kind of list")
 	}
 	if err != nil {
-		if vaccination.ErrorCode(err) != "" {
-			return nil, err
+		if vaccination.ErrorCode(err) == vaccination.Internal { // what is wrong with the list, in words
+			return nil, refuse(err.Error())
 		}
-		return nil, refuse(err.Error())
+		return nil, err
 	}
 	if err := r.allowed(c); err != nil {
 		return nil, err
@@ -113,6 +118,9 @@ func (r *reading) read(data []byte) (*Content, error) {
 func (r *reading) allowed(c *Content) error {
 	if c.Keys() > maxKeys {
 		return vaccination.Errorf(vaccination.TooLarge, "the trust list names more than %d keys", maxKeys)
+	}
+	if n, err := c.rids(); err != nil || n > maxRids {
+		return vaccination.Errorf(vaccination.TooLarge, "the trust list withdraws more than %d cards", maxRids)
 	}
 	ours := map[string]bool{}
 	for _, k := range r.own.Keys {

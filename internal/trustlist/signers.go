@@ -82,23 +82,33 @@ func (r *reading) items(c *Content, data []byte) ([]item, error) {
 		}
 		return r.named(c, ders), nil
 	}
-	// A member state's list has its signature on the line before it.
-	if data[0] != '{' && data[0] != '[' {
-		signature, rest, ok := bytes.Cut(data, []byte("\n"))
-		if rest = bytes.TrimSpace(rest); !ok || len(rest) == 0 || rest[0] != '{' && rest[0] != '[' {
-			return nil, errors.New("expected are certificates in PEM or DER, or a gateway's list as JSON")
-		}
-		if len(r.pins) > 0 {
-			if !r.pinned(bytes.TrimSpace(signature), rest) {
-				return nil, errSigner
-			}
-			c.Signed = true
-		}
-		data = rest
-	} else if len(r.pins) > 0 {
-		return nil, errUnsigned
+	list, err := r.unsigned(c, data)
+	if err != nil {
+		return nil, err
 	}
-	return r.gateway(c, data)
+	return r.gateway(c, list)
+}
+
+// unsigned returns the JSON of a list behind its signature, which a member state's has
+// on the line before it. Where a key is pinned, it must be by that.
+func (r *reading) unsigned(c *Content, data []byte) ([]byte, error) {
+	if data[0] == '{' || data[0] == '[' {
+		if len(r.pins) > 0 {
+			return nil, errUnsigned
+		}
+		return data, nil
+	}
+	signature, rest, ok := bytes.Cut(data, []byte("\n"))
+	if rest = bytes.TrimSpace(rest); !ok || len(rest) == 0 || rest[0] != '{' && rest[0] != '[' {
+		return nil, errors.New("expected are certificates in PEM or DER, or a gateway's list as JSON")
+	}
+	if len(r.pins) > 0 {
+		if !r.pinned(bytes.TrimSpace(signature), rest) {
+			return nil, errSigner
+		}
+		c.Signed = true
+	}
+	return rest, nil
 }
 
 // pinned reports whether a pinned key signed data: ES256, as r || s or in DER.
@@ -129,8 +139,12 @@ func (r *reading) gateway(c *Content, data []byte) ([]item, error) {
 	if err := strictJSON(data); err != nil {
 		return nil, err
 	}
-	if batches, err := r.batches(c, data); batches || err != nil {
-		return nil, err
+	if isBatches(data) {
+		// A source of before there were any of kind hashes goes on as it is.
+		if r.last == nil || len(r.last.HashLists) == 0 {
+			return nil, errors.New("it is a revocation list: that is a source of its own, of kind hashes")
+		}
+		return nil, r.batches(c, data)
 	}
 	var list []gatewayItem
 	if data[0] == '[' {

@@ -15,7 +15,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -143,7 +142,7 @@ func (s *Settings) check() error {
 		known = known || k == s.Kind
 	}
 	if !known {
-		fault("kind", "one of certificates, did, cards, masterlist, keys, divoc")
+		fault("kind", "one of certificates, did, cards, masterlist, keys, divoc, hashes")
 	}
 	if s.URL != "" {
 		if err := checkAddress(s.URL); err != nil {
@@ -358,17 +357,9 @@ func (s *Service) Export(ctx context.Context, by access.Caller, name string) ([]
 	if err != nil {
 		return nil, err
 	}
-	data, _, err := c.pack()
-	if err != nil {
+	b := c.bundle()
+	if b.Cards, err = c.crls(); err != nil {
 		return nil, err
 	}
-	plain, err := gunzip(data)
-	if err != nil {
-		return nil, err
-	}
-	var p packed
-	if err := json.Unmarshal(plain, &p); err != nil {
-		return nil, err
-	}
-	return p.Bundle, nil
+	return b.Sign()
 }

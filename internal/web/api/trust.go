@@ -14,7 +14,7 @@ import (
 
 // TrustSettings are what is set for a trust source.
 type TrustSettings struct {
-	Kind       trustlist.Kind `json:"kind" enum:"certificates,did,cards,masterlist,keys,divoc" doc:"what its lists are; it stays as it is"`
+	Kind       trustlist.Kind `json:"kind" enum:"certificates,did,cards,masterlist,keys,divoc,hashes" doc:"what its lists are; it stays as it is"`
 	URL        string         `json:"url,omitempty" maxLength:"500" doc:"https address of the list; left out for files alone"`
 	Issuer     string         `json:"issuer,omitempty" maxLength:"300" doc:"whose keys a list holds that does not say"`
 	IssuerName string         `json:"issuerName,omitempty" maxLength:"100" doc:"how verifiers show that issuer"`
@@ -65,7 +65,7 @@ type TrustKey struct {
 	From        time.Time     `json:"from,omitzero"`
 	Until       time.Time     `json:"until,omitzero"`
 	Retired     time.Time     `json:"retired,omitzero"`
-	Withdraws   int           `json:"withdraws,omitempty" doc:"certificates of that country that an EU revocation list of it withdraws: this is no key"`
+	Withdraws   int           `json:"withdraws,omitempty" doc:"certificates that this list withdraws, of that country or of the cards of that key: it is no key itself"`
 }
 
 // TrustChange is one line of a difference.
