@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -24,6 +25,7 @@ type tokenCreateCmd struct {
 	Source    string        `placeholder:"NAME" help:"For the role source: the system that delivers, such as commcare."`
 	Programme string        `placeholder:"KEY" help:"For the role source: the one programme it delivers and reads."`
 	Facility  string        `placeholder:"CODE" help:"For the role facility-staff: where its bearer prints."`
+	As        int64         `placeholder:"ID" help:"Whose own it is: a member of staff, as staff list shows them. It may do no more than they, ends when they leave, and counts as them where two people answer for something."`
 	Name      string        `placeholder:"NAME" help:"What to call it in lists and in the audit. Default: the source or the role."`
 	For       time.Duration `default:"8760h" help:"How long it is good."`
 }
@@ -40,7 +42,16 @@ func (c *tokenCreateCmd) Run(s streams) error {
 			return err
 		}
 	}
-	secret, err := h.tokens().Create(s.ctx, access.System("cli"), access.NewToken{Name: c.Name, Role: c.Role, Source: c.Source, Programme: c.Programme, Facility: c.Facility, For: c.For})
+	by := access.System("cli")
+	if c.As != 0 {
+		if by, err = h.as(s, c.As, "token.create"); err != nil {
+			return err
+		}
+		if c.Role == access.SourceRole || by.Role != access.SystemAdmin && (by.Role != c.Role || by.Facility != c.Facility) {
+			return errors.New("a token of somebody's own has their role, and their facility: leave out --as for a system's")
+		}
+	}
+	secret, err := h.tokens().Create(s.ctx, by, access.NewToken{Name: c.Name, Role: c.Role, Source: c.Source, Programme: c.Programme, Facility: c.Facility, For: c.For})
 	if err != nil {
 		return err
 	}

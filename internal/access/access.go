@@ -4,6 +4,7 @@
 package access
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/opendivoc/divoc/vaccination"
@@ -96,8 +97,9 @@ func Roles() []Role { return []Role{SystemAdmin, Auditor, SourceRole, FacilitySt
 
 // Caller is somebody who has been recognised. The zero Caller may do nothing.
 type Caller struct {
-	// Actor names the caller in the audit: "token:7 commcare". It is never a
-	// person's data.
+	// Actor names the caller in the audit: "staff:7", "token:7 commcare", or
+	// "token:7/staff:3 tool" for a token that is a member of staff's own. It is never
+	// a person's data.
 	Actor string
 	Role  Role
 	// Source is the system whose events the caller delivers. For an
@@ -145,9 +147,6 @@ func System(door string) Caller {
 	return Caller{Actor: systemDoor + ":" + door, Role: SystemAdmin, Source: door}
 }
 
-// systemDoor begins the name of what the program does by itself.
-const systemDoor = "system"
-
 // Can reports whether c has the permission p for some records at all.
 func (c Caller) Can(p Permission) error {
 	if table()[c.Role][p] == nobody {
@@ -170,25 +169,76 @@ func (c Caller) Owns(p Permission, source string) bool {
 	}
 }
 
-// First refuses c ([vaccination.Forbidden]) as the first of two people where it is
-// the machine itself: whoever sits at it has another name at another door, and
-// would be the second too.
+// First refuses c ([vaccination.Forbidden]) as the first of two people where nobody
+// knows who it is: the machine itself, and tokens that are nobody's own. Whoever has
+// one has another name at another door, and would be the second too.
 func (c Caller) First() error {
-	if c.machine() {
+	switch {
+	case c.machine():
 		return vaccination.Errorf(vaccination.Forbidden, "two people answer for this: say who asks with --as, or ask on the pages or by API")
+	case c.nobodys():
+		return vaccination.Errorf(vaccination.Forbidden, "two people answer for this, and this token is nobody's own: have one made for you (divoc token create --as), or ask on the pages")
 	}
 	return nil
 }
 
 // Second reports whether c can be the second of two people after first, who is
-// named as in the audit: somebody else, who came by the same door. At another door
-// (pages, tokens, an identity provider, the machine itself) one person has another
-// name; and who sits at the machine is nobody that others can be told from.
+// named as in the audit: another member of staff, whichever door each came by; or
+// somebody else at the same door where no members are known, an identity provider's
+// tokens. At another door one person has another name, and a token that is nobody's
+// own, or who sits at the machine, is nobody that others can be told from.
 func (c Caller) Second(first string) bool {
-	a, _, _ := strings.Cut(first, ":")
-	b, _, _ := strings.Cut(c.Actor, ":")
-	return c.Actor != "" && c.Actor != first && a == b && !c.machine()
+	a, b := member(first), member(c.Actor)
+	if a != "" && b != "" {
+		return a != b
+	}
+	before := Caller{Actor: first}
+	return a == "" && b == "" && c.Actor != "" && c.Actor != first && before.door() == c.door() && !c.machine() && !c.nobodys()
 }
 
 // machine reports whether c is what the program does by itself, or the CLI.
-func (c Caller) machine() bool { return strings.HasPrefix(c.Actor, systemDoor+":") }
+func (c Caller) machine() bool { return c.door() == systemDoor }
+
+// nobodys reports whether c came by a token that is no member of staff's own.
+func (c Caller) nobodys() bool { return c.door() == tokenDoor && member(c.Actor) == "" }
+
+// door is how c came in.
+func (c Caller) door() string {
+	door, _, _ := strings.Cut(c.Actor, ":")
+	return door
+}
+
+// The doors by which members of staff, tokens and the program itself come in.
+const (
+	staffDoor  = "staff"
+	tokenDoor  = "token"
+	systemDoor = "system"
+)
+
+// Doors are the names by which the audit tells callers apart. Nobody else may be
+// called so.
+func Doors() []string {
+	return []string{staffDoor, tokenDoor, systemDoor, "citizen", "intake", "nobody"}
+}
+
+// tokenActor names the bearer of a token in the audit; owner is "" for one that is
+// nobody's own. What stands behind the first space is its name, which may be anything.
+func tokenActor(id int64, owner, name string) string {
+	if owner != "" {
+		owner = "/" + owner
+	}
+	return fmt.Sprintf("%s:%d%s %s", tokenDoor, id, owner, name)
+}
+
+// member is the member of staff that an actor of the audit is, "" where that is
+// nobody or not known.
+func member(actor string) string {
+	actor, _, _ = strings.Cut(actor, " ")
+	if rest, ok := strings.CutPrefix(actor, tokenDoor+":"); ok {
+		_, actor, _ = strings.Cut(rest, "/")
+	}
+	if !strings.HasPrefix(actor, staffDoor+":") {
+		return ""
+	}
+	return actor
+}

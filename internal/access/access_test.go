@@ -197,17 +197,27 @@ func TestTheSecondOfTwoPeople(t *testing.T) {
 		first, second string
 		want          bool
 	}{
-		"a colleague":                          {"staff:1", "staff:2", true},
-		"the same":                             {"staff:1", "staff:1", false},
-		"perhaps the same, by a token":         {"staff:1", "token:1 admin", false},
-		"perhaps the same, by an identity":     {"staff:1", "idp:0a7c", false},
-		"perhaps the same, by token and page":  {"token:1 admin", "staff:1", false},
-		"another token":                        {"token:1 a", "token:2 a", true},
-		"perhaps the same, at the machine":     {"system:cli", "staff:1", false},
-		"perhaps the same, now at the machine": {"staff:1", "system:cli", false},
-		"the machine alone":                    {"system:cli", "system:cli", false},
-		"two programs of the machine":          {"system:cli", "system:start", false},
-		"nobody":                               {"staff:1", "", false},
+		"a colleague":                           {"staff:1", "staff:2", true},
+		"the same":                              {"staff:1", "staff:1", false},
+		"perhaps the same, by a token":          {"staff:1", "token:1 admin", false},
+		"perhaps the same, by an identity":      {"staff:1", "idp:0a7c", false},
+		"perhaps the same, by token and page":   {"token:1 admin", "staff:1", false},
+		"another token, perhaps the same":       {"token:1 a", "token:2 a", false},
+		"a token of a colleague":                {"token:1/staff:1 a", "token:2/staff:2 a", true},
+		"another token of the same":             {"token:1/staff:1 a", "token:2/staff:1 b", false},
+		"a colleague's token, asked on a page":  {"staff:1", "token:2/staff:2 a", true},
+		"the same, now by their token":          {"staff:1", "token:2/staff:1 a", false},
+		"the same, now on a page":               {"token:2/staff:1 a", "staff:1", false},
+		"a token that is called like another's": {"token:1 /staff:1", "token:2 /staff:2", false},
+		"a token of nobody's after a member's":  {"token:1/staff:1 a", "token:2 a", false},
+		"two of one identity provider":          {"idp:0a7c", "idp:0a7d", true},
+		"the same at an identity provider":      {"idp:0a7c", "idp:0a7c", false},
+		"two identity providers":                {"idp:0a7c", "moh:0a7c", false},
+		"perhaps the same, at the machine":      {"system:cli", "staff:1", false},
+		"perhaps the same, now at the machine":  {"staff:1", "system:cli", false},
+		"the machine alone":                     {"system:cli", "system:cli", false},
+		"two programs of the machine":           {"system:cli", "system:start", false},
+		"nobody":                                {"staff:1", "", false},
 	} {
 		if got := (access.Caller{Actor: c.second}).Second(c.first); got != c.want {
 			t.Errorf("%s: %v", name, got)
@@ -216,7 +226,7 @@ func TestTheSecondOfTwoPeople(t *testing.T) {
 }
 
 func TestTheFirstOfTwoPeople(t *testing.T) {
-	for actor, want := range map[string]vaccination.Code{"staff:1": "", "token:1 admin": "", "idp:0a7c": "", "system:cli": vaccination.Forbidden, "system:start": vaccination.Forbidden} {
+	for actor, want := range map[string]vaccination.Code{"staff:1": "", "token:1/staff:2 admin": "", "token:1 admin": vaccination.Forbidden, "token:1 /staff:2": vaccination.Forbidden, "idp:0a7c": "", "system:cli": vaccination.Forbidden, "system:start": vaccination.Forbidden} {
 		if got := vaccination.ErrorCode((access.Caller{Actor: actor}).First()); got != want {
 			t.Errorf("%s: %q", actor, got)
 		}

@@ -96,7 +96,9 @@ func CheckSource(name string) error {
 
 // Create makes a token and returns its secret, which cannot be read again.
 // A wrong role, a source where none belongs or none where one does is
-// [vaccination.Invalid].
+// [vaccination.Invalid]. One that a member of staff makes is their own, unless it is
+// a source's: it counts as them where two people answer for something, and as long
+// as they might make it.
 func (t Tokens) Create(ctx context.Context, by Caller, n NewToken) (string, error) {
 	if !slices.Contains(Roles(), n.Role) {
 		return "", vaccination.Errorf(vaccination.Invalid, "unknown role: use one of %s", join(Roles()))
@@ -178,10 +180,15 @@ func (t Tokens) Authenticate(ctx context.Context, secret string) (Caller, error)
 	if err != nil {
 		return Caller{}, err
 	}
-	if row.RevokedAt != nil || !t.Now().Before(row.ExpiresAt) {
+	made := member(row.CreatedBy)
+	if row.RevokedAt != nil || !t.Now().Before(row.ExpiresAt) || made != "" && !row.Stands {
 		return Caller{}, refused
 	}
-	c := Caller{Actor: fmt.Sprintf("token:%d %s", row.ID, row.Name), Role: Role(row.Role), Source: AdminDoor, Programme: row.Programme, Facility: row.Facility}
+	owner := made
+	if Role(row.Role) == SourceRole {
+		owner = "" // a system's
+	}
+	c := Caller{Actor: tokenActor(row.ID, owner, row.Name), Role: Role(row.Role), Source: AdminDoor, Programme: row.Programme, Facility: row.Facility}
 	if c.Facility != "" {
 		c.Source = "" // a desk delivers nothing
 	}

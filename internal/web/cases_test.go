@@ -8,9 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/casework"
 	"github.com/opendivoc/divoc/internal/seal"
 )
@@ -27,7 +25,7 @@ func (w *world) cases(box *seal.Box) *casework.Service {
 func TestACaseByTheAPI(t *testing.T) {
 	w := newWorld(t, "jamaica")
 	before := w.report("/api/v1/events", event("A"))[0]
-	one, other := w.admin(), w.newToken(access.NewToken{Role: access.SystemAdmin, Name: "second", For: time.Hour})
+	one, other := w.own("ann"), w.own("bea")
 	open := m{"kind": "correction", "certificate": before.Certificate, "changes": []m{{"field": "person.name", "value": "Marcia Brown"}}, "key": "k"}
 	type opened struct{ Ticket string }
 	ticket := into[opened](t, w.askAs(one, http.MethodPost, "/api/v1/cases", open).is(t, 200)).Ticket
@@ -105,7 +103,7 @@ func (w *world) sendPhoto(token, at string, data []byte, want int) {
 func TestTheLinkThatStopsANewNumber(t *testing.T) {
 	w := newWorld(t, "jamaica")
 	before := w.report("/api/v1/events", event("A"))[0]
-	one, other := w.admin(), w.newToken(access.NewToken{Role: access.SystemAdmin, Name: "second", For: time.Hour})
+	one, other := w.own("ann"), w.own("bea")
 	opened := func(body m) string {
 		return into[struct{ Ticket string }](t, w.askAs(one, http.MethodPost, "/api/v1/cases", body).is(t, 200)).Ticket
 	}

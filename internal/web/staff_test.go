@@ -50,6 +50,13 @@ func (w *world) colleague(login string, role access.Role, facility string) *coll
 	return c
 }
 
+// own is a token of a new colleague's own, for what takes two people.
+func (w *world) own(login string) string {
+	w.t.Helper()
+	by := access.Caller{Actor: staff.Actor(w.colleague(login, access.SystemAdmin, "").id), Role: access.SystemAdmin}
+	return must(w.tokens.Create(w.t.Context(), by, access.NewToken{Role: access.SystemAdmin, Name: login, For: time.Hour}))(w.t)
+}
+
 // awake signs a colleague in again whose session ended.
 func (w *world) awake(c *colleague) *colleague {
 	w.t.Helper()

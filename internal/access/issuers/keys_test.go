@@ -195,6 +195,7 @@ func TestTheFileOfIssuers(t *testing.T) {
 		"no issuer":                  {good, "issuers: []", ":1: issuers: name at least one"},
 		"an unknown key":             {"keys:", "jwks:", `:4: issuers.1.jwks: there is no such key here`},
 		"no name":                    {"name: moh", "name: ''", ":2: issuers.1.name: "},
+		"a name of our own":          {"name: moh", "name: staff", ":2: issuers.1.name: the audit calls others so"},
 		"a name with a colon":        {"name: moh", "name: 'a:b'", ":2: issuers.1.name: "},
 		"no issuer's name":           {"issuer: https://id.example.org/realms/divoc", "issuer: divoc", ":3: issuers.1.issuer: "},
 		"no keys":                    {"keys: keys.json", "keys:", ":4: issuers.1.keys: say where"},

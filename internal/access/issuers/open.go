@@ -142,8 +142,11 @@ func (s *Set) takeKeys(keys *keySet, where, dir, at string, f *strictyaml.Docume
 // settings checks what the file says of one issuer.
 func (d issuerDocument) settings(at string, f *strictyaml.Document) settings {
 	i := settings{name: d.Name, issuer: d.Issuer, audience: d.Audience, skew: defaultSkew * time.Second, roles: map[string]access.Role{}}
-	if !issuerName.MatchString(d.Name) {
+	switch {
+	case !issuerName.MatchString(d.Name):
 		f.At(at+".name", "say what to call it in the audit: 1 to 20 small letters, digits and hyphens, a letter first")
+	case slices.Contains(access.Doors(), d.Name):
+		f.At(at+".name", "the audit calls others so (%s): choose another", strings.Join(access.Doors(), ", "))
 	}
 	if u, err := url.Parse(d.Issuer); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
 		f.At(at+".issuer", "say what stands in its tokens as iss, such as https://id.example.org/auth/realms/divoc")

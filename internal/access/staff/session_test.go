@@ -196,6 +196,69 @@ func TestDemoAccountsCountInADemonstrationOnly(t *testing.T) {
 	}
 }
 
+// Attack class E, four eyes: a token of somebody's own is them, whichever and however
+// many they have, and counts no longer than they may do what it does.
+func TestATokenOfSomebodysOwn(t *testing.T) {
+	w := newWorld(t)
+	ctx := t.Context()
+	boss, ann, bob := w.somebody("boss", access.SystemAdmin, ""), w.somebody("ann", access.SystemAdmin, ""), w.somebody("bob", access.FacilityStaff, "KGN-1")
+	tokens := access.Tokens{Store: w.Store, Now: w.Now, Random: w.Random}
+	own := func(of *somebody, n access.NewToken) string {
+		t.Helper()
+		n.For = time.Hour
+		secret, err := tokens.Create(ctx, w.at(of.session).Member.Caller(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return secret
+	}
+	is := func(secret string) access.Caller {
+		t.Helper()
+		c, err := tokens.Authenticate(ctx, secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	admin := access.NewToken{Role: access.SystemAdmin, Name: "tool"}
+	first, second, others, desk := own(ann, admin), own(ann, admin), own(boss, admin), own(bob, access.NewToken{Role: access.FacilityStaff, Facility: "KGN-1"})
+	if got := is(first).Actor; got != "token:1/staff:2 tool" {
+		t.Errorf("the audit calls it %q", got)
+	}
+	if is(first).First() != nil || is(second).Second(is(first).Actor) || !is(others).Second(is(first).Actor) || is(first).Second("staff:2") || !is(first).Second("staff:1") {
+		t.Error("two tokens of one person are two people, or those of two are one")
+	}
+	machine, err := tokens.Create(ctx, access.System("cli"), access.NewToken{Role: access.SystemAdmin, For: time.Hour})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c := is(machine); c.First() == nil || c.Second(is(first).Actor) {
+		t.Error("a token that is nobody's own is somebody")
+	}
+	if is(desk).Facility != "KGN-1" {
+		t.Error("a desk's own token is of no desk")
+	}
+	ended := func(secret, when string) {
+		t.Helper()
+		if _, err := tokens.Authenticate(ctx, secret); vaccination.ErrorCode(err) != vaccination.Unauthorized {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	if err := w.SetRole(ctx, access.System("test"), ann.id, access.ProgrammeAdmin, ""); err != nil {
+		t.Fatal(err)
+	}
+	ended(first, "its owner has another role")
+	if err := w.SetRole(ctx, access.System("test"), bob.id, access.FacilityStaff, "KGN-2"); err != nil {
+		t.Fatal(err)
+	}
+	ended(desk, "its owner is at another facility")
+	if err := w.Deactivate(ctx, access.System("test"), boss.id); err != nil {
+		t.Fatal(err)
+	}
+	ended(others, "its owner is deactivated")
+	is(machine)
+}
+
 func TestWhoLeaves(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()

@@ -28,7 +28,11 @@ INSERT INTO token (name, role, source, programme, facility, hash, created_at, ex
 VALUES (@name, @role, @source, @programme, @facility, @hash, @created_at, @expires_at, @created_by) RETURNING id;
 
 -- name: TokenByHash :one
-SELECT id, name, role, source, programme, facility, expires_at, revoked_at FROM token WHERE hash = $1;
+-- Stands says of a token that a member of staff made whether they might make it now.
+SELECT t.id, t.name, t.role, t.source, t.programme, t.facility, t.expires_at, t.revoked_at, t.created_by,
+  EXISTS (SELECT 1 FROM staff s WHERE s.id = substring(t.created_by FROM '^staff:([0-9]+)$')::bigint AND s.state = 'active'
+    AND (s.role = 'system-admin' OR s.role = t.role AND s.facility = t.facility))::boolean AS stands
+FROM token t WHERE t.hash = $1;
 
 -- name: ListTokens :many
 SELECT id, name, role, source, programme, facility, created_at, expires_at, revoked_at FROM token ORDER BY id;
