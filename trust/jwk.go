@@ -29,6 +29,7 @@ type jwk struct {
 	E   string   `json:"e"`
 	Kid string   `json:"kid"`
 	Use string   `json:"use"`
+	Alg string   `json:"alg"`
 	X5c []string `json:"x5c"`
 	CRL float64  `json:"crlVersion"`
 }
@@ -74,6 +75,24 @@ func (k jwk) public() (crypto.PublicKey, error) {
 	default:
 		return nil, fmt.Errorf("key type %.20q is none we verify", k.Kty)
 	}
+}
+
+// fits reports whether the algorithm that the key is for, if it says so, is a signature
+// of its type: no other is made with it (RFC 7517 section 4.4).
+func (k jwk) fits() bool {
+	switch {
+	case k.Alg == "":
+		return true
+	case k.Kty == "EC" && k.Crv == "P-256":
+		return k.Alg == "ES256"
+	case k.Kty == "EC":
+		return k.Alg == "ES384"
+	case k.Kty == "OKP":
+		return k.Alg == "EdDSA" || k.Alg == "Ed25519"
+	case k.Kty == "RSA":
+		return strings.HasPrefix(k.Alg, "PS") || strings.HasPrefix(k.Alg, "RS") && !strings.HasPrefix(k.Alg, "RSA")
+	}
+	return true // of a type that is refused by name
 }
 
 // coordinate reads a coordinate of size bytes. WHO's trust lists hold some with
@@ -187,7 +206,7 @@ func parseJWKS(data []byte) ([]Issuer, error) {
 	}
 	var iss Issuer
 	for i, k := range set.Keys {
-		if k.Use != "" && k.Use != "sig" {
+		if k.Use != "" && k.Use != "sig" || !k.fits() {
 			continue
 		}
 		key, err := k.key()

@@ -307,3 +307,24 @@ func TestKeysOfTheBundleAreTheOnesOfTheFiles(t *testing.T) {
 		}
 	}
 }
+
+// A key that says what it is for counts for that alone.
+func TestKeysForAnotherUse(t *testing.T) {
+	const x, y = "TQMO8KVXl_VLepw6HWwsoTOjXx-6YxXWRFDJIqcC6ZA", "TBYkc0vnSscRuxpNlD773kw-1TrYh4n4gqTAsepV2Bw"
+	for members, counts := range map[string]bool{
+		``:                           true,
+		`,"use":"sig","alg":"ES256"`: true,
+		`,"alg":"ES256"`:             true,
+		`,"use":"enc"`:               false,
+		`,"alg":"ES384"`:             false,
+		`,"alg":"ECDH-ES"`:           false,
+		`,"alg":"RS256"`:             false,
+		`,"alg":"none"`:              false,
+	} {
+		b, err := trust.ParseNamed([]byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"` + x + `","y":"` + y + `"` + members + `}]}`))
+		got := err == nil && len(b.Issuers) == 1 && len(b.Issuers[0].Keys) == 1
+		if got != counts {
+			t.Errorf("a key with %q counts: %v, want %v (%v)", members, got, counts, err)
+		}
+	}
+}

@@ -527,3 +527,24 @@ func TestSchemaIsThePublishedOne(t *testing.T) {
 		}
 	})
 }
+
+// EUFault returns why a file of the EU's test data contradicts itself, "" where it does
+// not, for tests outside this package.
+func EUFault(data []byte) string {
+	c, no := euRead(data)
+	if no != "" {
+		return no
+	}
+	for _, s := range euSteps {
+		want, asked := c.expected[s.flag]
+		if !asked || s.contradicts == nil || c.lacks(s.needs) != "" {
+			continue
+		}
+		if got, _ := s.step(c); got != want {
+			if fault := s.contradicts(c, want); fault != "" {
+				return fault
+			}
+		}
+	}
+	return ""
+}
