@@ -9,9 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -22,7 +20,6 @@ import (
 
 	who "github.com/opendivoc/divoc/internal/access/citizen"
 	"github.com/opendivoc/divoc/internal/casework"
-	"github.com/opendivoc/divoc/internal/deliver/budget"
 	"github.com/opendivoc/divoc/internal/intake/ondemand"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/profile"
@@ -159,174 +156,6 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, status int, titl
 	h.Frame.Write(w, r, page.Page{Status: status, Title: title, Faulty: len(faults) > 0, Personal: true, Body: body})
 }
 
-// typed is what was typed on the first page.
-type typed struct {
-	Number, Email string
-	ByEmail       bool
-	Example       string
-	Text, Mail    bool   // codes can be sent as text messages, by e-mail
-	Document      bool   // certificates can be asked for by a document's number
-	Identity      string // what the country's identity provider is called; "" for none
-	WentBack      bool   // they were sent there, and came back without signing in
-}
-
-func (h *handler) start(w http.ResponseWriter, r *http.Request) {
-	if _, err := h.Citizens.Session(r.Context(), h.session(r)); err == nil {
-		http.Redirect(w, r, withLanguage(r, listPath), http.StatusSeeOther)
-		return
-	}
-	h.ask(w, r, http.StatusOK, typed{ByEmail: r.URL.Query().Get("by") == "email"})
-}
-
-func (h *handler) ask(w http.ResponseWriter, r *http.Request, status int, in typed, faults ...page.Fault) {
-	var err error
-	if in.Text, in.Mail, err = h.Citizens.Ways(r.Context()); err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	if in.Document, err = h.OnDemand.CanSend(r.Context()); err != nil {
-		h.fail(w, r, err)
-		return
-	}
-	in.Identity = h.Citizens.IdentityName(h.Frame.Locale(r).Tag)
-	if !in.Text && !in.Mail && in.Identity != "" {
-		h.write(w, r, status, h.text(r, "my.title"), func(v page.View) templ.Component { return identityPage(v, in, faults) }, faults...)
-		return
-	}
-	if !in.Text && !in.Mail {
-		h.write(w, r, http.StatusServiceUnavailable, h.text(r, "my.closed.title"), func(v page.View) templ.Component { return Closed(v, in.Document) })
-		return
-	}
-	// A link to the way that is not there may be old.
-	in.ByEmail = in.Mail && (in.ByEmail || !in.Text)
-	in.Example = h.Profile.PhoneRules.Example
-	h.write(w, r, status, h.text(r, "my.title"), func(v page.View) templ.Component { return numberPage(v, in, faults) }, faults...)
-}
-
-func (h *handler) send(w http.ResponseWriter, r *http.Request) {
-	in := typed{Number: r.PostForm.Get("number"), Email: r.PostForm.Get("email"), ByEmail: r.PostForm.Get("by") == "email"}
-	if in.ByEmail && strings.TrimSpace(in.Email) == "" {
-		h.ask(w, r, http.StatusUnprocessableEntity, in, page.Fault{Field: "email", Message: h.text(r, "my.fault.email")})
-		return
-	}
-	h.sendTo(w, r, in)
-}
-
-// sendTo asks for a code and goes on to the page where it is typed.
-func (h *handler) sendTo(w http.ResponseWriter, r *http.Request, in typed) {
-	if !in.ByEmail {
-		in.Email = ""
-	}
-	secret, err := h.Citizens.Start(r.Context(), who.Ask{Number: in.Number, Email: in.Email, Language: h.Frame.Locale(r).Tag, Network: network(r)}, h.challenge(r))
-	if err != nil {
-		status, fault := h.told(r, err, in)
-		h.ask(w, r, status, in, fault)
-		return
-	}
-	h.set(w, challengeCookie, secret)
-	http.Redirect(w, r, codePath, http.StatusSeeOther)
-}
-
-// network is where a request comes from; the zero value where that is not known.
-func network(r *http.Request) netip.Addr {
-	at, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{} // a unix socket
-	}
-	return at.Addr()
-}
-
-// told is how an error of asking for a code is told.
-func (h *handler) told(r *http.Request, err error, in typed) (int, page.Fault) {
-	var often *budget.Often
-	switch {
-	case errors.As(err, &often):
-		return http.StatusTooManyRequests, page.Fault{Field: "number", Message: h.text(r, "my.fault.often", "minutes", strconv.Itoa(int(math.Ceil(often.Wait.Minutes()))))}
-	case vaccination.ErrorCode(err) == vaccination.TooMany:
-		return http.StatusTooManyRequests, page.Fault{Field: "number", Message: h.text(r, "my.fault.toomany")}
-	case vaccination.ErrorCode(err) == vaccination.Invalid:
-		if _, phone := h.Profile.Phone(in.Number); phone == nil && in.ByEmail {
-			return http.StatusUnprocessableEntity, page.Fault{Field: "email", Message: h.text(r, "my.fault.email")}
-		}
-		return http.StatusUnprocessableEntity, page.Fault{Field: "number", Message: h.text(r, "my.fault.number", "example", h.Profile.PhoneRules.Example)}
-	case vaccination.ErrorCode(err) != vaccination.Unavailable:
-		h.Log.Error("a code was not sent", slog.String("error", err.Error()))
-	}
-	return http.StatusServiceUnavailable, page.Fault{Message: h.text(r, "my.fault.unavailable")}
-}
-
-// pending is what the page for the code shows.
-type pending struct {
-	End, Specimen string
-	Email         bool
-}
-
-func (h *handler) code(w http.ResponseWriter, r *http.Request) { h.codeForm(w, r, http.StatusOK) }
-
-func (h *handler) codeForm(w http.ResponseWriter, r *http.Request, status int, faults ...page.Fault) {
-	p, err := h.Citizens.Asked(r.Context(), h.challenge(r))
-	if err != nil {
-		h.again0(w, r, err)
-		return
-	}
-	in := pending{End: p.Number[len(p.Number)-4:], Specimen: p.Specimen, Email: p.Email != ""}
-	h.write(w, r, status, h.text(r, "my.code.title"), func(v page.View) templ.Component { return codePage(v, in, faults) }, faults...)
-}
-
-// again0 shows the first page to who has no code any more.
-func (h *handler) again0(w http.ResponseWriter, r *http.Request, err error) {
-	if vaccination.ErrorCode(err) == vaccination.NotFound {
-		h.ask(w, r, http.StatusUnprocessableEntity, typed{}, page.Fault{Field: "number", Message: h.text(r, "my.fault.ended")})
-		return
-	}
-	h.fail(w, r, err)
-}
-
-func (h *handler) prove(w http.ResponseWriter, r *http.Request) {
-	secret := h.challenge(r)
-	session, err := h.Citizens.Prove(r.Context(), secret, r.PostForm.Get("code"), h.session(r))
-	switch vaccination.ErrorCode(err) {
-	case "":
-	case vaccination.Forbidden:
-		p, err := h.Citizens.Asked(r.Context(), secret)
-		if err != nil {
-			h.again0(w, r, err)
-			return
-		}
-		message := h.text(r, "my.fault.code", "left", strconv.Itoa(p.Left))
-		if p.Left == 1 {
-			message = h.text(r, "my.fault.last")
-		}
-		h.codeForm(w, r, http.StatusUnprocessableEntity, page.Fault{Field: "code", Message: message})
-		return
-	default:
-		h.again0(w, r, err)
-		return
-	}
-	h.clear(w, challengeCookie)
-	h.set(w, sessionCookie, session)
-	http.Redirect(w, r, listPath, http.StatusSeeOther)
-}
-
-// again sends another code to where the last one went.
-func (h *handler) again(w http.ResponseWriter, r *http.Request) {
-	p, err := h.Citizens.Asked(r.Context(), h.challenge(r))
-	if err != nil {
-		h.again0(w, r, err)
-		return
-	}
-	in := typed{Number: p.Number, Email: p.Email, ByEmail: p.Email != ""}
-	secret, err := h.Citizens.Start(r.Context(), who.Ask{Number: in.Number, Email: in.Email, Language: h.Frame.Locale(r).Tag, Network: network(r)}, h.challenge(r))
-	if err != nil { // the code before still counts
-		status, fault := h.told(r, err, in)
-		fault.Field = "code"
-		h.codeForm(w, r, status, fault)
-		return
-	}
-	h.set(w, challengeCookie, secret)
-	http.Redirect(w, r, codePath, http.StatusSeeOther)
-}
-
 func (h *handler) help(w http.ResponseWriter, r *http.Request) {
 	h.write(w, r, http.StatusOK, h.text(r, "my.help.title"), helpPage)
 }
@@ -375,59 +204,6 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	h.Frame.Error(w, r, status)
 }
-
-// The cookies. Their names are made longer where the site is reached by https.
-const (
-	sessionCookie   = "my"
-	challengeCookie = "my-code"
-	awayCookie      = "my-away" // apart from a code, so that neither ends the other
-)
-
-func (h *handler) cookie(name string) string {
-	if h.Secure {
-		return "__Host-" + name
-	}
-	return name
-}
-
-func (h *handler) secret(r *http.Request, name string) string {
-	c, err := r.Cookie(h.cookie(name))
-	if err != nil || len(c.Value) > 100 {
-		return ""
-	}
-	return c.Value
-}
-
-func (h *handler) session(r *http.Request) string   { return h.secret(r, sessionCookie) }
-func (h *handler) challenge(r *http.Request) string { return h.secret(r, challengeCookie) }
-
-// set gives the browser a secret until it is closed.
-func (h *handler) set(w http.ResponseWriter, name, secret string) {
-	http.SetCookie(w, &http.Cookie{Name: h.cookie(name), Value: secret, Path: "/", HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode})
-}
-
-func (h *handler) clear(w http.ResponseWriter, name string) {
-	http.SetCookie(w, &http.Cookie{Name: h.cookie(name), Path: "/", MaxAge: -1, HttpOnly: true, Secure: h.Secure, SameSite: http.SameSiteLaxMode})
-}
-
-// Door lets other pages of this site sign somebody in who proved there who they
-// are.
-type Door struct{ h *handler }
-
-// Enter begins a session with these people's records opened, and goes to the list
-// of their certificates.
-func (d Door) Enter(w http.ResponseWriter, r *http.Request, people []who.Person) error {
-	secret, err := d.h.Citizens.Grant(r.Context(), d.h.session(r), people)
-	if err != nil {
-		return err
-	}
-	d.h.set(w, sessionCookie, secret)
-	http.Redirect(w, r, listPath, http.StatusSeeOther)
-	return nil
-}
-
-// NewDoor returns a Door of a portal with these options.
-func NewDoor(o Options) Door { return Door{&handler{o}} }
 
 // year is the year of a dose, all that is shown of it before it is opened.
 func year(d vaccination.Date) string {
