@@ -18,9 +18,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net/http"
-	"net/mail"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/profile"
@@ -309,40 +307,6 @@ func orEnded(err error) error {
 	return err
 }
 
-// number reads a telephone number that codes may go to.
-func (s *Service) number(text string) (string, error) {
-	e164, err := s.Profile.Phone(text)
-	if err == nil && !s.Profile.Sendable(e164) {
-		err = vaccination.Errorf(vaccination.Invalid, "codes are sent to numbers of this country only: type it like %s", s.Profile.PhoneRules.Example)
-	}
-	return e164, err
-}
-
-// maxAddress is the longest e-mail address there can be (RFC 5321, 4.5.3.1.3).
-const maxAddress = 254
-
-// address reads an e-mail address; "" stays.
-func address(text string) (string, error) {
-	if text = strings.TrimSpace(text); text == "" {
-		return "", nil
-	}
-	a, err := mail.ParseAddress(text)
-	if err != nil || a.Name != "" || a.Address != text || len(text) > maxAddress {
-		return "", vaccination.Errorf(vaccination.Invalid, "this is no e-mail address: it looks like name@example.org")
-	}
-	return strings.ToLower(text), nil
-}
-
-// digits are those of a code, however it was typed or pasted.
-func digits(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' {
-			return r
-		}
-		return -1
-	}, text[:min(len(text), 40)])
-}
-
 // newCode draws six digits, each code with the same chance.
 func newCode(random io.Reader) (string, error) {
 	const codes, range32 = 1_000_000, 1 << 32
@@ -371,19 +335,6 @@ func (s *Service) key(kind, secret string) []byte {
 
 func (s *Service) codeHash(secret, code string) []byte {
 	return s.Box.Index(seal.Content, "citizen code "+secret+" "+code)
-}
-
-// email is the blind index of an address, nil for none.
-func (s *Service) email(text string) []byte {
-	if text == "" {
-		return nil
-	}
-	return Email(s.Box, text)
-}
-
-// Email is the blind index of an e-mail address in small letters.
-func Email(box *seal.Box, address string) []byte {
-	return box.Index(seal.Content, "citizen email "+address)
 }
 
 // audit writes an entry into the chain that a number falls to.
