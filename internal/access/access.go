@@ -114,6 +114,9 @@ type Caller struct {
 	// Programme is the key of the one programme that the caller may reach, empty
 	// for every one.
 	Programme string
+	// AtMachine: who sits at the machine acts in this member's name, and may do so in
+	// any other's too.
+	AtMachine bool
 }
 
 // In reports whether c may reach what belongs to a programme. What it may not
@@ -186,9 +189,13 @@ func (c Caller) First() error {
 // named as in the audit: another member of staff, whichever door each came by; or
 // somebody else at the same door where no members are known, an identity provider's
 // tokens. At another door one person has another name, and a token that is nobody's
-// own, or who sits at the machine, is nobody that others can be told from.
+// own, or who sits at the machine, in whosever name, is nobody that others can be
+// told from.
 func (c Caller) Second(first string) bool {
 	a, b := member(first), member(c.Actor)
+	if c.AtMachine {
+		return false
+	}
 	if a != "" && b != "" {
 		return a != b
 	}

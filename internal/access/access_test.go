@@ -225,6 +225,15 @@ func TestTheSecondOfTwoPeople(t *testing.T) {
 	}
 }
 
+// Attack class E, four eyes: at the machine one person would be both of two, each by
+// the number of another.
+func TestNobodyIsTheSecondAtTheMachine(t *testing.T) {
+	by := access.Caller{Actor: "staff:2", AtMachine: true}
+	if by.First() != nil || by.Second("staff:1") || by.Second("token:1/staff:1 a") {
+		t.Error("who approves in a colleague's name may be who asked in another's")
+	}
+}
+
 func TestTheFirstOfTwoPeople(t *testing.T) {
 	for actor, want := range map[string]vaccination.Code{"staff:1": "", "token:1/staff:2 admin": "", "token:1 admin": vaccination.Forbidden, "token:1 /staff:2": vaccination.Forbidden, "idp:0a7c": "", "system:cli": vaccination.Forbidden, "system:start": vaccination.Forbidden} {
 		if got := vaccination.ErrorCode((access.Caller{Actor: actor}).First()); got != want {

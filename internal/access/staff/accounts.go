@@ -112,7 +112,9 @@ func (s *Service) OnMachine(ctx context.Context, by access.Caller, id int64, act
 	if err != nil {
 		return access.Caller{}, err
 	}
-	return m.Caller(), s.audit(ctx, s.Store.Read(), by.Actor, "staff.as", fmt.Sprint(id), act)
+	c := m.Caller()
+	c.AtMachine = true
+	return c, s.audit(ctx, s.Store.Read(), by.Actor, "staff.as", fmt.Sprint(id), act)
 }
 
 // List returns the members that by may manage: all, or those of their facility.

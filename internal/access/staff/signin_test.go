@@ -434,7 +434,9 @@ func TestAMemberAtTheMachine(t *testing.T) {
 	machine := access.System("cli")
 	p := w.somebody("ann", access.ProgrammeAdmin, "")
 	by, err := w.OnMachine(ctx, machine, p.id, "withdrawal.ask")
-	if err != nil || by != w.at(p.session).Member.Caller() || by.First() != nil {
+	want := w.at(p.session).Member.Caller()
+	want.AtMachine = true
+	if err != nil || by != want || by.First() != nil || by.Second("staff:9") {
 		t.Errorf("%+v, %v", by, err)
 	}
 	if !slices.Contains(w.acts(), "system:cli staff.as 1 withdrawal.ask") {
