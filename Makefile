@@ -122,7 +122,7 @@ conformance:
 # Outside test vectors, one line per set with passed and failed. DIVOC_VECTORS is
 # the folder of sets, ../shared/vectors when it is left out.
 vectors:
-	@go test -count=1 -v -run 'Vectors' ./catalogue ./credential/... ./verify ./verify/scan 2>&1 | { grep -aE '^(vectors |FAIL|ok  .*FAIL)|_test\.go:[0-9]+: ' || true; }
+	@go test -count=1 -v -run 'Vectors' ./catalogue ./credential/... ./internal/trustlist ./verify ./verify/scan 2>&1 | { grep -aE '^(vectors |FAIL|ok  .*FAIL)|_test\.go:[0-9]+: ' || true; }
 
 bench: setup-test build $(npm)
 	scripts/bench

@@ -206,6 +206,9 @@ func TestPublishedKeysOfTheVectors(t *testing.T) {
 		files = append(files, read(t, dir+"/"+f))
 	}
 	files = append(files, []byte("DaipNW4xaH2bh1XGNNdqjnSYyru3hLnUgTBSfSvmZ2hi\n"))
+	for _, key := range []string{"zDnaepBuvsQ8cpsWrVKw8fbpGpvPeNSjVPTWoq6cRqaYzBKVP", "z82LkuBieyGShVBhvtE2zoiD6Kma4tJGFtkAhxR5pfkp5QPw4LutoYWhvQCnGjdVn14kujQ"} { // of W3C's ECDSA vectors
+		files = append(files, []byte(key))
+	}
 	pairs := map[string]struct{ PublicKeyMultibase string }{}
 	if err := json.Unmarshal(read(t, dir+"/w3c-vc-di-eddsa/proof-set-chain/multiKeyPairs.json"), &pairs); err != nil {
 		t.Fatal(err)
