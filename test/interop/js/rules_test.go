@@ -14,6 +14,7 @@ import (
 	"github.com/opendivoc/divoc/credential/certlogic"
 	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/credential/hcert"
+	"github.com/opendivoc/divoc/vaccination"
 	"github.com/opendivoc/divoc/verify/rules"
 )
 
@@ -125,6 +126,11 @@ func plainValue(v any) any {
 	return v
 }
 
+// anyRule is a rule of a country, of first doses.
+const anyRule = `{"Identifier":"VR-JM-0001","Type":"Acceptance","Country":"JM","Version":"1.0.0","SchemaVersion":"1.0.0","Engine":"CERTLOGIC","EngineVersion":"0.7.5",
+	 "CertificateType":"Vaccination","ValidFrom":"2021-07-01T00:00:00Z","ValidTo":"2050-06-01T00:00:00Z","AffectedFields":["v.0.dn"],
+	 "Description":[{"lang":"en","desc":"A first dose."}],"Logic":{"===":[{"var":"payload.v.0.dn"},1]}}`
+
 func TestDCCUtilsJudgesOurEUDCC(t *testing.T) {
 	packages(t)
 	products, err := catalogue.Load()
@@ -145,9 +151,6 @@ func TestDCCUtilsJudgesOurEUDCC(t *testing.T) {
 		}
 		return out
 	}
-	const rule = `{"Identifier":"VR-JM-0001","Type":"Acceptance","Country":"JM","Version":"1.0.0","SchemaVersion":"1.0.0","Engine":"CERTLOGIC","EngineVersion":"0.7.5",
-	 "CertificateType":"Vaccination","ValidFrom":"2021-07-01T00:00:00Z","ValidTo":"2050-06-01T00:00:00Z","AffectedFields":["v.0.dn"],
-	 "Description":[{"lang":"en","desc":"A first dose."}],"Logic":{"===":[{"var":"payload.v.0.dn"},1]}}`
 	type verdict struct {
 		Verified bool
 		Error    string
@@ -166,7 +169,7 @@ func TestDCCUtilsJudgesOurEUDCC(t *testing.T) {
 			if !test.want && test.text == text(cose) && test.certificate == key.pem() {
 				t.Fatal("the test changes nothing")
 			}
-			got := node[verdict](t, "verify-dcc.mjs", map[string]any{"text": test.text, "certificate": test.certificate, "rule": json.RawMessage(rule)})
+			got := node[verdict](t, "verify-dcc.mjs", map[string]any{"text": test.text, "certificate": test.certificate, "rule": json.RawMessage(anyRule)})
 			if got.Verified != test.want {
 				t.Fatalf("verified %v (%s), want %v", got.Verified, got.Error, test.want)
 			}
@@ -176,7 +179,7 @@ func TestDCCUtilsJudgesOurEUDCC(t *testing.T) {
 			if nam, _ := got.Payload["nam"].(map[string]any); !strings.Contains(nam["fnt"].(string), "CAMPBELL") {
 				t.Errorf("reads %+v", got.Payload)
 			}
-			set, err := rules.Parse([]byte(rule))
+			set, err := rules.Parse([]byte(anyRule))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,5 +192,41 @@ func TestDCCUtilsJudgesOurEUDCC(t *testing.T) {
 				t.Errorf("the rule is %s here, %s with them", ours, theirs)
 			}
 		})
+	}
+}
+
+// dcc-utils reads our EU DCC of a test and of a recovery, and refuses each with one
+// date in it changed.
+func TestDCCUtilsReadsTestsAndRecoveries(t *testing.T) {
+	packages(t)
+	key := newCodeKey(t)
+	test := credentialtest.Tested()
+	recovery := test
+	recovery.Test = vaccination.Test{}
+	recovery.Recovery = vaccination.Recovery{
+		FirstPositive: vaccination.Date{Year: 2026, Month: 11, Day: 1}, ValidFrom: vaccination.Date{Year: 2026, Month: 11, Day: 12}, ValidUntil: vaccination.Date{Year: 2027, Month: 4, Day: 30}, Country: test.Test.Country,
+	}
+	for group, c := range map[string]vaccination.Certificate{"t": test, "r": recovery} {
+		cose, err := hcert.EncodeEU(c, nil, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, change := range []string{"", "2026-11-"} {
+			if change != "" {
+				cose = bytes.Replace(cose, []byte(change), []byte("2026-10-"), 1)
+			}
+			text, err := hcert.Text(cose)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := node[struct {
+				Verified bool
+				Error    string
+				Payload  map[string]any
+			}](t, "verify-dcc.mjs", map[string]any{"text": text, "certificate": key.pem(), "rule": json.RawMessage(anyRule)})
+			if got.Verified != (change == "") || got.Verified && got.Payload[group] == nil {
+				t.Errorf("group %s, changed %q: %+v", group, change, got)
+			}
+		}
 	}
 }
