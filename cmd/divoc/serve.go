@@ -198,6 +198,7 @@ func (c *serveCmd) serve(s streams, h *house, listener net.Listener, abroad *sta
 	go h.askAgain(s.ctx, onDemand)
 	facilities := h.desk(pages, onDemand)
 	go h.clearDesk(s.ctx, facilities)
+	h.service.Rules = accepted.Source()
 	handler, err := web.Handler(web.Options{
 		Desk: facilities,
 		Bulk: many, Statistics: counts, Trust: h.trust(),

@@ -192,6 +192,9 @@ func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bund
 		Suspended:  hashes[vaccination.StatusSuspended].Sorted(),
 		Revoked:    hashes[vaccination.StatusRevoked].Sorted(),
 	}}}
+	if b.Rules, err = s.rules(ctx, q); err != nil {
+		return nil, err
+	}
 	if s.Trusted != nil {
 		others, err := s.Trusted(ctx) // where they are not known, no bundle says that there are none
 		if err != nil {
@@ -206,6 +209,21 @@ func (s *Service) makeBundle(ctx context.Context, q *query.Queries) (*trust.Bund
 		}
 	}
 	return b, nil
+}
+
+// rules is how a bundle names the published acceptance rules, nil for none. They have
+// the number of a list: another file has a higher one.
+func (s *Service) rules(ctx context.Context, q *query.Queries) (*trust.RulesNote, error) {
+	if len(s.Rules) == 0 {
+		return nil, nil
+	}
+	n, err := s.numbering(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(s.Rules)
+	row, err := n.of(listRules, func(w *hashed) { w.add(sum[:]) })
+	return &trust.RulesNote{Changed: row.ChangedAt.UTC().Truncate(time.Second), SHA256: sum[:], Version: row.Version}, err
 }
 
 // withdrawn are the hashes of all certificates that are not valid, in no order.

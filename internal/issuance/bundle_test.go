@@ -1,11 +1,14 @@
 package issuance_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"testing"
 	"time"
 
 	"github.com/opendivoc/divoc/internal/issuance"
+	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -103,5 +106,44 @@ func TestABundleIsMadeForAll(t *testing.T) {
 	stop()
 	if _, err := w.TrustBundle(gone); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestBundlesNameTheRules publishes one file of acceptance rules and then others: the
+// same has the same number and date also after another process made a bundle, another a
+// higher one, and one that comes back does so as the newest.
+func TestBundlesNameTheRules(t *testing.T) {
+	w := newWorld(t, "jamaica")
+	if w.bundle().Rules != nil {
+		t.Error("rules are named, and there are none")
+	}
+	said := map[string]*trust.RulesNote{}
+	last := int64(0)
+	for _, file := range []string{"one", "one", "two", "one"} {
+		w.now = w.now.Add(time.Minute)
+		before := said[file]
+		other := issuance.New(w.Options)
+		other.Rules = []byte(file)
+		for _, s := range []*issuance.Service{other, issuance.New(other.Options)} {
+			data, err := s.TrustBundle(w.ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := trust.Parse(data)
+			if err != nil {
+				t.Fatal(err)
+			}
+			said[file] = b.Rules
+		}
+		note := said[file]
+		sum := sha256.Sum256([]byte(file))
+		if note == nil || !bytes.Equal(note.SHA256, sum[:]) {
+			t.Fatalf("%s: %+v", file, note)
+		}
+		same := before != nil && before.Version == last
+		if same && (note.Version != last || !note.Changed.Equal(before.Changed)) || !same && (note.Version <= last || !note.Changed.Equal(w.now.Truncate(time.Second))) {
+			t.Errorf("%s: %+v after number %d", file, note, last)
+		}
+		last = note.Version
 	}
 }

@@ -38,7 +38,7 @@ import (
 	"github.com/opendivoc/divoc/vaccination"
 )
 
-// Options are what a Service needs; all are required except Traces, Later, Tell
+// Options are what a Service needs; all are required except Rules, Traces, Later, Tell
 // and Trusted.
 type Options struct {
 	Store     *registry.Store
@@ -49,6 +49,9 @@ type Options struct {
 	// VerifierHash returns the hash of the verifier for browsers that this program
 	// serves, for trust bundles; nil for none. It is asked for each bundle.
 	VerifierHash func() []byte
+	// Rules is the file of acceptance rules that is published, for trust bundles to
+	// name; nil for none.
+	Rules []byte
 	// Trusted, where set, returns whose keys count beside ours and what they withdrew,
 	// for trust bundles. They may change between calls; see [Service.Refresh].
 	Trusted  func(context.Context) (*trust.Bundle, error)

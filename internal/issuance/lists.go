@@ -45,6 +45,7 @@ type cardList struct {
 const (
 	listHashes = "hashes"
 	listCards  = "shc/" // and the key's thumbprint
+	listRules  = "rules"
 )
 
 // exported returns the lists as they are now, or were up to a minute ago where

@@ -11,7 +11,7 @@ export class Verifier {
   #said = {} // what it says of itself
   #refused // a newer list that may not take its place by itself
   #hash // of the program, hex
-  #rules // JSON text of the acceptance rules of countries
+  #rules // the acceptance rules of countries: {text, note}, the note as the trust list has it
   onChange = () => {}
 
   constructor(config) { this.#config = config }
@@ -28,6 +28,7 @@ export class Verifier {
     const news = await fetched
     if (news) await this.#take(news).catch((e) => { if (!this.#trust) throw e })
     if (!this.#trust) throw new Error('no trust bundle')
+    await this.#recallRules()
     this.#takeRules()
     setInterval(() => this.refresh(), refreshEvery)
     addEventListener('online', () => this.refresh())
@@ -53,18 +54,38 @@ export class Verifier {
     try { return await (await (await caches.open(store)).match(this.#config.trust))?.text() } catch { return undefined }
   }
 
-  // The rules of countries, where the service has any: of now, else as kept.
+  // The rules as they were kept, where they are what the note beside them says, and not
+  // newer than the trust list knows of.
+  async #recallRules() {
+    const { rules } = this.#config
+    if (!rules || !this.#said.rules) return
+    try {
+      const kept = await (await caches.open(store)).match(rules)
+      const note = JSON.parse(kept.headers.get('Rules-Note'))
+      const text = await kept.text()
+      if (note.version <= this.#said.rules.version && await hashes(text, note)) this.#rules = { text, note }
+    } catch { /* there are none */ }
+  }
+
+  // The rules that the trust list names, and no others, where they are not here yet.
+  // Those of before stay until they are: their age is shown.
   async #takeRules() {
     const { rules } = this.#config
-    if (!rules) return
+    const note = this.#said.rules
+    if (!rules || !note) {
+      this.#rules = undefined
+      return
+    }
+    if (this.#rules?.note.sha256 === note.sha256) return
     try {
       const answer = await fetch(rules, { credentials: 'omit', cache: 'no-cache' })
       if (!answer.ok) throw new Error(`rules: ${answer.status}`)
-      this.#rules = await answer.clone().text()
-      await (await caches.open(store)).put(rules, answer)
-    } catch {
-      try { this.#rules ??= await (await (await caches.open(store)).match(rules))?.text() } catch { /* there are none */ }
-    }
+      const text = await answer.text()
+      if (!await hashes(text, note)) throw new Error('these are other rules')
+      this.#rules = { text, note }
+      await (await caches.open(store)).put(rules, new Response(text, { headers: { 'Content-Type': 'application/json', 'Rules-Note': JSON.stringify(note) } }))
+    } catch { /* asked for again with the next trust list */ }
+    this.onChange()
   }
 
   // A list takes the place of the one in use only when that one's keys vouch for
@@ -96,13 +117,15 @@ export class Verifier {
   async refresh() {
     if (document.hidden) return
     try { await this.#take(await this.#fetchTrust()) } catch { /* its age is shown */ }
-    this.#takeRules()
+    await this.#takeRules()
     this.onChange()
   }
 
   /** Takes the list that was refused: a person decided so. */
   async takeRefused() {
-    if (this.#refused) await this.#use(this.#refused)
+    if (!this.#refused) return
+    await this.#use(this.#refused)
+    await this.#takeRules()
   }
 
   /** Whether a newer list waits for a person's decision. */
@@ -110,6 +133,17 @@ export class Verifier {
 
   /** When the states in use were true. */
   get asOf() { return this.#said.status?.[0]?.asOf ?? this.#said.issued }
+
+  /**
+   * The rules of countries that can be asked: undefined where the service has none,
+   * else since when they hold (undefined while they are not here), and whether the
+   * trust list names newer ones.
+   */
+  get rules() {
+    const named = this.#config.rules && this.#said.rules
+    if (!named) return undefined
+    return { since: this.#rules?.note.changed, old: this.#rules?.note.sha256 !== named.sha256 }
+  }
 
   /** Whether newer states should be there by now. */
   get stale() {
@@ -120,8 +154,7 @@ export class Verifier {
   /** Whether the list names another program than the one that runs. */
   get outdated() {
     if (!this.#said.verifier || !this.#hash) return false
-    const named = Array.from(atob(this.#said.verifier), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('')
-    return named !== this.#hash
+    return hex(this.#said.verifier) !== this.#hash
   }
 
   /**
@@ -131,12 +164,25 @@ export class Verifier {
    * @returns {object[]} the statements of this code
    */
   verify(data, asked = '') {
-    const rules = asked === 'yellow-fever' ? asked : this.#rules
-    if (asked && !rules) throw new Error('there are no rules')
+    const rules = asked === 'yellow-fever' ? asked : this.#rules?.text
+    if (asked && !rules) throw new NoRules()
     const said = JSON.parse(globalThis.divoc.verify(data, this.#trust, Date.now(), this.#config.lang, this.#config.maxStatusAge, asked ? rules : null, asked))
     if (said.error) throw new Error(said.error)
     return [said]
   }
+}
+
+/** The rules that are asked for are not on this device. */
+export class NoRules extends Error {}
+
+// hex is bytes in base64 as hexadecimal.
+const hex = (base64) => Array.from(atob(base64), (c) => c.charCodeAt(0).toString(16).padStart(2, '0')).join('')
+
+// hashes reports whether a text is the one of a note; without encryption (http) nobody
+// can tell, and nothing is kept either.
+async function hashes(text, note) {
+  const sum = await digest(new Response(text))
+  return sum === undefined || sum === hex(note.sha256)
 }
 
 async function compile(url) {

@@ -6,7 +6,7 @@ import { Codes, Unusable } from './codes.js'
 import { History } from './history.js'
 import { keep } from './offline.js'
 import { make, statement, text, time } from './result.js'
-import { Verifier } from './verifier.js'
+import { NoRules, Verifier } from './verifier.js'
 
 const $ = (id) => document.getElementById(id)
 const config = JSON.parse($('verifier').dataset.config)
@@ -46,6 +46,18 @@ function state() {
   el.querySelector('p').textContent = t(key, { time: time(config.texts, verifier.asOf) }) + (verifier.outdated ? ` ${t('verify.update')}` : '')
   show('state-take', verifier.refused)
   el.hidden = false
+  rulesState()
+}
+
+// rulesState says since when the rules of countries hold, or that they are not here.
+function rulesState() {
+  const { rules } = verifier
+  const el = $('rules-state')
+  el.hidden = !rules
+  if (!rules) return
+  el.classList.toggle('state--stale', rules.old)
+  const key = !rules.since ? 'verify.rules.missing' : rules.old ? 'verify.rules.old' : 'verify.rules.state'
+  el.querySelector('p').textContent = t(key, { time: time(config.texts, rules.since) })
 }
 $('state-take').addEventListener('click', () => verifier.takeRefused().then(state, () => {}))
 
@@ -111,7 +123,7 @@ async function judge(found) {
   await loaded
   if (!local) return send(found[0])
   let statements
-  try { statements = found.flatMap((code) => verifier.verify(code, $('rules').value)) } catch { return fault('verify.failed') }
+  try { statements = found.flatMap((code) => verifier.verify(code, $('rules').value)) } catch (e) { return fault(e instanceof NoRules ? 'verify.rules.missing' : 'verify.failed') }
   say('')
   history.add(statements)
   const several = statements.length > 1
