@@ -14,7 +14,7 @@ import (
 // sets are the sets that tests read, by the name of their folder, with other names
 // that the same set goes by where its publisher's folder is taken as it is.
 var sets = map[string][]string{
-	"certlogic":            {"dgc-business-rules", "dcc-business-rules"},
+	"certlogic":            {"eu-dcc-business-rules", "dgc-business-rules"},
 	"divoc":                nil,
 	"eu-dcc-schema":        {"ehn-dcc-schema"},
 	"eu-dcc-testdata":      {"dgc-testdata", "dcc-testdata"},

@@ -69,6 +69,30 @@ func TestTheDraftsExamples(t *testing.T) {
 	}
 }
 
+// The first of the draft's lists of 2^20 positions (appendix C.1).
+func TestTheDraftsLongList(t *testing.T) {
+	const lst = "eNrt3AENwCAMAEGogklACtKQPg9LugC9k_ACvreiogEAAKkeCQAAAAAAAAAAAAAAAAAAAIBylgQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAXG9IAAAAAAAAAPwsJAAAAAAAAAAAAAAAvhsSAAAAAAAAAAAA7KpLAAAAAAAAAAAAAAAAAAAAAJsLCQAAAAAAAAAAADjelAAAAAAAAAAAKjDMAQAAAACAZC8L2AEb"
+	packed, err := base64.RawURLEncoding.DecodeString(lst)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := unpack(1, packed)
+	if err != nil || l.Len() != 1<<20 {
+		t.Fatal(l, err)
+	}
+	var set []uint32
+	for i := range uint32(l.Len()) {
+		if v, ok := l.Get(i); !ok || v > 1 {
+			t.Fatal(i, v)
+		} else if v == 1 {
+			set = append(set, i)
+		}
+	}
+	if diff := cmp.Diff([]uint32{0, 1993, 25460, 159495, 495669, 554353, 645645, 723232, 854545, 934534, 1000345}, set); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // forms are both forms of a list.
 var forms = map[string]struct {
 	issue func(Info, *List, Signer) ([]byte, error)
