@@ -5,13 +5,11 @@ import (
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/x509"
-	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/opendivoc/divoc/credential/shc"
 	"github.com/opendivoc/divoc/internal/trustlist/masterlist"
 	"github.com/opendivoc/divoc/trust"
 	"github.com/opendivoc/divoc/vaccination"
@@ -177,81 +175,6 @@ func (r *reading) published(certs ...*x509.Certificate) error {
 	return nil
 }
 
-// parseAnchors reads who vouches for a source: certificates and public keys in
-// PEM, or as a DID document: a list of authorities, or the keys of who signs. It
-// returns them as PEM.
-func parseAnchors(data []byte) (text string, certs []*x509.Certificate, pins []crypto.PublicKey, err error) {
-	wrong := func(why string) error {
-		return vaccination.Errorf(vaccination.Invalid, "the anchors are not usable: %s", why)
-	}
-	data = bytes.TrimSpace(data)
-	if len(data) == 0 {
-		return "", nil, nil, nil
-	}
-	if len(data) > 1<<20 {
-		return "", nil, nil, wrong("more than 1 MiB")
-	}
-	var out bytes.Buffer
-	keep := func(kind string, der []byte) error { return pem.Encode(&out, &pem.Block{Type: kind, Bytes: der}) }
-	if data[0] == '{' {
-		b, err := trust.ParseNamed(data)
-		if err != nil {
-			return "", nil, nil, err
-		}
-		for _, iss := range b.Issuers {
-			for _, k := range iss.Keys {
-				switch {
-				case k.Certificate == nil:
-					pins = append(pins, k.Public)
-					der, err := x509.MarshalPKIXPublicKey(k.Public)
-					if err != nil {
-						return "", nil, nil, err
-					}
-					if err := keep("PUBLIC KEY", der); err != nil {
-						return "", nil, nil, err
-					}
-				case k.Certificate.IsCA:
-					certs = append(certs, k.Certificate)
-					if err := keep("CERTIFICATE", k.Certificate.Raw); err != nil {
-						return "", nil, nil, err
-					}
-				}
-			}
-		}
-		if len(certs)+len(pins) == 0 {
-			return "", nil, nil, wrong("the document names no authority by its certificate, and no key")
-		}
-		return out.String(), certs, pins, nil
-	}
-	for len(bytes.TrimSpace(data)) > 0 {
-		block, rest := pem.Decode(data)
-		if block == nil {
-			return "", nil, nil, wrong("they are certificates and public keys in PEM")
-		}
-		data = rest
-		switch block.Type {
-		case "CERTIFICATE":
-			c, err := x509.ParseCertificate(block.Bytes)
-			if err != nil {
-				return "", nil, nil, wrong("a certificate is not readable")
-			}
-			certs = append(certs, c)
-		case "PUBLIC KEY":
-			k, err := x509.ParsePKIXPublicKey(block.Bytes)
-			if err != nil || trust.Fingerprint(k) == "" {
-				return "", nil, nil, wrong("a public key is not readable")
-			}
-			pins = append(pins, k)
-		default:
-			return "", nil, nil, wrong("they are certificates and public keys in PEM, and nothing else")
-		}
-		if err := keep(block.Type, block.Bytes); err != nil {
-			return "", nil, nil, err
-		}
-	}
-	return out.String(), certs, pins, nil
-}
-
 // masterList reads passport authorities.
 func (r *reading) masterList(c *Content, data []byte) error {
 	var ders [][]byte
@@ -393,94 +316,6 @@ func (c *Content) publisher() string {
 		return ""
 	}
 	return c.Issuers[0].ID
-}
-
-// cards reads a JWK set or a directory of issuers of SMART Health Cards. A list of
-// what was revoked counts only beside the key whose cards it is about.
-func (r *reading) cards(c *Content, data []byte) error {
-	if err := strictJSON(data); err != nil {
-		return err
-	}
-	var file struct {
-		Infos []json.RawMessage `json:"issuerInfo"`
-	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		return errors.New("it is no JWK set and no directory of issuers")
-	}
-	if file.Infos == nil {
-		if !cardIssuer(r.Issuer) {
-			return errors.New("say whose keys these are: the https URL that its cards name as iss, without a slash at the end (--issuer)")
-		}
-		b, err := trust.ParseNamed(data)
-		if err != nil {
-			return err
-		}
-		for _, iss := range b.Issuers {
-			r.cardKeys(c, r.Issuer, r.nameOr(r.Issuer), iss.Keys, nil)
-		}
-		return nil
-	}
-	for _, raw := range file.Infos {
-		var info struct {
-			Issuer struct{ Iss, Name string } `json:"issuer"`
-			CRLs   []json.RawMessage          `json:"crls"`
-		}
-		if err := json.Unmarshal(raw, &info); err != nil || !cardIssuer(info.Issuer.Iss) {
-			c.leaveOut("an issuer", errors.New("it has no https URL"))
-			continue
-		}
-		one, err := json.Marshal(map[string][]json.RawMessage{"issuerInfo": {raw}})
-		if err != nil {
-			return err
-		}
-		b, err := trust.ParseNamed(one)
-		if err != nil || len(b.Issuers) == 0 {
-			c.leaveOut(info.Issuer.Iss, errors.New("its keys cannot be read"))
-			continue
-		}
-		name := info.Issuer.Name
-		if name == "" {
-			name = info.Issuer.Iss
-		}
-		r.cardKeys(c, info.Issuer.Iss, name, b.Issuers[0].Keys, info.CRLs)
-	}
-	return nil
-}
-
-// cardKeys adds the keys of one issuer of cards.
-func (r *reading) cardKeys(c *Content, iss, name string, keys []trust.Key, crls []json.RawMessage) {
-	newest := map[string]int64{}
-	for _, raw := range crls {
-		list, err := shc.ParseCRL(raw)
-		if err != nil {
-			c.leaveOut(iss, err)
-			continue
-		}
-		newest[list.KeyID] = max(newest[list.KeyID], list.Counter, 1)
-	}
-	own := map[string]bool{}
-	for _, k := range keys {
-		public, ok := k.Public.(*ecdsa.PublicKey)
-		if !ok || shc.Thumbprint(public) == "" || k.ID != shc.Thumbprint(public) {
-			c.leaveOut(iss, errors.New("a key is not of the curve P-256, or not called by its thumbprint"))
-			continue
-		}
-		own[k.ID] = true
-		// A verifier that has no list of this number cannot tell what was revoked.
-		c.add(named(trust.Issuer{ID: iss, Name: name}), trust.Key{ID: k.ID, Public: k.Public, CardList: max(k.CardList, newest[k.ID])})
-	}
-	for _, raw := range crls {
-		if list, err := shc.ParseCRL(raw); err == nil && own[list.KeyID] {
-			c.Cards = append(c.Cards, bytes.Clone(raw))
-		} else if err == nil {
-			c.leaveOut(iss, errors.New("a revocation list is of a key that is not this issuer's"))
-		}
-	}
-}
-
-// cardIssuer reports whether s can be the iss of cards.
-func cardIssuer(s string) bool {
-	return strings.HasPrefix(s, "https://") && len(s) < 300 && !strings.HasSuffix(s, "/") && len(s) > len("https://") && plainText(s)
 }
 
 // plainText reports whether s is printable ASCII without spaces, as identifiers are.
