@@ -3,17 +3,15 @@ package issuance_test
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
 	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
-	"math/big"
 	"slices"
 	"testing"
 
+	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/internal/issuance"
 	"github.com/opendivoc/divoc/internal/issuance/issuancetest"
 	"github.com/opendivoc/divoc/trust"
@@ -25,37 +23,23 @@ import (
 // are made here.
 func importSeal(t *testing.T, h *issuancetest.House) *x509.Certificate {
 	t.Helper()
-	issue := func(template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) []byte {
+	issue := func(template, parent *x509.Certificate, public crypto.PublicKey, by crypto.Signer) *x509.Certificate {
 		template.NotBefore, template.NotAfter = h.Now().AddDate(-1, 0, 0), h.Now().AddDate(3, 0, 0)
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, public, by)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return der
+		return credentialtest.X509(t, template, parent, public, by)
 	}
-	var keys [2]*ecdsa.PrivateKey
-	for i := range keys {
-		var err error
-		if keys[i], err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
-			t.Fatal(err)
-		}
-	}
-	ca := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "CSCA", Organization: []string{"Passports"}, Country: []string{"JM"}}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
-	authority := issue(ca, ca, keys[0].Public(), keys[0])
-	signer := issue(&x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "BSC", Country: []string{"JM"}}, KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{{2, 23, 136, 1, 1, 14, 2}}}, ca, keys[1].Public(), keys[0])
-	private, err := x509.MarshalPKCS8PrivateKey(keys[1])
+	caKey, key := credentialtest.Key(t, elliptic.P256()), credentialtest.Key(t, elliptic.P256())
+	ca := &x509.Certificate{Subject: pkix.Name{CommonName: "CSCA", Organization: []string{"Passports"}, Country: []string{"JM"}}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
+	authority := issue(ca, ca, caKey.Public(), caKey)
+	signer := issue(&x509.Certificate{Subject: pkix.Name{CommonName: "BSC", Country: []string{"JM"}}, KeyUsage: x509.KeyUsageDigitalSignature, UnknownExtKeyUsage: []asn1.ObjectIdentifier{{2, 23, 136, 1, 1, 14, 2}}}, ca, key.Public(), caKey)
+	private, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	block := func(kind string, der []byte) []byte { return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}) }
-	if err := h.Keys.ImportSeal(t.Context(), slices.Concat(block("CERTIFICATE", signer), block("CERTIFICATE", authority), block("PRIVATE KEY", private))); err != nil {
+	if err := h.Keys.ImportSeal(t.Context(), slices.Concat(block("CERTIFICATE", signer.Raw), block("CERTIFICATE", authority.Raw), block("PRIVATE KEY", private))); err != nil {
 		t.Fatal(err)
 	}
-	cert, err := x509.ParseCertificate(authority)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
+	return authority
 }
 
 // A seal can be had once a signer was imported. It verifies under its authority
