@@ -1,5 +1,7 @@
 package divocqr
 
+import "strings"
+
 // vocabulary is what DIVOC's contexts define for one version: which members a
 // node of each kind may have, and the IRI of each. The namespace "vac" has no
 // separator at its end, so JSON-LD 1.1 leaves "vac:…" as it is written: those
@@ -80,129 +82,79 @@ func vocabularyOf(context string) *vocabulary {
 	return nil
 }
 
-func newAddress() *class {
-	return &class{terms: []term{
-		{name: "streetAddress", iri: schemaNS + "streetAddress"},
-		{name: "streetAddress2", iri: "vac:addressLine2"},
-		{name: "city", iri: "vac:city"},
-		{name: "district", iri: "vac:district"},
-		{name: "addressRegion", iri: schemaNS + "addressRegion"},
-		{name: "postalCode", iri: schemaNS + "postalCode"},
-		{name: "addressCountry", iri: schemaNS + "addressCountry"},
-	}}
+// table reads terms of a context, each written name=IRI: "s:" is schema.org's
+// namespace, and "!" marks a member that is shown.
+func table(text string) []term {
+	var out []term
+	for pair := range strings.FieldsSeq(text) {
+		name, iri, _ := strings.Cut(pair, "=")
+		iri, shown := strings.CutSuffix(iri, "!")
+		if local, ok := strings.CutPrefix(iri, "s:"); ok {
+			iri = schemaNS + local
+		}
+		out = append(out, term{name: name, iri: iri, shown: shown})
+	}
+	return out
 }
 
-// newPlace returns the classes of who answers for a dose or a test, and of where.
-func newPlace(address *class) (verifier, facility *class) {
-	return &class{terms: []term{
-			{name: "id", iri: schemaNS + "id"}, // here a member like others, not the node's name
-			{name: "name", iri: schemaNS + "name"},
-			{name: "sign-image", iri: schemaNS + "image"},
-		}}, &class{terms: []term{
-			{name: "name", iri: schemaNS + "name"},
-			{name: "address", iri: schemaNS + "PostalAddress", as: nested, node: address},
-			{name: "seal-image", iri: schemaNS + "image"},
-		}}
+// inside is a term whose value is a node.
+func inside(name, iri string, node *class) term {
+	return term{name: name, iri: iri, as: nested, node: node}
 }
+
+const (
+	addressTerms = "streetAddress=s:streetAddress streetAddress2=vac:addressLine2 city=vac:city district=vac:district " +
+		"addressRegion=s:addressRegion postalCode=s:postalCode addressCountry=s:addressCountry"
+	personTerms = "refId=s:id uhid=s:id name=s:name gender=s:gender nationality=s:nationality"
+	// of vaccinations and tests
+	evidenceTerms    = "certificateId=s:id feedbackUrl=s:url infoUrl=s:url batch=s:id! manufacturer=s:id!"
+	vaccinationTerms = " vaccine=s:id! date=s:date! effectiveStart=s:date! effectiveUntil=s:date! dose=s:doseValue! totalDoses=s:doseValue!"
+	testTerms        = " testType=s:id! testName=s:name disease=s:id! sampleOrigin=s:id! result=s:id! sampleCollectionTimestamp=s:dateTime! resultTimestamp=s:dateTime!"
+)
 
 func newVocabulary(version int, sex bool) *vocabulary {
-	address := newAddress()
-	person := &class{
-		types: []typeName{{"Person", schemaNS + "Person"}},
-		id:    true,
-		terms: []term{
-			{name: "refId", iri: schemaNS + "id"},
-			{name: "uhid", iri: schemaNS + "id"},
-			{name: "name", iri: schemaNS + "name"},
-			{name: "age", iri: schemaNS + "Number"},
-			{name: "gender", iri: schemaNS + "gender"},
-			{name: "nationality", iri: schemaNS + "nationality"},
-			{name: "address", iri: schemaNS + "PostalAddress", as: nested, node: address},
-		},
-	}
-	verifier, facility := newPlace(address)
-	vaccination := &class{
-		types: []typeName{{"Vaccination", "vac:Vaccination"}},
-		id:    true,
-		terms: []term{
-			{name: "certificateId", iri: schemaNS + "id"},
-			{name: "feedbackUrl", iri: schemaNS + "url"},
-			{name: "infoUrl", iri: schemaNS + "url"},
-			{name: "batch", iri: schemaNS + "id", shown: true},
-			{name: "vaccine", iri: schemaNS + "id", shown: true},
-			{name: "manufacturer", iri: schemaNS + "id", shown: true},
-			{name: "date", iri: schemaNS + "date", shown: true},
-			{name: "effectiveStart", iri: schemaNS + "date", shown: true},
-			{name: "effectiveUntil", iri: schemaNS + "date", shown: true},
-			{name: "dose", iri: schemaNS + "doseValue", shown: true},
-			{name: "totalDoses", iri: schemaNS + "doseValue", shown: true},
-			{name: "verifier", iri: "vac:verifier", as: nested, node: verifier},
-			{name: "facility", iri: "vac:Facility", as: nested, node: facility},
-		},
-	}
+	person, vaccination := " age=s:Number", evidenceTerms+vaccinationTerms
 	if version == 2 {
-		person.terms = append(person.terms, term{name: "dob", iri: schemaNS + "date"})
-		vaccination.terms = append(vaccination.terms,
-			term{name: "icd11Code", iri: schemaNS + "id", shown: true},
-			term{name: "prophylaxis", iri: schemaNS + "name"})
+		person += " dob=s:date"
+		vaccination += " icd11Code=s:id! prophylaxis=s:name"
 	}
 	if sex {
-		person.terms = append(person.terms, term{name: "sex", iri: schemaNS + "gender"})
+		person += " sex=s:gender"
 	}
-	return &vocabulary{newCredential(typeName{vaccinationType, schemaNS + vaccinationType}, person, vaccination), person, vaccination, false}
+	return assemble(person, vaccination, typeName{"Vaccination", "vac:Vaccination"}, typeName{vaccinationType, schemaNS + vaccinationType})
 }
 
 // newTestVocabulary is what DIVOC's one context of test certificates defines.
 func newTestVocabulary() *vocabulary {
-	address := newAddress()
-	verifier, facility := newPlace(address)
+	v := assemble(" dob=s:date", evidenceTerms+testTerms, typeName{"TestDetails", "vac:TestDetails"}, typeName{testType, schemaNS + "ProofOfTestCredential"})
+	v.test = true
+	return v
+}
+
+// assemble puts a vocabulary together from the terms that are its own.
+func assemble(ofPerson, ofEvidence string, details, kind typeName) *vocabulary {
+	address := inside("address", schemaNS+"PostalAddress", &class{terms: table(addressTerms)})
 	person := &class{
 		types: []typeName{{"Person", schemaNS + "Person"}},
 		id:    true,
-		terms: []term{
-			{name: "refId", iri: schemaNS + "id"},
-			{name: "uhid", iri: schemaNS + "id"},
-			{name: "name", iri: schemaNS + "name"},
-			{name: "dob", iri: schemaNS + "date"},
-			{name: "gender", iri: schemaNS + "gender"},
-			{name: "nationality", iri: schemaNS + "nationality"},
-			{name: "address", iri: schemaNS + "PostalAddress", as: nested, node: address},
-		},
+		terms: append(table(personTerms+ofPerson), address),
 	}
-	test := &class{
-		types: []typeName{{"TestDetails", "vac:TestDetails"}},
+	verifier := &class{terms: table("id=s:id name=s:name sign-image=s:image")} // its id is a member like others, not the node's name
+	facility := &class{terms: append(table("name=s:name seal-image=s:image"), address)}
+	evidence := &class{
+		types: []typeName{details},
 		id:    true,
-		terms: []term{
-			{name: "certificateId", iri: schemaNS + "id"},
-			{name: "feedbackUrl", iri: schemaNS + "url"},
-			{name: "infoUrl", iri: schemaNS + "url"},
-			{name: "batch", iri: schemaNS + "id", shown: true},
-			{name: "testType", iri: schemaNS + "id", shown: true},
-			{name: "testName", iri: schemaNS + "name"},
-			{name: "manufacturer", iri: schemaNS + "id", shown: true},
-			{name: "disease", iri: schemaNS + "id", shown: true},
-			{name: "sampleOrigin", iri: schemaNS + "id", shown: true},
-			{name: "sampleCollectionTimestamp", iri: schemaNS + "dateTime", shown: true},
-			{name: "resultTimestamp", iri: schemaNS + "dateTime", shown: true},
-			{name: "result", iri: schemaNS + "id", shown: true},
-			{name: "verifier", iri: "vac:verifier", as: nested, node: verifier},
-			{name: "facility", iri: "vac:Facility", as: nested, node: facility},
-		},
+		terms: append(table(ofEvidence), inside("verifier", "vac:verifier", verifier), inside("facility", "vac:Facility", facility)),
 	}
-	return &vocabulary{newCredential(typeName{testType, schemaNS + "ProofOfTestCredential"}, person, test), person, test, true}
-}
-
-func newCredential(kind typeName, person, evidence *class) *class {
-	return &class{
+	credential := &class{
 		types: []typeName{{"VerifiableCredential", credNS + "VerifiableCredential"}, kind},
 		id:    true,
-		terms: []term{
-			{name: "credentialSubject", iri: credNS + "credentialSubject", as: nested, node: person},
-			{name: "evidence", iri: credNS + "evidence", as: nested, node: evidence},
-			{name: "issuer", iri: credNS + "issuer", as: reference},
-			{name: "issuanceDate", iri: credNS + "issuanceDate", as: dateTime},
-			{name: "expirationDate", iri: credNS + "expirationDate", as: dateTime},
-			{name: "nonTransferable", iri: "vac:nonTransferable"},
-		},
+		terms: append(table("nonTransferable=vac:nonTransferable"),
+			inside("credentialSubject", credNS+"credentialSubject", person),
+			inside("evidence", credNS+"evidence", evidence),
+			term{name: "issuer", iri: credNS + "issuer", as: reference},
+			term{name: "issuanceDate", iri: credNS + "issuanceDate", as: dateTime},
+			term{name: "expirationDate", iri: credNS + "expirationDate", as: dateTime}),
 	}
+	return &vocabulary{credential: credential, person: person, evidence: evidence}
 }
