@@ -1,6 +1,7 @@
 package divocqr_test
 
 import (
+	"bytes"
 	"crypto"
 	"os"
 	"path/filepath"
@@ -19,6 +20,10 @@ func TestVectorsDIVOC(t *testing.T) {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if !bytes.Contains(data, []byte(`"proof"`)) {
+			v.Skip(t, v.Name(file), "it has no proof")
+			continue
 		}
 		want := !strings.Contains(filepath.Base(file), "must")
 		good := false

@@ -8,6 +8,7 @@ import (
 	"hash"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,8 +19,12 @@ import (
 // TestVectorsRDFC runs the W3C test suite for RDFC-1.0.
 func TestVectorsRDFC(t *testing.T) {
 	set := credentialtest.NewVectors(t, "w3c-rdf-canon", "")
-	dir := set.Dir
-	data, err := os.ReadFile(filepath.Join(dir, "manifest.jsonld"))
+	manifests := set.Files(t, "manifest.jsonld")
+	if len(manifests) == 0 {
+		t.Fatal("the set has no manifest.jsonld")
+	}
+	dir := filepath.Dir(manifests[0])
+	data, err := os.ReadFile(manifests[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,6 +36,10 @@ func TestVectorsRDFC(t *testing.T) {
 	}
 	passed := map[string]int{}
 	for _, e := range manifest.Entries {
+		if !strings.HasPrefix(e.Type, "rdfc:RDFC10") {
+			set.Skip(t, e.ID, "a test of the kind "+e.Type)
+			continue
+		}
 		good := t.Run(e.ID+" "+e.Name, func(t *testing.T) {
 			in, err := os.ReadFile(filepath.Join(dir, e.Action))
 			if err != nil {
