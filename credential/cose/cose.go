@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -57,7 +58,10 @@ var (
 		Inf:               cbor.InfDecodeForbidden,
 		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
 	}.DecMode())
-	encoding = must(cbor.CoreDetEncOptions().EncMode())
+	encoding struct { // made when it is needed: a browser only reads, and loads none of it
+		once sync.Once
+		mode cbor.EncMode
+	}
 )
 
 func must[T any](v T, err error) T {
@@ -68,7 +72,10 @@ func must[T any](v T, err error) T {
 }
 
 // Marshal returns v in CBOR, in its one form (RFC 8949 section 4.2.1).
-func Marshal(v any) ([]byte, error) { return encoding.Marshal(v) }
+func Marshal(v any) ([]byte, error) {
+	encoding.once.Do(func() { encoding.mode = must(cbor.CoreDetEncOptions().EncMode()) })
+	return encoding.mode.Marshal(v)
+}
 
 // Unmarshal reads CBOR into v. what names it in errors.
 func Unmarshal(what string, data []byte, v any) error {
