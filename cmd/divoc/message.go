@@ -295,6 +295,9 @@ func (c *campaignMakeCmd) Run(s streams) error {
 			_, err = fmt.Fprintf(s.out, "campaign %d is counted when the hold is over\n", made.ID)
 			return err
 		}
+		for _, x := range made.Speech {
+			fmt.Fprintf(s.out, "in %s: %d people, %d of them by e-mail; %d parts of %s each, %d in all\n", x.Language, x.People, x.Email, x.Each.Parts, x.Each.Alphabet, x.Parts)
+		}
 		_, err = fmt.Fprintf(s.out, "campaign %d reaches %d people in %d parts%s; somebody else approves it\n", made.ID, made.People, made.Parts, cost(made))
 		return err
 	})

@@ -10,7 +10,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/opendivoc/divoc/internal/access"
-	"github.com/opendivoc/divoc/internal/gsm"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -48,6 +47,7 @@ type Campaign struct {
 	Parts    int       `json:"parts" doc:"SMS parts that would be paid for"`
 	Cost     float64   `json:"cost,omitempty" doc:"parts times the profile's price"`
 	Currency string    `json:"currency,omitempty"`
+	Speech   []Spoken  `json:"languages,omitempty" doc:"people, parts and cost by the language that each is written to in"`
 	Queued   int       `json:"queued"`
 }
 
@@ -163,17 +163,6 @@ func (s *Service) reached(ctx context.Context, q *query.Queries, page []query.Ca
 	return slices.DeleteFunc(all, func(t told) bool { return t.to == "" }), nil
 }
 
-// partsEach is how many parts the message of a campaign is, in the profile's first
-// language.
-func (s *Service) partsEach(n NewCampaign) int {
-	language := s.Profile.Languages[0]
-	text := s.Profile.Message(language, n.Template)
-	if n.Texts[language] != "" {
-		text = n.Texts[language]
-	}
-	return gsm.Measure(profile.Fill(text, map[string]string{"link": s.PublicURL + profile.MyPath})).Parts
-}
-
 // CountCampaigns counts whom drafts reach and in how many parts, until all are
 // counted. Each page is a transaction that moves the count on: who was ended goes
 // on behind the last, and of two who count at once none counts a page twice.
@@ -221,8 +210,12 @@ func (s *Service) countPage(ctx context.Context, id int64) (done bool, err error
 		if err != nil {
 			return err
 		}
+		kept, parts, err := s.tally(ctx, q, c.NewCampaign, row.Languages, reached)
+		if err != nil {
+			return err
+		}
 		next := query.CountCampaignParams{
-			ID: id, People: int64(len(reached)), Parts: int64(len(reached) * s.partsEach(c.NewCampaign)),
+			ID: id, People: int64(len(reached)), Parts: parts, Languages: kept,
 			Counted: len(page) < campaignPage, CountBucket: row.CountBucket, CountPerson: row.CountPerson,
 		}
 		if len(page) > 0 {
@@ -267,7 +260,12 @@ func (s *Service) readCampaign(row query.Campaign) (Campaign, error) {
 	if err := json.Unmarshal(row.Texts, &c.Texts); err != nil {
 		return c, err
 	}
-	return c, json.Unmarshal(row.Filter, &c.Filter)
+	if err := json.Unmarshal(row.Filter, &c.Filter); err != nil {
+		return c, err
+	}
+	var err error
+	c.Speech, err = s.bySpeech(c.NewCampaign, row.Languages)
+	return c, err
 }
 
 // Campaigns lists the campaigns, the newest first.

@@ -125,7 +125,7 @@ func (w *world) thousands(n int) {
 		SELECT bucket, 1, 1, 0, 0, id, id, now(), now(), substring(sha256(id::text::bytea) FROM 1 FOR 15), '', 'covid-19', 'commcare', '' FROM person`)
 	w.options.Contacts = func(p query.Person) ([]string, *sealKey, error) {
 		n, err := strconv.Atoi(string(p.Sealed))
-		return []string{fmt.Sprintf("tel:+1658%07d", n)}, nil, err
+		return []string{fmt.Sprintf(map[string]string{"JM": "tel:+1658%07d", "LK": "tel:+9471%07d"}[w.Profile.Country.Alpha2], n)}, nil, err
 	}
 	w.Service = deliver.New(w.options)
 }

@@ -177,17 +177,13 @@ func (b *batch) insert(ctx context.Context, q *query.Queries) (int64, error) {
 // speak puts notices into the language that their people chose. A code is in the
 // language of the page where it was asked for.
 func (b *batch) speak(ctx context.Context, q *query.Queries) error {
-	rows, err := q.LanguagesOfPeople(ctx, query.LanguagesOfPeopleParams{Buckets: b.p.Buckets, People: b.p.People})
+	chosen, err := b.s.chosenBy(ctx, q, b.p.Buckets, b.p.People)
 	if err != nil {
-		return fmt.Errorf("finding in which language people are written to: %w", err)
-	}
-	chosen := map[Person]string{}
-	for _, row := range rows {
-		chosen[Person{row.Bucket, row.PersonID}] = row.Language
+		return err
 	}
 	for i := range b.p.Onces {
 		language := chosen[Person{b.p.Buckets[i], b.p.People[i]}]
-		if Class(b.p.Classes[i]) == Notice && slices.Contains(b.s.Profile.Languages, language) {
+		if Class(b.p.Classes[i]) == Notice && language != "" {
 			b.p.Languages[i] = language
 		}
 	}

@@ -187,7 +187,7 @@ SELECT id FROM campaign WHERE NOT counted AND state = 'draft' ORDER BY id;
 
 -- name: CountCampaign :exec
 -- Adds a page to the count of a draft.
-UPDATE campaign SET people = people + @people::bigint, parts = parts + @parts::bigint, counted = @counted::bool, count_bucket = @count_bucket, count_person = @count_person
+UPDATE campaign SET people = people + @people::bigint, parts = parts + @parts::bigint, languages = @languages::jsonb, counted = @counted::bool, count_bucket = @count_bucket, count_person = @count_person
 WHERE id = @id;
 
 -- name: SuppressionsAmong :many

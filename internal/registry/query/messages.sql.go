@@ -74,7 +74,7 @@ func (q *Queries) ApproveCampaign(ctx context.Context, arg ApproveCampaignParams
 }
 
 const campaignByID = `-- name: CampaignByID :one
-SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person FROM campaign WHERE id = $1
+SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person, languages FROM campaign WHERE id = $1
 `
 
 func (q *Queries) CampaignByID(ctx context.Context, id int64) (Campaign, error) {
@@ -98,6 +98,7 @@ func (q *Queries) CampaignByID(ctx context.Context, id int64) (Campaign, error) 
 		&i.Counted,
 		&i.CountBucket,
 		&i.CountPerson,
+		&i.Languages,
 	)
 	return i, err
 }
@@ -168,7 +169,7 @@ func (q *Queries) CampaignPeople(ctx context.Context, arg CampaignPeopleParams) 
 }
 
 const campaigns = `-- name: Campaigns :many
-SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person FROM campaign ORDER BY id DESC LIMIT 200
+SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person, languages FROM campaign ORDER BY id DESC LIMIT 200
 `
 
 func (q *Queries) Campaigns(ctx context.Context) ([]Campaign, error) {
@@ -198,6 +199,7 @@ func (q *Queries) Campaigns(ctx context.Context) ([]Campaign, error) {
 			&i.Counted,
 			&i.CountBucket,
 			&i.CountPerson,
+			&i.Languages,
 		); err != nil {
 			return nil, err
 		}
@@ -294,13 +296,14 @@ func (q *Queries) ClaimMessages(ctx context.Context, arg ClaimMessagesParams) ([
 }
 
 const countCampaign = `-- name: CountCampaign :exec
-UPDATE campaign SET people = people + $1::bigint, parts = parts + $2::bigint, counted = $3::bool, count_bucket = $4, count_person = $5
-WHERE id = $6
+UPDATE campaign SET people = people + $1::bigint, parts = parts + $2::bigint, languages = $3::jsonb, counted = $4::bool, count_bucket = $5, count_person = $6
+WHERE id = $7
 `
 
 type CountCampaignParams struct {
 	People      int64
 	Parts       int64
+	Languages   []byte
 	Counted     bool
 	CountBucket int16
 	CountPerson int64
@@ -312,6 +315,7 @@ func (q *Queries) CountCampaign(ctx context.Context, arg CountCampaignParams) er
 	_, err := q.db.Exec(ctx, countCampaign,
 		arg.People,
 		arg.Parts,
+		arg.Languages,
 		arg.Counted,
 		arg.CountBucket,
 		arg.CountPerson,
@@ -864,7 +868,7 @@ func (q *Queries) ListMessages(ctx context.Context, arg ListMessagesParams) ([]L
 }
 
 const lockCampaign = `-- name: LockCampaign :one
-SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person FROM campaign WHERE id = $1 FOR UPDATE
+SELECT id, name, template, texts, filter, state, made_by, made_at, approved_by, people, parts, queued, at_bucket, at_person, counted, count_bucket, count_person, languages FROM campaign WHERE id = $1 FOR UPDATE
 `
 
 func (q *Queries) LockCampaign(ctx context.Context, id int64) (Campaign, error) {
@@ -888,6 +892,7 @@ func (q *Queries) LockCampaign(ctx context.Context, id int64) (Campaign, error) 
 		&i.Counted,
 		&i.CountBucket,
 		&i.CountPerson,
+		&i.Languages,
 	)
 	return i, err
 }

@@ -82,6 +82,7 @@ type Campaign struct {
 	Counted     bool
 	CountBucket int16
 	CountPerson int64
+	Languages   []byte
 }
 
 type CaseFile struct {

@@ -147,6 +147,14 @@ func (h *handler) showCampaign(a *asked, faults []page.Fault) (*body, error) {
 	if len(faults) > 0 {
 		b.Status = http.StatusUnprocessableEntity
 	}
+	if len(c.Speech) > 0 {
+		t := &table{Caption: a.v.T("admin.campaign.languages"), Numbers: 5,
+			Head: []string{a.v.T("admin.language"), a.v.T("admin.people"), a.v.T("admin.campaign.email"), a.v.T("admin.campaign.each"), a.v.T("admin.parts"), a.v.T("admin.cost")}}
+		for _, s := range c.Speech {
+			t.Rows = append(t.Rows, []cell{text(s.Language), number(int64(s.People)), number(int64(s.Email)), number(int64(s.Each.Parts)), number(int64(s.Parts)), text(money(s.Cost, c.Currency))})
+		}
+		b.Blocks = append(b.Blocks, block{Heading: a.v.T("admin.campaign.languages"), Text: a.v.T("admin.campaign.languages.text"), Table: t})
+	}
 	for _, l := range h.Service.Profile.Languages {
 		t := c.Texts[l]
 		if t == "" {
