@@ -133,7 +133,7 @@ func handler(o Options, mux door.Mux) (http.Handler, error) {
 	people := signin.New(signin.Options{Staff: o.Staff, Provider: o.Provider, Secure: secure, Limit: coming.Take, Told: typing.Take, Left: o.Desk.Forget, Log: o.Log})
 	frame, err := page.New(page.Options{
 		Staff: people.Signed,
-		Asset: files.URL, Issuer: p.Issuer.Name, Languages: p.Languages, StaffAt: []string{"/desk", "/admin", "/account", "/sign-in", "/sign-out"},
+		Asset: files.URL, Issuer: p.Issuer.Name, Languages: p.Languages, Zone: p.TimeZone, StaffAt: []string{"/desk", "/admin", "/account", "/sign-in", "/sign-out"},
 		Primary: p.Theme.Primary, Emblem: p.Theme.Emblem, Specimen: o.Demo, Version: o.Version,
 	})
 	if err != nil {

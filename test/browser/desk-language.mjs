@@ -40,6 +40,7 @@ await withBrowser(async (browser) => {
     await tabTo('Save the language')
     await enter()
     assert.match(await page.innerText('[role=status]'), /in the language that was chosen/)
+    assert.ok(await page.$eval('#done', (e) => e.getBoundingClientRect().bottom <= innerHeight), 'what was done is out of sight')
     await look('saved')
     // It stays, for whoever opens the record next.
     await open()

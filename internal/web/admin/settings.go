@@ -3,6 +3,7 @@ package admin
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry"
@@ -35,7 +36,11 @@ func (h *handler) showSettings(a *asked) (*body, error) {
 	add("zone", p.TimeZone.String())
 	add("programmes", strconv.Itoa(len(p.Programmes)))
 	add("default", p.DefaultProgramme)
-	add("age", p.MaxStatusAge.String())
+	age := p.MaxStatusAge.String()
+	if days := p.MaxStatusAge / (24 * time.Hour); days > 1 && p.MaxStatusAge%(24*time.Hour) == 0 {
+		age = a.v.T("admin.days", "count", strconv.Itoa(int(days)))
+	}
+	add("age", age)
 	add("identity", strconv.FormatBool(p.IdentityInQR))
 	add("divoc", p.DIVOCKey)
 	q := h.Service.Store.Read()

@@ -216,7 +216,7 @@ func (h *handler) reopen(w http.ResponseWriter, r *http.Request, by access.Calle
 		h.fail(w, r, err)
 		return
 	}
-	see(w, r, "/record/"+name+"?reopened")
+	see(w, r, "/record/"+name+"?reopened#done")
 }
 
 // close forgets an opened record, for the next person.
@@ -306,5 +306,5 @@ func (h *handler) language(w http.ResponseWriter, r *http.Request, by access.Cal
 		h.fail(w, r, err)
 		return
 	}
-	see(w, r, "/record/"+name+"?language")
+	see(w, r, "/record/"+name+"?language#done")
 }

@@ -25,6 +25,15 @@ func clock(t time.Time, zone *time.Location) string {
 	return t.In(zone).Format("15:04")
 }
 
+// born is who somebody is as long as their record is closed: initials, and the year of
+// birth where it is known.
+func born(initials string, year int) string {
+	if year > 0 {
+		initials += ", " + number(year)
+	}
+	return initials
+}
+
 // handReasons are why a desk asks in place of the person.
 func handReasons(v page.View) (out [][2]string) {
 	for _, r := range ondemand.DeskReasons() {

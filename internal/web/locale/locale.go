@@ -36,6 +36,7 @@ type Locale struct {
 	Tag     string // BCP 47: "en", "si", "ta"
 	texts   map[string]string
 	english *Locale
+	zone    *time.Location // of [Locale.Time]; nil for UTC
 }
 
 // Load reads the embedded texts.
@@ -194,9 +195,26 @@ func (l *Locale) Date(d vaccination.Date) string {
 
 func (l *Locale) month(m time.Month) string { return l.T("month." + strconv.Itoa(int(m))) }
 
-// Time writes a moment to the minute, in UTC and saying so: whoever reads it
-// may be in another zone than whoever issued it.
+// UTC writes a moment to the minute, in UTC and saying so: whoever reads it may be in
+// another zone than whoever issued it.
+func (l *Locale) UTC(t time.Time) string { return l.moment("date.time", t.UTC()) }
+
+// In is the language with [Locale.Time] in a zone.
+func (l *Locale) In(zone *time.Location) *Locale {
+	in := *l
+	in.zone = zone
+	return &in
+}
+
+// Time writes a moment to the minute by the clocks of the zone, for the country's own
+// people; as [Locale.UTC] where there is none.
 func (l *Locale) Time(t time.Time) string {
-	t = t.UTC()
-	return l.T("date.time", "date", l.Date(vaccination.DateOf(t)), "time", t.Format("15:04"))
+	if l.zone == nil {
+		return l.UTC(t)
+	}
+	return l.moment("date.local", t.In(l.zone))
+}
+
+func (l *Locale) moment(key string, t time.Time) string {
+	return l.T(key, "date", l.Date(vaccination.DateOf(t)), "time", t.Format("15:04"))
 }

@@ -160,11 +160,19 @@ func TestDatesAreWrittenAsFarAsTheyAreKnown(t *testing.T) {
 	}
 }
 
-func TestTimesAreInUTC(t *testing.T) {
+// A verifier is told UTC; a country's own people what their clocks show.
+func TestTimes(t *testing.T) {
 	kingston := time.FixedZone("", -5*3600)
-	got := load(t).Locale("en").Time(time.Date(2026, 11, 21, 22, 5, 59, 0, kingston))
-	if want := "22 November 2026, 03:05 UTC"; got != want {
-		t.Errorf("%q, want %q", got, want)
+	at, l := time.Date(2026, 11, 21, 22, 5, 59, 0, kingston), load(t).Locale("en")
+	const utc, local = "22 November 2026, 03:05 UTC", "21 November 2026, 22:05"
+	for what, test := range map[string]struct{ got, want string }{
+		"without a zone":      {l.Time(at), utc},
+		"in a country":        {l.In(kingston).Time(at.UTC()), local},
+		"of a verifier there": {l.In(kingston).UTC(at), utc},
+	} {
+		if test.got != test.want {
+			t.Errorf("%s: %q, want %q", what, test.got, test.want)
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ type Options struct {
 	StaffAt   []string                 // paths of pages for staff: only languages that have every text are offered there
 	Primary   string                   // colour of header and buttons, #rrggbb; empty = a dark blue
 	Emblem    []byte                   // SVG; empty = none
+	Zone      *time.Location           // by whose clocks moments are written; nil for UTC, which says so
 	Specimen  bool                     // a demonstration: every page says so
 	Version   string                   // of the program, in the footer
 	// Staff says who of the staff is signed in at a browser; nil where nobody can
@@ -133,13 +134,17 @@ const languageCookie = "lang"
 // Locale returns the language of a request: ?lang=, else what was chosen
 // before, else what the browser asks for, else the first language.
 func (f *Frame) Locale(r *http.Request) *locale.Locale {
+	return f.locales.Locale(f.language(r)).In(f.o.Zone)
+}
+
+func (f *Frame) language(r *http.Request) string {
 	if tag, ok := f.asked(r); ok {
-		return f.locales.Locale(tag)
+		return tag
 	}
 	if c, err := r.Cookie(languageCookie); err == nil && f.offers(r.URL.Path, c.Value) {
-		return f.locales.Locale(c.Value)
+		return c.Value
 	}
-	return f.locales.Locale(locale.Match(f.offered(r.URL.Path), r.Header.Get("Accept-Language")))
+	return locale.Match(f.offered(r.URL.Path), r.Header.Get("Accept-Language"))
 }
 
 func (f *Frame) asked(r *http.Request) (string, bool) {

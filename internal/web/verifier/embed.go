@@ -19,16 +19,15 @@ func Shared() []string {
 	return []string{"verify.mjs", "verify.d.ts", "wasm_exec.js", "verifier.wasm"}
 }
 
-// example is a whole page of another site.
+// example is a whole page of another site, in ten lines.
 func example(publicURL string) string {
-	return strings.ReplaceAll(`<form><textarea name="code"></textarea><button>Verify</button></form>
+	return strings.ReplaceAll(`<textarea></textarea><button>Verify</button>
 <pre></pre>
 <script type="module">
   import { load } from '{url}/verify/embed/verify.mjs'
   const verifier = await load()
-  document.querySelector('form').addEventListener('submit', (event) => {
-    event.preventDefault()
-    const statement = verifier.verify(event.target.elements.code.value)
+  document.querySelector('button').addEventListener('click', () => {
+    const statement = verifier.verify(document.querySelector('textarea').value)
     document.querySelector('pre').textContent = verifier.text(statement)
   })
 </script>`, "{url}", publicURL)

@@ -215,7 +215,7 @@ func write(l *locale.Locale, kind string, v any) string {
 		if err != nil || t.IsZero() {
 			return ""
 		}
-		return l.Time(t)
+		return l.UTC(t)
 	case "dose":
 		number := func(name string) int {
 			n, _ := object[name].(float64)

@@ -86,6 +86,6 @@ function slips() {
       item.textContent = `${e.reference} · ${e.text}`
       return item
     }))
-    $('send').hidden = list.length === 0
+    $('title').hidden = $('send').hidden = list.length === 0
   }
 }
