@@ -68,7 +68,7 @@ func (m *Message) readCore(top map[any]any) (vaccination.Certificate, error) {
 	c.Name = r.text("name")
 	c.BirthDate = r.date("birthDate")
 	c.BirthDate.Estimated = c.BirthDate.Estimated || r.flag("birthDateEstimated")
-	c.Sex = vaccination.Sex(r.text("sex"))
+	c.Sex = r.sex("sex")
 	c.Identifier = r.identifier("identifier")
 	m.readInfo(r.sub("certificate"), &c.Info)
 	if m.Payload == DDCCTest {
@@ -273,6 +273,18 @@ func (r *reader) coding(name, implied string) vaccination.Coding {
 		c.System = implied
 	}
 	return c
+}
+
+// sex reads FHIR's administrative gender, as a code or a coding of it, or its letter.
+func (r *reader) sex(name string) vaccination.Sex {
+	switch code := r.coding(name, "").Code; code {
+	case "M", "m":
+		return vaccination.SexMale
+	case "F", "f":
+		return vaccination.SexFemale
+	default:
+		return vaccination.Sex(code)
+	}
 }
 
 func (r *reader) identifier(name string) vaccination.Identifier {

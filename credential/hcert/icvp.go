@@ -179,7 +179,7 @@ func isICVP(v any) bool {
 func (m *Message) readICVP(top map[any]any) (vaccination.Certificate, error) {
 	r := &reader{m: top}
 	c := vaccination.Certificate{Person: vaccination.Person{
-		Name: r.text("n"), BirthDate: r.date("dob"), Sex: vaccination.Sex(r.text("s")),
+		Name: r.text("n"), BirthDate: r.date("dob"), Sex: r.sex("s"),
 		Nationality: r.first("nt", "ntl"), Identifier: vaccination.Identifier{Kind: r.first("dt", "ndt"), Value: r.first("id", "nid")},
 	}}
 	for kind, code := range documentTypes {
@@ -197,12 +197,21 @@ func (m *Message) readICVP(top map[any]any) (vaccination.Certificate, error) {
 	d := &c.Vaccination
 	product := v.code("vp")
 	d.Brand = vaccination.Coding{Code: product, System: SystemWHOPQ}
+	vaccine := vaccination.Coding{}
+	if dose == "v" && !strings.Contains(product, "Product") { // in 2024 a kind of vaccine could stand there
+		d.Brand, vaccine = vaccination.Coding{}, vaccination.Coding{Code: product, System: vaccineSystem}
+		if strings.Trim(product, "0123456789") == "" {
+			vaccine.System = snomed
+		}
+	}
 	d.Date = v.firstDate("dv", "dt")
 	d.Practitioner, d.Lot = v.text("cn"), v.text("bo")
 	d.ValidFrom, d.ValidUntil = v.date("vls"), v.date("vle")
-	d.Number = v.number("dn")
+	d.Number = v.ordinal("dn")
 	if d.Vaccine = v.coding("tg", ""); d.Vaccine.Code != "" {
-		d.Disease, d.Vaccine = d.Vaccine, vaccination.Coding{}
+		d.Disease, d.Vaccine = d.Vaccine, vaccine
+	} else {
+		d.Vaccine = vaccine
 	}
 	d.Manufacturer = vaccination.Coding{Code: v.code("mid"), Display: v.text("mp")}
 	d.MAHolder = vaccination.Coding{Display: v.text("ma")}
@@ -223,6 +232,24 @@ func (m *Message) readICVP(top map[any]any) (vaccination.Certificate, error) {
 		return vaccination.Certificate{}, fmt.Errorf("%w: name or product", ErrMalformed)
 	}
 	return c, nil
+}
+
+// ordinal reads a dose by its number, or by its name as in 2024 ("Primary",
+// "secondDose"). A name that says no number is none.
+func (r *reader) ordinal(name string) int {
+	text, ok := r.get(name).(string)
+	if !ok || text != "" && text[0] >= '0' && text[0] <= '9' {
+		return r.number(name)
+	}
+	text = strings.ToLower(text)
+	for n, names := range [][]string{{"primary", "first"}, {"second"}, {"third"}, {"fourth"}} {
+		for _, n1 := range names {
+			if strings.HasPrefix(text, n1) {
+				return n + 1
+			}
+		}
+	}
+	return 0
 }
 
 // first returns the text of the first of two members that is there.

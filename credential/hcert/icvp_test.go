@@ -144,6 +144,34 @@ func TestICVPOfEachAgeIsRead(t *testing.T) {
 	}
 }
 
+// In 2024 a dose could have a name for a number, a kind of vaccine could stand for the
+// product, and a letter for the sex.
+func TestICVPOf2024InWords(t *testing.T) {
+	type tm = map[string]any
+	for name, tc := range map[string]struct {
+		dn     any
+		vp     string
+		number int
+		system string
+	}{
+		"a kind of ICD-11":         {"Primary", "XM0N24", 1, vaccineSystem},
+		"a kind of SNOMED CT":      {"secondDose", "871772009", 2, snomed},
+		"a number as a text":       {"3", "XM0N24", 3, vaccineSystem},
+		"a name that is no number": {"booster", "XM0N24", 0, vaccineSystem},
+		"no dose":                  {nil, "XM0N24", 0, vaccineSystem},
+	} {
+		content := tm{"n": "A B", "dob": "1999-05-05", "s": "F", "nid": "1", "v": tm{"vp": tc.vp, "dn": tc.dn, "tg": "1D47", "dt": "2023-07-04", "bo": "d1"}}
+		m, err := DecodeCOSE(wrap(t, m{1: -7}, m{}, m{1: "XCL", claimIssuedAt: 1727101283, claimHCERT: m{-6: content}}, make([]byte, 64)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := m.Certificate()
+		if v := c.Vaccination; err != nil || v.Number != tc.number || v.Vaccine.Code != tc.vp || v.Vaccine.System != tc.system || v.Brand.Code != "" || v.Disease.Code != "1D47" || c.Sex != vaccination.SexFemale {
+			t.Errorf("%s: %v %+v", name, err, c)
+		}
+	}
+}
+
 func TestICVPNamesWhatIsMissing(t *testing.T) {
 	for want, change := range map[string]func(*vaccination.Certificate){
 		"birthDate":        func(c *vaccination.Certificate) { c.BirthDate.Day = 0 },
@@ -169,7 +197,7 @@ func TestICVPNamesWhatIsMissing(t *testing.T) {
 func TestTheOldDDCCIsRead(t *testing.T) {
 	type tm = map[string]any
 	claims := tm{
-		"name": "Eddie Murphy", "birthDate": "1986-09-19", "identifier": "1234567890", "hcid": "US111222333444555666",
+		"name": "Eddie Murphy", "sex": tm{"code": "male", "system": "http://hl7.org/fhir/administrative-gender"}, "birthDate": "1986-09-19", "identifier": "1234567890", "hcid": "US111222333444555666",
 		"valid_from": "2021-07-08", "valid_until": "2022-07-08", "date": "2021-07-08", "due_date": "2021-07-29", "hw": "http://www.acme.org/practitioners/23",
 		"disease": tm{"code": "RA01", "system": "http://id.who.int/icd11/mms"}, "centre": "Vaccination Site", "vaccine": tm{"code": "XM68M6"},
 		"lot": "PT123F", "dose": 1, "total_doses": 2, "brand": tm{"code": "XM8NQ0"}, "ma_holder": tm{"code": "TEST"}, "pha": "wA69g8VD512TfTTdkTNSsG", "country": tm{"code": "USA"},
@@ -182,7 +210,7 @@ func TestTheOldDDCCIsRead(t *testing.T) {
 	if err != nil || msg.Payload != DDCC {
 		t.Fatal(msg.Payload, err)
 	}
-	if c.Name != "Eddie Murphy" || c.Info.HCID != "US111222333444555666" || c.Vaccination.Lot != "PT123F" || c.Vaccination.Total != 2 ||
+	if c.Name != "Eddie Murphy" || c.Sex != vaccination.SexMale || c.Info.HCID != "US111222333444555666" || c.Vaccination.Lot != "PT123F" || c.Vaccination.Total != 2 ||
 		c.Vaccination.Brand.Code != "XM8NQ0" || !c.Info.Period.Start.Equal(time.Date(2021, 7, 8, 0, 0, 0, 0, time.UTC)) {
 		t.Errorf("%+v", c)
 	}

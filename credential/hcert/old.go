@@ -21,7 +21,7 @@ func rootPayload(claims map[any]any) Payload {
 func (m *Message) readOld(top map[any]any) (vaccination.Certificate, error) {
 	r := &reader{m: top}
 	c := vaccination.Certificate{Person: vaccination.Person{
-		Name: r.text("name"), BirthDate: r.date("birthDate"), Sex: vaccination.Sex(r.text("sex")), Identifier: r.identifier("identifier"),
+		Name: r.text("name"), BirthDate: r.date("birthDate"), Sex: r.sex("sex"), Identifier: r.identifier("identifier"),
 	}}
 	c.Info = vaccination.CertificateInfo{
 		Issuer: r.issuer("pha"), HCID: r.identifier("hcid").Value, Version: r.text("version"),

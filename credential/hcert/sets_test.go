@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/opendivoc/divoc/credential/credentialtest"
@@ -86,5 +87,28 @@ func TestVectorsWHOFixtures(t *testing.T) {
 		c, err := m.Certificate()
 		good := err == nil && c.Name != "" && (c.Test.Date.IsZero() == (m.Subject() != Test))
 		v.Check(t, v.Name(file), good, why(err))
+	}
+}
+
+// TestVectorsWHOCodes reads every code of HCERT in the texts of WHO's set: as what it is,
+// or as a health link, which is refused by name.
+func TestVectorsWHOCodes(t *testing.T) {
+	v := credentialtest.NewVectors(t, "who-ddcc-gdhcn", "codes").Optional()
+	for _, file := range v.Files(t, ".txt") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(data)) {
+			line = strings.TrimRight(line, "\r\n")
+			if !strings.HasPrefix(line, "HC1:") {
+				continue
+			}
+			m, err := Decode(line)
+			if err == nil && m.Payload != HealthLink {
+				_, err = m.Certificate()
+			}
+			v.Check(t, v.Name(file), err == nil, why(err))
+		}
 	}
 }
