@@ -93,16 +93,18 @@ func TestMissingOfATest(t *testing.T) {
 		t.Fatalf("%v", m)
 	}
 	for path, remove := range map[string]func(*vaccination.Certificate, *vdsnc.Contact){
-		"name":                func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Name = "" },
-		vdsnc.LatinName:       func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Name = "කමලා" },
-		"birthDate":           func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.BirthDate.Estimated = true },
-		vdsnc.Passport:        func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Identifier.Kind = "national-id" },
-		"test.type":           func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Type.Code = "x" },
-		"test.result":         func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Result.Code = "inconclusive" },
-		"test.date":           func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Date = time.Time{} },
-		"test.resultDate":     func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.ResultDate = time.Time{} },
-		"test.centre":         func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Centre = " " },
-		"test.centreAddress":  func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.CentreAddress = vaccination.Address{Country: "JAM"} },
+		"name":            func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Name = "" },
+		vdsnc.LatinName:   func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Name = "කමලා" },
+		"birthDate":       func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.BirthDate.Estimated = true },
+		vdsnc.Passport:    func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Identifier.Kind = "national-id" },
+		"test.type":       func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Type.Code = "x" },
+		"test.result":     func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Result.Code = "inconclusive" },
+		"test.date":       func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Date = time.Time{} },
+		"test.resultDate": func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.ResultDate = time.Time{} },
+		"test.centre":     func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Centre = " " },
+		"test.centreAddress": func(c *vaccination.Certificate, _ *vdsnc.Contact) {
+			c.Test.CentreAddress = vaccination.Address{Country: "JAM"}
+		},
 		"test.country":        func(c *vaccination.Certificate, _ *vdsnc.Contact) { c.Test.Country.Code = "Narnia" },
 		vdsnc.ProviderContact: func(_ *vaccination.Certificate, of *vdsnc.Contact) { of.Email = "" },
 	} {
