@@ -13,9 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
-	"pgregory.net/rapid"
 
-	"github.com/opendivoc/divoc/internal/intake/dates"
 	"github.com/opendivoc/divoc/vaccination"
 )
 
@@ -329,50 +327,6 @@ func TestALostQuoteJoinsNoRows(t *testing.T) {
 	}
 }
 
-func TestErrorFiles(t *testing.T) {
-	var b bytes.Buffer
-	w, err := NewErrorWriter(&b, Columns())
-	if err != nil {
-		t.Fatal(err)
-	}
-	row := with(colName, "=1+1")
-	row[colMobile] = "+18765550142"
-	rows := read(t, strings.NewReader(table(",", row)+"too,few\n"), Options{})
-	for _, r := range rows {
-		if err := w.Write(r.Cells, r.Faults); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []string{",'=1+1,'+18765550142,", ",errors\n", ",recipientName: no name begins with"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("%q is not in the error file:\n%s", want, b.String())
-		}
-	}
-	again := read(t, &b, Options{})
-	if diff := cmp.Diff(rows[0].Cells, again[0].Cells); diff != "" {
-		t.Errorf("cells read again (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff(rows[0].Faults, again[0].Faults); diff != "" {
-		t.Errorf("faults read again (-want +got):\n%s", diff)
-	}
-}
-
-func TestNoCellOfAnErrorFileIsAFormula(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		cell := rapid.StringMatching(`['=+\-@\t\ra]{0,6}`).Draw(t, "cell")
-		guarded := guard(cell)
-		if guarded != "" && triggers(guarded[0]) {
-			t.Fatalf("%q stays a formula", cell)
-		}
-		if unguard(guarded) != cell {
-			t.Fatalf("%q becomes %q and then %q", cell, guarded, unguard(guarded))
-		}
-	})
-}
-
 func TestEveryColumnHasAField(t *testing.T) {
 	if len(Columns()) != templateLength {
 		t.Fatalf("%d columns", len(Columns()))
@@ -389,69 +343,6 @@ func TestEveryColumnHasAField(t *testing.T) {
 	if Column("contacts[0]") != colMobile || Column("vaccination.country") != "vaccination.country" {
 		t.Error("paths")
 	}
-}
-
-func FuzzReader(f *testing.F) {
-	good := table(",", record1())
-	f.Add([]byte(good), "", "")
-	f.Add([]byte(table(";", with(colName, `"`))), Windows1252, "DMY")
-	f.Add([]byte(good+`a,"b`+"\n,,\r\r\n\"\"\n"), UTF16LE, "MDY")
-	f.Add([]byte(strings.SplitN(testTable(tested()), "\n", 2)[1]), "tests", "YMD")
-	f.Fuzz(func(t *testing.T, data []byte, encoding, order string) {
-		header := Columns()
-		if encoding == "tests" {
-			header, encoding = TestColumns(), ""
-		}
-		reader, err := NewReader(bytes.NewReader(append([]byte(strings.Join(header, ",")+"\n"), data...)), Options{Encoding: encoding, Dates: dates.Order(order), Zone: time.UTC})
-		if err != nil {
-			return
-		}
-		for n := 1; ; n++ {
-			row, err := reader.Read()
-			if errors.Is(err, io.EOF) {
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if row.Number != n || row.Broken != (len(row.Cells) != len(reader.Columns())) && !row.Broken || n > len(data)+1 {
-				t.Fatalf("row %d of %d bytes = %+v", n, len(data), row)
-			}
-		}
-	})
-}
-
-// FuzzErrorFile writes what was read and reads it again.
-func FuzzErrorFile(f *testing.F) {
-	f.Add("=1", "'+", "a\nb", `"`)
-	f.Fuzz(func(t *testing.T, a, b, c, d string) {
-		cells := make([]string, templateLength)
-		for i, s := range []string{a, b, c, d, "x"} {
-			cells[i] = strings.ToValidUTF8(s, "")
-		}
-		var file bytes.Buffer
-		w, err := NewErrorWriter(&file, Columns())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Write(cells, nil); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Flush(); err != nil {
-			t.Fatal(err)
-		}
-		if file.Len() > maxRecord {
-			return
-		}
-		reader, err := NewReader(&file, Options{Zone: time.UTC})
-		if err != nil {
-			t.Fatal(err)
-		}
-		row, err := reader.Read()
-		if err != nil || cmp.Diff(cells, row.Cells) != "" {
-			t.Fatalf("%v\n%s", err, cmp.Diff(cells, row.Cells))
-		}
-	})
 }
 
 func BenchmarkReader(b *testing.B) {
