@@ -63,7 +63,10 @@ func codesIn(ctx context.Context, m *image.Gray, found *finds) error {
 			return err
 		}
 	}
-	return try(invert(moderate))
+	if err := try(invert(moderate)); err != nil || done() {
+		return err
+	}
+	return patiently(ctx, moderate, found)
 }
 
 // parts tries overlapping halves and quarters of m, each in a moderate size:
@@ -104,19 +107,27 @@ func steps(whole, part, n int) []int {
 
 var errCentres = errors.New("too many finder patterns")
 
-// readCodes makes one attempt at an image, by local thresholds and then, where
-// these show nothing, by one for the whole.
-func readCodes(ctx context.Context, m *image.Gray, found *finds) error {
+// hints are what the library is told.
+type hints = map[gozxing.DecodeHintType]any
+
+// binarizers tell dark from light by local thresholds and, where these show nothing,
+// by one for the whole.
+func binarizers(m *image.Gray) []gozxing.Binarizer {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
-	if w < 21 || h < 21 { // the smallest QR code has 21 modules
-		return nil
-	}
 	src, err := gozxing.NewPlanarYUVLuminanceSource(m.Pix, m.Stride, h, 0, 0, w, h, false)
 	if err != nil {
-		return fmt.Errorf("image: %w", err)
+		return nil // of pictures that have no such size
 	}
-	for _, binarizer := range []gozxing.Binarizer{gozxing.NewHybridBinarizer(src), gozxing.NewGlobalHistgramBinarizer(src)} {
-		for _, read := range []func(*gozxing.BinaryBitmap, map[gozxing.DecodeHintType]any) ([]*gozxing.Result, error){readMany, readOne} {
+	return []gozxing.Binarizer{gozxing.NewHybridBinarizer(src), gozxing.NewGlobalHistgramBinarizer(src)}
+}
+
+// readCodes makes one attempt at an image.
+func readCodes(ctx context.Context, m *image.Gray, found *finds) error {
+	if m.Rect.Dx() < 21 || m.Rect.Dy() < 21 { // the smallest QR code has 21 modules
+		return nil
+	}
+	for _, binarizer := range binarizers(m) {
+		for _, read := range []func(*gozxing.BinaryBitmap, hints) ([]*gozxing.Result, error){readMany, readOne} {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -124,7 +135,7 @@ func readCodes(ctx context.Context, m *image.Gray, found *finds) error {
 			if err != nil {
 				return fmt.Errorf("image: %w", err)
 			}
-			results, err := bounded(ctx, bitmap, read)
+			results, err := bounded(ctx, func(h hints) ([]*gozxing.Result, error) { return read(bitmap, h) })
 			if err != nil {
 				return err
 			}
@@ -141,26 +152,25 @@ func readCodes(ctx context.Context, m *image.Gray, found *finds) error {
 	return nil
 }
 
-func readMany(b *gozxing.BinaryBitmap, hints map[gozxing.DecodeHintType]any) ([]*gozxing.Result, error) {
-	return multiqr.NewQRCodeMultiReader().DecodeMultiple(b, hints)
+func readMany(b *gozxing.BinaryBitmap, h hints) ([]*gozxing.Result, error) {
+	return multiqr.NewQRCodeMultiReader().DecodeMultiple(b, h)
 }
 
-func readOne(b *gozxing.BinaryBitmap, hints map[gozxing.DecodeHintType]any) ([]*gozxing.Result, error) {
-	r, err := qrcode.NewQRCodeReader().Decode(b, hints)
+func readOne(b *gozxing.BinaryBitmap, h hints) ([]*gozxing.Result, error) {
+	r, err := qrcode.NewQRCodeReader().Decode(b, h)
 	if err != nil {
 		return nil, err
 	}
 	return []*gozxing.Result{r}, nil
 }
 
-// bounded runs one reader of gozxing. That library has no context and no limit
+// bounded runs a reader that uses gozxing. That library has no context and no limit
 // of its own, but calls back for each finder pattern it sees; leaving by a panic
 // from there is the only way out. A panic of its own on a hostile image means
 // no code was found.
-func bounded(ctx context.Context, b *gozxing.BinaryBitmap,
-	read func(*gozxing.BinaryBitmap, map[gozxing.DecodeHintType]any) ([]*gozxing.Result, error)) (results []*gozxing.Result, err error) {
+func bounded[T any](ctx context.Context, read func(hints) (T, error)) (found T, err error) {
 	centres := 0
-	hints := map[gozxing.DecodeHintType]any{
+	h := hints{
 		gozxing.DecodeHintType_TRY_HARDER: true,
 		// Bytes as they are: DIVOC's ZIP is no text in any character set.
 		gozxing.DecodeHintType_CHARACTER_SET: encoding.Nop,
@@ -172,9 +182,10 @@ func bounded(ctx context.Context, b *gozxing.BinaryBitmap,
 	}
 	defer func() {
 		if recover() != nil {
-			results, err = nil, ctx.Err()
+			var none T
+			found, err = none, ctx.Err()
 		}
 	}()
-	results, _ = read(b, hints) // every error of the reader means "none here"
-	return results, nil
+	found, _ = read(h) // every error of the reader means "none here"
+	return found, ctx.Err()
 }
