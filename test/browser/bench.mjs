@@ -1,8 +1,6 @@
 // What a browser takes: our print page to PDF, and /verify from cold to the
 // first verdict. Prints medians as JSON.
-import { assert, newPage, openVerifier, setup, verdict, withBrowser } from './lib.mjs'
-
-const median = (of) => of.sort((a, b) => a - b)[Math.floor(of.length / 2)]
+import { assert, median, newPage, openVerifier, setup, verdict, withBrowser } from './lib.mjs'
 
 await withBrowser(async (browser) => {
   const seconds = async (f) => {

@@ -1,4 +1,4 @@
-// The lines of docs/embed.md in a page of another site, under the content policy
+// The ten lines of docs/embed.md in a page of another site, under the content policy
 // that they name: what is genuine is valid there, what was changed is refused, and
 // nothing is sent. What is not for other sites stays closed to them.
 import { createHash } from 'node:crypto'
@@ -10,6 +10,7 @@ import { assert, newPage, setup, unproblematic, withBrowser } from './lib.mjs'
 
 const doc = readFileSync(path.join(import.meta.dirname, '../../docs/embed.md'), 'utf8').replaceAll('https://certificates.example.org', setup.base)
 const html = /```html\n(.*?)```/s.exec(doc)[1]
+assert.equal(html.trim().split('\n').length, 10, 'docs/embed.md shows ten lines')
 const script = /<script type="module">(.*)<\/script>/s.exec(html)[1]
 const policy = /`(script-src [^`]*)`/.exec(doc)[1]
 const inline = `'sha256-${createHash('sha256').update(script).digest('base64')}'`
@@ -26,11 +27,11 @@ const site = `http://127.0.0.1:${other.address().port}/`
 try {
   await withBrowser(async (browser) => {
     const page = await newPage(browser)
-    await page.addInitScript(() => { // until it listens, the form would be sent to the page itself
+    await page.addInitScript(() => { // until it listens, nothing is verified
       const add = EventTarget.prototype.addEventListener
       EventTarget.prototype.addEventListener = function (type, ...more) {
         add.call(this, type, ...more)
-        if (type === 'submit') document.documentElement.dataset.listens = ''
+        if (type === 'click') document.documentElement.dataset.listens = ''
       }
     })
     await page.goto(site)
@@ -48,7 +49,7 @@ try {
     const forged = await said(setup.forged)
     assert.match(forged, /^not valid/i)
     assert.ok(!forged.includes(setup.name), forged)
-    assert.equal(page.url(), site, 'the form was sent')
+    assert.equal(page.url(), site, 'the page was left')
     assert.deepEqual(page.requests.filter((r) => !r.startsWith('GET ')), [], 'something was sent')
     unproblematic(page, 'the lines of the documentation')
 

@@ -80,3 +80,5 @@ export async function shot(page, name) {
 }
 
 export function unproblematic(page, what) { assert.deepEqual(page.problems, [], what) }
+
+export const median = (of) => of.sort((a, b) => a - b)[Math.floor(of.length / 2)]
