@@ -210,6 +210,9 @@ func TestAPIRefusesWithoutRepeating(t *testing.T) {
 	}
 	r := w.askAs(w.token, http.MethodPost, "/api/v1/events", "<MARKED/>", "Content-Type", "application/MARKED+xml")
 	r.fails(t, 415, "invalid")
+	for _, query := range []string{"certificateId=MARKED", "template=%00", "template=%ff"} {
+		w.askAs(w.admin(), http.MethodGet, "/api/v1/messages?"+query, nil).fails(t, 422, "invalid")
+	}
 }
 
 // twoCodes is a picture of two QR codes.

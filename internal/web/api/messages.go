@@ -88,7 +88,7 @@ func (h *handler) messages(api huma.API) {
 			if in.Certificate != "" {
 				id, err := vaccination.ParseCertificateID(in.Certificate)
 				if err != nil {
-					return nil, h.problem(err)
+					return nil, h.problem(vaccination.Errorf(vaccination.Invalid, "%s", err.Error()))
 				}
 				q.Certificate = id
 			}

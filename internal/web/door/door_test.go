@@ -97,6 +97,26 @@ func TestObserveSaysNothingOfARequest(t *testing.T) {
 	}
 }
 
+// Attack class A, what is no text: it reaches nobody, and is no fault of ours in the log.
+func TestAnAddressIsText(t *testing.T) {
+	var log bytes.Buffer
+	reached := 0
+	h := Observe(slog.New(slog.NewTextHandler(&log, nil)), NewMetrics(prometheus.NewRegistry()), nil, time.Now, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { reached++ }))
+	for path, want := range map[string]int{
+		"/a/%00": 422, "/a/%ff": 422, "/a?b=%00": 422, "/a?b=%ff": 422, "/a?%00=b": 422, "/a?x=%zz&b=%00": 422,
+		"/a/%E0%B6%9A": 200, "/a?b=%E0%B6%9A": 200, "/a?b=%zz": 200, "/a%2Fb?c=d%0A": 200,
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		if w.Code != want {
+			t.Errorf("%s: %d, want %d", path, w.Code, want)
+		}
+	}
+	if reached != 4 || strings.Contains(log.String(), "ERROR") {
+		t.Errorf("%d reached somebody; %s", reached, log.String())
+	}
+}
+
 func TestOnlyATrustedProxyIsBelieved(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	tests := map[string]struct {

@@ -3,14 +3,17 @@ package door
 import (
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/opendivoc/divoc/internal/tracing"
+	"github.com/opendivoc/divoc/vaccination"
 )
 
 // Metrics are the counts of the server. Labels are routes and status codes,
@@ -69,8 +72,27 @@ func Observe(log *slog.Logger, m *Metrics, traces *tracing.Tracing, now func() t
 			log.LogAttrs(r.Context(), level, "request", slog.String("route", route), slog.String("method", method(r)),
 				slog.Int("status", rec.code()), slog.Float64("ms", float64(took.Microseconds())/1000))
 		}()
+		if !legible(r.URL) {
+			WriteProblem(rec, log, vaccination.Errorf(vaccination.Invalid, "the address holds what is no text: it is written in UTF-8, without NUL"))
+			return
+		}
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// legible reports whether what stands in an address is text. Nothing else can be
+// stored or looked for, and the database's refusal would look like a fault of ours.
+func legible(u *url.URL) bool {
+	is := func(s string) bool { return utf8.ValidString(s) && !strings.ContainsRune(s, 0) }
+	if !is(u.Path) {
+		return false
+	}
+	for name, values := range u.Query() {
+		if !is(name) || !is(strings.Join(values, "")) {
+			return false
+		}
+	}
+	return true
 }
 
 // method is the method of r, if it is one: anything can stand there.
