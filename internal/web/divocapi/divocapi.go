@@ -38,7 +38,7 @@ type Options struct {
 	Desk    *desk.Service
 	// Checked counts that somebody asked whether a certificate is revoked.
 	Checked func(vaccination.CertificateID)
-	Log        *slog.Logger
+	Log     *slog.Logger
 }
 
 type handler struct{ Options }
