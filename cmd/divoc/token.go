@@ -32,6 +32,9 @@ type tokenCreateCmd struct {
 
 // Run prints the new token alone.
 func (c *tokenCreateCmd) Run(s streams) error {
+	if c.As != 0 {
+		return withHouse(s, c.dataFlags, func(h *house) error { return c.own(s, h) })
+	}
 	h, err := openStore(s.ctx, c.dataFlags, commandLog(s), existing)
 	if err != nil {
 		return err
@@ -42,15 +45,22 @@ func (c *tokenCreateCmd) Run(s streams) error {
 			return err
 		}
 	}
-	by := access.System("cli")
-	if c.As != 0 {
-		if by, err = h.as(s, c.As, "token.create"); err != nil {
-			return err
-		}
-		if c.Role == access.SourceRole || by.Role != access.SystemAdmin && (by.Role != c.Role || by.Facility != c.Facility) {
-			return errors.New("a token of somebody's own has their role, and their facility: leave out --as for a system's")
-		}
+	return c.make(s, h, access.System("cli"))
+}
+
+// own makes a token that is a member of staff's own.
+func (c *tokenCreateCmd) own(s streams, h *house) error {
+	by, err := h.as(s, c.As, "token.create")
+	if err != nil {
+		return err
 	}
+	if c.Role == access.SourceRole || by.Role != access.SystemAdmin && (by.Role != c.Role || by.Facility != c.Facility) {
+		return errors.New("a token of somebody's own has their role, and their facility: leave out --as for a system's")
+	}
+	return c.make(s, h, by)
+}
+
+func (c *tokenCreateCmd) make(s streams, h *house, by access.Caller) error {
 	secret, err := h.tokens().Create(s.ctx, by, access.NewToken{Name: c.Name, Role: c.Role, Source: c.Source, Programme: c.Programme, Facility: c.Facility, For: c.For})
 	if err != nil {
 		return err

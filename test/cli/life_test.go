@@ -35,6 +35,10 @@ func TestTokens(t *testing.T) {
 	}
 	token := strings.TrimSpace(printed)
 	c := certify(t, s, token, "T-1")
+	own := strings.TrimSpace(program.Must(t, "token", "create", "--data", s.Data, "--role", "system-admin", "--as", "1"))
+	if me := ask(t, s, http.MethodGet, "/divoc/api/v1/users/me", own, nil, http.StatusOK, nil); !strings.Contains(me, "/staff:1 ") {
+		t.Errorf("a token of somebody's own is %s", me)
+	}
 	short := strings.TrimSpace(program.Must(t, "token", "create", "--data", s.Data, "--role", "auditor", "--for", "1s"))
 	other := s.Token("other")
 	ask(t, s, http.MethodGet, "/api/v1/certificates/"+c.id, other, nil, http.StatusNotFound, nil)

@@ -264,6 +264,9 @@ func TestFoldersThatAreNotWhatTheyShouldBe(t *testing.T) {
 			"a token without end": func(t *testing.T) refusal {
 				return refusal{[]string{"token", "create", "--data", copied(t, f.demo), "--role", "auditor", "--for", "0s"}, failed, []string{"must expire"}}
 			},
+			"a token of nobody's": func(t *testing.T) refusal {
+				return refusal{[]string{"token", "create", "--data", copied(t, f.demo), "--role", "system-admin", "--as", "99"}, failed, []string{"99", "divoc staff list"}}
+			},
 			"an unknown token": func(t *testing.T) refusal {
 				return refusal{[]string{"token", "revoke", "--data", copied(t, f.demo), "99"}, failed, []string{"99", "divoc token list"}}
 			},
