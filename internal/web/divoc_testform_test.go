@@ -2,6 +2,7 @@ package web
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -64,4 +65,46 @@ func TestATestInDIVOCsFormat(t *testing.T) {
 	}
 	w.ask(http.MethodGet, path+"/exports/eu-dcc-recovery/qr.svg", nil).is(t, 200)
 	w.ask(http.MethodGet, path+"/exports/eu-dcc", nil).is(t, 422)
+}
+
+// A citizen sees on the page of a test in which formats it can be had, and in words
+// why not; a recovery is no word on the page of a dose.
+func TestACitizenSeesTheFormatsOfATest(t *testing.T) {
+	w := newTests(t, "jamaica")
+	w.service.Profile.Networks = nil
+	positive := into[struct{ Certificates []certified }](t, w.ask(http.MethodPost, testPath+"certify", []m{
+		testRequest("T-1", "testDetails.testType", "RT-PCR", "testDetails.result", "Positive", "testDetails.sampleOrigin", ""),
+	}).is(t, 200)).Certificates[0].CertificateID
+	antigen := into[struct{ Certificates []certified }](t, w.ask(http.MethodPost, testPath+"certify", []m{
+		testRequest("T-1", "testDetails.sampleOrigin", "elsewhere"),
+	}).is(t, 200)).Certificates[0].CertificateID
+	dose := into[struct{ Results []result }](t, w.ask(http.MethodPost, "/api/v1/events", events(event("T-1"))).is(t, 200)).Results[0].Certificate
+	v := w.visit()
+	v.enter("876 555 0142")
+	page := func(id string) string {
+		t.Helper()
+		return v.do(http.MethodPost, "/my/certificates/"+id, url.Values{"answer-day": {"21"}, "answer-month": {"4"}, "answer-year": {"1987"}}).is(t, 200).body
+	}
+	body := page(positive)
+	for _, want := range []string{"EU certificate of recovery", "Possible from the eleventh day", "SMART Health Card", "/exports/eu-dcc", "/exports/shc", "Not possible for this kind of certificate"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page of a positive test lacks %q", want)
+		}
+	}
+	body = v.do(http.MethodGet, "/my/certificates/"+antigen, nil).is(t, 200).body
+	for _, want := range []string{"it is made from a positive result", "where the sample was taken from"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page of an antigen test lacks %q", want)
+		}
+	}
+	if body = v.do(http.MethodGet, "/my/certificates/"+dose, nil).is(t, 200).body; strings.Contains(body, "EU certificate of recovery") || !strings.Contains(body, "EU digital COVID certificate") {
+		t.Error("the page of a dose speaks of recovery")
+	}
+	w.now = w.now.AddDate(0, 0, 12)
+	v.enter("876 555 0142")
+	page(positive)
+	code := v.do(http.MethodGet, "/my/certificates/"+positive+"/exports/eu-dcc-recovery", nil).is(t, 200).body
+	if s := readBy(t, w, code); s.Content == nil || s.Content.Recovery.IsZero() {
+		t.Errorf("%s", s.Text("en"))
+	}
 }
