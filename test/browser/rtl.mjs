@@ -34,7 +34,7 @@ async function mirrored(page, what) {
     // A number keeps its order: what follows stands further right.
     const texts = document.createTreeWalker(document.querySelector('main') ?? document.body, NodeFilter.SHOW_TEXT)
     for (let t = texts.nextNode(); t; t = texts.nextNode()) {
-      const id = /URN:UVCI:\S*?(.#)|\d{4}-\d{2}-\d{2}/.exec(t.data)
+      const id = /URN:UVCI:\S*?.#/.exec(t.data)
       if (!id || !t.parentElement.offsetParent || t.parentElement.closest('textarea')) continue
       const left = (i) => {
         const r = document.createRange()

@@ -1,7 +1,9 @@
 package citizen
 
 import (
+	"cmp"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/opendivoc/divoc/credential/vdsnc"
@@ -42,6 +44,8 @@ func (h *handler) exports(r *http.Request, c *issuance.Record) ([]export, error)
 		}
 		out = append(out, e)
 	}
+	// What they can have stands first.
+	slices.SortStableFunc(out, func(a, b export) int { return cmp.Compare(min(1, len(a.Missing)), min(1, len(b.Missing))) })
 	return out, nil
 }
 
