@@ -30,7 +30,7 @@ type cli struct {
 	Serve     serveCmd     `cmd:"" help:"Run the server: issue, publish, show and verify certificates."`
 	Issue     issueCmd     `cmd:"" help:"Issue certificates from a file of records, without a server."`
 	Import    importCmd    `cmd:"" help:"Issue from files of any size, or from a folder of them: CSV or JSON. Wrong rows go to a file of their own."`
-	Export    exportCmd    `cmd:"" help:"Write a stored certificate in DIVOC's own format, where the profile asks for it."`
+	Export    exportCmd    `cmd:"" help:"Write a stored certificate in another format: EU DCC, ICVP, SMART Health Card and others."`
 	Verify    verifyCmd    `cmd:"" help:"Say what a certificate is worth: text, image, PDF or credential. Exit 0 valid, 1 not valid, 2 cannot tell."`
 	Keys      keysCmd      `cmd:"" help:"Make, list, rotate, retire and import signing keys."`
 	Staff     staffCmd     `cmd:"" help:"Invite, list, lock out and bring back those who sign in."`
