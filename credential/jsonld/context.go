@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/opendivoc/divoc/credential/jcs"
 )
@@ -166,13 +167,27 @@ func (p *processor) load(url string) (jcs.Value, error) {
 	if !ok {
 		return jcs.Value{}, ErrContext
 	}
+	if kept, ok := read.Load(url); ok && kept.(contextFile).text == string(text) {
+		p.parsed[url] = kept.(contextFile).value
+		return p.parsed[url], nil
+	}
 	file, err := jcs.Parse(text)
 	v, ok := file.Get("@context")
 	if err != nil || !ok {
 		return v, ErrContext
 	}
+	read.Store(url, contextFile{string(text), v})
 	p.parsed[url] = v
 	return v, nil
+}
+
+// read keeps the contexts that were read, by their URLs: reading one takes longer than
+// all that is done with it. There are no more than callers know, and nobody changes one.
+var read sync.Map
+
+type contextFile struct {
+	text  string
+	value jcs.Value
 }
 
 // define adds the terms of a context object. The base of one that was loaded does not

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/opendivoc/divoc/credential/fhirdoc"
@@ -213,11 +214,21 @@ func parse(data []byte) (jcs.Value, error) {
 	return v, nil
 }
 
+// A reader costs more to make than to use: 40 kB.
+var inflaters sync.Pool
+
 // inflate undoes raw DEFLATE (RFC 1951) within the bounds above; bytes after the
 // stream are refused.
 func inflate(data []byte) ([]byte, error) {
 	in := bytes.NewReader(data)
-	out, err := io.ReadAll(io.LimitReader(flate.NewReader(in), maxInflated+1))
+	r, _ := inflaters.Get().(io.ReadCloser)
+	if r == nil {
+		r = flate.NewReader(in)
+	} else if err := r.(flate.Resetter).Reset(in, nil); err != nil {
+		return nil, err
+	}
+	defer inflaters.Put(r)
+	out, err := io.ReadAll(io.LimitReader(r, maxInflated+1))
 	switch {
 	case len(out) > maxInflated:
 		return nil, ErrTooLarge
