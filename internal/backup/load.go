@@ -116,6 +116,10 @@ func (b *Backup) load(ctx context.Context, tx pgx.Tx) error {
 	if _, err := tx.Exec(ctx, "TRUNCATE "+strings.Join(names, ", ")); err != nil {
 		return err
 	}
+	// What triggers wrote then is in the backup: it is not written again.
+	if err := triggers(ctx, tx, "DISABLE"); err != nil {
+		return err
+	}
 	f, err := os.Open(filepath.Join(b.dir, DatabaseFile))
 	if err != nil {
 		return err
@@ -138,6 +142,9 @@ func (b *Backup) load(ctx context.Context, tx pgx.Tx) error {
 			if err := moveSequences(ctx, tx, h.Sequences); err != nil {
 				return err
 			}
+			if err := triggers(ctx, tx, "ENABLE"); err != nil {
+				return err
+			}
 			return b.agrees(ctx, query.New(tx))
 		}
 		// No name reaches a statement that is not one of this schema.
@@ -155,6 +162,22 @@ func (b *Backup) load(ctx context.Context, tx pgx.Tx) error {
 			return errDump
 		}
 	}
+}
+
+// triggers has those of the schema, not the constraints', work or not until the
+// transaction says otherwise.
+func triggers(ctx context.Context, tx pgx.Tx, change string) error {
+	rows, err := tx.Query(ctx, "SELECT DISTINCT c.relname::text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace ORDER BY 1")
+	if err != nil {
+		return err
+	}
+	tables, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, table := range tables {
+		if err == nil {
+			_, err = tx.Exec(ctx, "ALTER TABLE "+pgx.Identifier{table}.Sanitize()+" "+change+" TRIGGER USER")
+		}
+	}
+	return err
 }
 
 // loadTable copies one table, block by block: what PostgreSQL has to check at a
