@@ -78,20 +78,68 @@ await withBrowser(async (browser) => {
     await plain.context().close()
   }
 
+  const since = /^(⚠ )?Rules of countries in force since \d+ \w+ \d{4}, \d\d:\d\d UTC\.$/
+  const rulesState = async (p) => {
+    await p.$$eval('#form details', (all) => { for (const d of all) d.open = true })
+    await p.waitForSelector('#rules-state:not([hidden])')
+    return p.innerText('#rules-state')
+  }
   const page = await newPage(browser)
   await openVerifier(page)
   await page.waitForSelector('html[data-kept]', { timeout: 60_000 })
   await page.waitForFunction(async () => (await caches.match('/verify/rules.json')) !== undefined)
+  assert.match(await rulesState(page), since)
+
+  // Rules that are not those that the signed list names do not count, whoever sends them.
+  const other = await newPage(browser, { serviceWorkers: 'block' })
+  await other.route('**/verify/rules.json', (r) => r.fulfill({ contentType: 'application/json', body: JSON.stringify({ products: [{ Identifier: 'ANY', Country: 'JM', Disease: 'RA01', AfterDays: 0, Years: 0 }] }) }))
+  await openVerifier(other)
+  assert.match(await rulesState(other), /not on this device/)
+  await shot(other, 'rules-missing')
+  await ask(other, 'JM', setup.covid)
+  await other.waitForSelector('.govuk-error-summary')
+  assert.match(await other.innerText('.govuk-error-summary'), /rules of countries are not on this device/)
+  await accessible(other, 'no rules')
+  await other.context().close()
+
   console.log('stop')
   await once(process.stdin, 'data')
   process.stdin.destroy()
+  await assert.rejects(page.request.get(setup.base), 'the server still answers')
   await page.close()
   const cold = await page.context().newPage()
   await openVerifier(cold)
-  await cold.waitForTimeout(1000) // the rules come after the list
-  for (const c of cases.slice(0, 2)) {
+  assert.match(await rulesState(cold), since)
+  assert.equal(await cold.locator('#rules-state.state--stale').count(), 0)
+  await shot(cold, 'rules-offline')
+  for (const c of cases.slice(0, 5)) {
     await ask(cold, c[0], c[1])
     await check(cold, 'en', `${c[0]} ${c[2]} without a network`, c)
     await cold.click('#results > button')
   }
+
+  // Rules on the device that are of before those that the list names are asked, and
+  // said to be old; such that were changed there count for nothing.
+  const keptAs = (change) => cold.evaluate(async (change) => {
+    const cache = await caches.open('verify-trust')
+    const kept = await cache.match('/verify/rules.json')
+    const note = JSON.parse(kept.headers.get('Rules-Note'))
+    let text = await kept.text()
+    if (change === 'older') {
+      text = text.replace('"AfterDays":10', '"AfterDays":11')
+      note.version--
+      note.sha256 = btoa(String.fromCharCode(...new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)))))
+    } else text = text.replace('"AfterDays":11', '"AfterDays":0')
+    await cache.put('/verify/rules.json', new Response(text, { headers: { 'Content-Type': 'application/json', 'Rules-Note': JSON.stringify(note) } }))
+  }, change)
+  await keptAs('older')
+  await openVerifier(cold)
+  assert.match(await rulesState(cold), /There are newer ones/)
+  await accessible(cold, 'older rules')
+  await shot(cold, 'rules-old')
+  await ask(cold, cases[0][0], cases[0][1])
+  await check(cold, 'en', 'by older rules', cases[0])
+  await keptAs('changed')
+  await openVerifier(cold)
+  assert.match(await rulesState(cold), /not on this device/)
 })
