@@ -19,6 +19,7 @@ import (
 func TestASignerForVaccinationsSignsNoTest(t *testing.T) {
 	w := newTests(t)
 	r := w.must(issuance.Certify, tested("T-1"))
+	recovering := w.must(issuance.Certify, positive("T-3", w.now.Add(-20*time.Hour).Truncate(time.Second)))
 	request, err := w.Keys.CSR(w.ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -46,9 +47,13 @@ func TestASignerForVaccinationsSignsNoTest(t *testing.T) {
 	}
 	w.fails(vaccination.Unavailable, issuance.Certify, tested("T-2"))
 	offers, err := w.Exports(w.ctx, w.by, r.ID)
-	if err != nil || offerOf(t, offers, issuance.FormatEU).Refused != issuance.NoSigner {
+	if err != nil || offerOf(t, offers, issuance.FormatEU).Refused != issuance.NoSigner || offerOf(t, offers, issuance.FormatSHC).Refused != issuance.NoSigner {
 		t.Errorf("%+v, %v", offers, err)
 	}
 	w.must(issuance.Certify, event("T-2", 1)) // vaccinations go on
+	w.now = w.now.AddDate(0, 0, 15)
+	if offers, err = w.Exports(w.ctx, w.by, recovering.ID); err != nil || offerOf(t, offers, issuance.FormatRecovery).Refused != issuance.NoSigner {
+		t.Errorf("a recovery: %+v, %v", offers, err)
+	}
 	w.checked()
 }
