@@ -72,7 +72,7 @@ const (
 func (s State) Open() bool { return s == Looking || s == Ready || s == Approved }
 
 // Filter is what certificates have in common. What is not set is anything; time
-// alone is not enough to say what is meant.
+// alone says what is meant where it has both ends.
 type Filter struct {
 	Lot       string    `json:"lot,omitempty" doc:"batch number"`
 	Facility  string    `json:"facility,omitempty" doc:"name of the place of vaccination"`
@@ -235,8 +235,8 @@ func (r Request) check() error {
 		return nil
 	}
 	f := r.Filter
-	if f.Lot == "" && f.Facility == "" && f.Source == "" && f.Actor == "" {
-		return vaccination.Errorf(vaccination.Invalid, "say what they have in common: a batch number, a place, a source, or who issued them")
+	if f.Lot == "" && f.Facility == "" && f.Source == "" && f.Actor == "" && (f.Since.IsZero() || f.Until.IsZero()) {
+		return vaccination.Errorf(vaccination.Invalid, "say what they have in common: a batch number, a place, a source, who issued them, or from when until when they were issued")
 	}
 	for _, v := range []string{f.Lot, f.Facility, f.Source, f.Actor, f.Programme} {
 		if !line(v, maxValue) {

@@ -190,6 +190,8 @@ func TestWhatCertificatesHaveInCommon(t *testing.T) {
 		"who issued":                     {f: bulk.Filter{Actor: "token:1 a"}, want: first},
 		"who issued, and a batch":        {f: bulk.Filter{Actor: "token:1 a", Lot: "PF2"}, want: first[1:2]},
 		"a time":                         {f: bulk.Filter{Lot: "PF1", Since: noon.Add(24 * time.Hour)}, want: later[:1]},
+		"a time alone":                   {f: bulk.Filter{Since: noon.Add(24 * time.Hour), Until: noon.Add(96 * time.Hour)}, want: later},
+		"a time in which there was none": {f: bulk.Filter{Since: noon.Add(-96 * time.Hour), Until: noon.Add(-24 * time.Hour)}},
 		"before a time":                  {f: bulk.Filter{Actor: "token:1 b", Until: noon.Add(24 * time.Hour)}},
 		"what is suspended":              {act: vaccination.ActLift, f: bulk.Filter{Source: "a"}, want: first[1:2]},
 		"another programme":              {f: bulk.Filter{Source: "a", Programme: "yellow-fever"}},
@@ -264,17 +266,18 @@ func TestWhatIsRefused(t *testing.T) {
 	w := newWorld(t)
 	ids := w.issue("a", "Falmouth", "PF1")
 	for name, r := range map[string]bulk.Request{
-		"nothing":          {Act: vaccination.ActRevoke},
-		"both":             {Act: vaccination.ActRevoke, IDs: ids, Filter: &bulk.Filter{Lot: "PF1"}},
-		"time alone":       {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Since: time.Now()}},
-		"programme alone":  {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Programme: "covid-19"}},
-		"another act":      {Act: vaccination.ActSupersede, IDs: ids},
-		"no act":           {IDs: ids},
-		"two lines":        {Act: vaccination.ActRevoke, IDs: ids, Reason: "a\nb"},
-		"a unit separator": {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Lot: "a\x1fb"}},
-		"no reason":        {Act: vaccination.ActRevoke, IDs: ids, Reason: " "},
-		"too much":         {Act: vaccination.ActRevoke, IDs: ids, Reason: strings.Repeat("x", 151)},
-		"the other way":    {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Lot: "x", Since: time.Unix(2, 0), Until: time.Unix(1, 0)}},
+		"nothing":                {Act: vaccination.ActRevoke},
+		"both":                   {Act: vaccination.ActRevoke, IDs: ids, Filter: &bulk.Filter{Lot: "PF1"}},
+		"a time without an end":  {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Since: time.Now()}},
+		"a time without a begin": {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Until: time.Now()}},
+		"programme alone":        {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Programme: "covid-19"}},
+		"another act":            {Act: vaccination.ActSupersede, IDs: ids},
+		"no act":                 {IDs: ids},
+		"two lines":              {Act: vaccination.ActRevoke, IDs: ids, Reason: "a\nb"},
+		"a unit separator":       {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Lot: "a\x1fb"}},
+		"no reason":              {Act: vaccination.ActRevoke, IDs: ids, Reason: " "},
+		"too much":               {Act: vaccination.ActRevoke, IDs: ids, Reason: strings.Repeat("x", 151)},
+		"the other way":          {Act: vaccination.ActRevoke, Filter: &bulk.Filter{Lot: "x", Since: time.Unix(2, 0), Until: time.Unix(1, 0)}},
 	} {
 		if r.Reason == "" {
 			r.Reason = "x"
