@@ -47,15 +47,9 @@ const (
 // "RT-PCR" and "RAT".
 func TestType(name string) (TestTerm, bool) { return findTerm(testTypes(), name) }
 
-// TestTypes returns every kind of test.
-func TestTypes() []TestTerm { return testTypes() }
-
 // TestResult finds a result: DIVOC writes "Positive", "Negative", "Inconclusive"
 // and "Void".
 func TestResult(name string) (TestTerm, bool) { return findTerm(testResults(), name) }
-
-// TestResults returns every result.
-func TestResults() []TestTerm { return testResults() }
 
 // TestOrigin finds where a sample came from.
 func TestOrigin(name string) (TestTerm, bool) { return findTerm(testOrigins(), name) }

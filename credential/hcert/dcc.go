@@ -41,7 +41,6 @@ const (
 	loinc          = vaccination.SystemLOINC
 	testTypeSystem = vaccination.SystemICD11 // of DDCC:TR
 	maxText80      = 80
-	strictSince    = "1.3"
 )
 
 // readDCC reads an EU DCC of 1.0.0 to 1.3.x (JSON Schema 1.3.3). What no version
@@ -129,14 +128,6 @@ func sampleTime(s string) (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// checkDCC returns the path of the first element that the schema does not allow,
-// "" when there is none. Certificates of before 1.3 are held to what all
-// versions have in common.
-func checkDCC(top map[any]any) string {
-	ver, _ := top["ver"].(string)
-	return (&dccCheck{strict: ver >= strictSince || len(ver) > 1 && ver[1] != '.'}).top(top)
 }
 
 func (c *dccCheck) top(top map[any]any) string {

@@ -264,13 +264,6 @@ func (s *Service) MayReach(ctx context.Context, bucket int16, person int64) (boo
 	return err == nil && !dead, err
 }
 
-// MayMessage reports whether messages about a person may be sent; q is asked, so
-// that a sender may ask in its own transaction.
-func MayMessage(ctx context.Context, q *query.Queries, bucket int16, person int64) (bool, error) {
-	dead, err := q.IsDeceased(ctx, query.IsDeceasedParams{Bucket: bucket, PersonID: person})
-	return err == nil && !dead, err
-}
-
 // Person names somebody in the registry.
 type Person struct {
 	Bucket int16
