@@ -99,7 +99,7 @@ func newStaff(t *testing.T, address string, log *slog.Logger) *staff.Service {
 // account changes who signs in, to Ann Brown.
 func (p *peer) account(subject, role string, facility ...string) {
 	p.t.Helper()
-	p.Provider.Staff(subject, "Ann Brown", role, strings.Join(facility, ""))
+	p.Staff(subject, "Ann Brown", role, strings.Join(facility, ""))
 }
 
 func (p *peer) newBrowser() {
