@@ -68,7 +68,8 @@ type Certified struct {
 // certificate opens, both its signatures verify, it says what its row says, its
 // versions form one line with one end, its person is found by what is known of
 // them, its status position is its own, and is published as it stands; the
-// people who are one are linked from both sides as the audit says; the
+// people who are one are linked from both sides as the audit says, and chose their
+// language when it says; the sums of counts are those of their hours; the
 // audit's chains are whole, name every certificate and no other, and lead to the
 // state it is in; tokens, sources, settings and uploads are what the audit says
 // of them, and the rows of an upload what its counters say. It writes nothing, and sees the database as of one moment,
@@ -172,18 +173,26 @@ func (c *checking) strays(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for what, n := range map[string]int64{"people without a certificate": strays.People, "search indexes of nobody": strays.Indexes, "audit entries of no chain": strays.Entries} {
+	for what, n := range map[string]int64{"people without a certificate": strays.People, "search indexes of nobody": strays.Indexes, "audit entries of no chain": strays.Entries,
+		"pairs of people who may be one of whom one is not there": strays.Likenesses, "numbers of checks of certificates whose person was erased": strays.Checks} {
 		if n > 0 {
 			c.problem("there are %d %s", n, what)
 		}
 	}
-	return nil
+	kinds, err := c.q.SumsApart(ctx)
+	for _, kind := range kinds {
+		c.problem("the sums of what was %s are not those of its hours", kind)
+	}
+	return err
 }
 
 // whole checks a group of buckets and the audit chain about it.
 func (c *checking) whole(ctx context.Context, group int16) error {
-	trails, links := trails{}, linkTrails{}
-	err := c.chain(ctx, group, func(e query.Audit) error { return errors.Join(links.follow(e), trails.follow(e)) })
+	trails, links, languages := trails{}, linkTrails{}, languageTrails{}
+	err := c.chain(ctx, group, func(e query.Audit) error {
+		languages.follow(e)
+		return errors.Join(links.follow(e), trails.follow(e))
+	})
 	if err != nil {
 		return err
 	}
@@ -191,6 +200,9 @@ func (c *checking) whole(ctx context.Context, group int16) error {
 		return err
 	}
 	if err := c.links(ctx, group, links); err != nil {
+		return err
+	}
+	if err := c.languages(ctx, group, languages); err != nil {
 		return err
 	}
 	for _, id := range slices.SortedFunc(maps.Keys(trails), func(a, b vaccination.CertificateID) int { return bytes.Compare(a[:], b[:]) }) {

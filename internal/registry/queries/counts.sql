@@ -68,3 +68,12 @@ FROM (
 WHERE (@programme::text = '' OR t.programme = @programme::text) AND (cardinality(@facilities::text[]) = 0 OR t.facility = ANY (@facilities::text[]))
 GROUP BY GROUPING SETS ((t.kind, t.hour), (t.kind, t.product), (t.kind, t.facility), (t.kind, t.source))
 ORDER BY t.kind, 2, 3, 7 DESC, 4, 5, 6;
+
+-- name: SumsApart :many
+-- Kinds whose sums are not what their hours say, where there are sums.
+SELECT coalesce(h.kind, s.kind)::text AS kind
+FROM (SELECT kind, sum(n) AS n FROM count_hour GROUP BY kind) AS h
+FULL JOIN (SELECT kind, sum(n) FILTER (WHERE dimension = 7) AS hours, sum(n) FILTER (WHERE dimension = 11) AS products, sum(n) FILTER (WHERE dimension = 13) AS facilities, sum(n) FILTER (WHERE dimension = 14) AS sources
+  FROM count_sum GROUP BY kind) AS s ON s.kind = h.kind
+WHERE EXISTS (SELECT 1 FROM count_sum) AND (h.n, h.n, h.n, h.n) IS DISTINCT FROM (s.hours, s.products, s.facilities, s.sources)
+ORDER BY 1;

@@ -30,3 +30,6 @@ JOIN (SELECT unnest(@buckets::smallint[]) AS bucket, unnest(@people::bigint[]) A
 
 -- name: ForgetLanguageOf :exec
 DELETE FROM person_language WHERE bucket = $1 AND person_id = $2;
+
+-- name: LanguagesBetween :many
+SELECT bucket, person_id, chosen_at FROM person_language WHERE bucket BETWEEN @first::smallint AND @last::smallint ORDER BY bucket, person_id;

@@ -168,6 +168,36 @@ func (q *Queries) LockFolding(ctx context.Context, class int32) error {
 	return err
 }
 
+const sumsApart = `-- name: SumsApart :many
+SELECT coalesce(h.kind, s.kind)::text AS kind
+FROM (SELECT kind, sum(n) AS n FROM count_hour GROUP BY kind) AS h
+FULL JOIN (SELECT kind, sum(n) FILTER (WHERE dimension = 7) AS hours, sum(n) FILTER (WHERE dimension = 11) AS products, sum(n) FILTER (WHERE dimension = 13) AS facilities, sum(n) FILTER (WHERE dimension = 14) AS sources
+  FROM count_sum GROUP BY kind) AS s ON s.kind = h.kind
+WHERE EXISTS (SELECT 1 FROM count_sum) AND (h.n, h.n, h.n, h.n) IS DISTINCT FROM (s.hours, s.products, s.facilities, s.sources)
+ORDER BY 1
+`
+
+// Kinds whose sums are not what their hours say, where there are sums.
+func (q *Queries) SumsApart(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, sumsApart)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []string
+	for rows.Next() {
+		var kind string
+		if err := rows.Scan(&kind); err != nil {
+			return nil, err
+		}
+		items = append(items, kind)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const sumsBetween = `-- name: SumsBetween :many
 SELECT t.kind::text AS kind, t.dimension::smallint AS dimension, (CASE WHEN t.dimension = 7 THEN t.start ELSE 'epoch' END)::timestamptz AS hour, t.name::text AS name, sum(t.n)::bigint AS n
 FROM (

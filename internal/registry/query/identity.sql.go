@@ -110,6 +110,41 @@ func (q *Queries) InsertClientKey(ctx context.Context, arg InsertClientKeyParams
 	return err
 }
 
+const languagesBetween = `-- name: LanguagesBetween :many
+SELECT bucket, person_id, chosen_at FROM person_language WHERE bucket BETWEEN $1::smallint AND $2::smallint ORDER BY bucket, person_id
+`
+
+type LanguagesBetweenParams struct {
+	First int16
+	Last  int16
+}
+
+type LanguagesBetweenRow struct {
+	Bucket   int16
+	PersonID int64
+	ChosenAt time.Time
+}
+
+func (q *Queries) LanguagesBetween(ctx context.Context, arg LanguagesBetweenParams) ([]LanguagesBetweenRow, error) {
+	rows, err := q.db.Query(ctx, languagesBetween, arg.First, arg.Last)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var items []LanguagesBetweenRow
+	for rows.Next() {
+		var i LanguagesBetweenRow
+		if err := rows.Scan(&i.Bucket, &i.PersonID, &i.ChosenAt); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const languagesOfPeople = `-- name: LanguagesOfPeople :many
 SELECT l.bucket, l.person_id, l.language
 FROM person_language l

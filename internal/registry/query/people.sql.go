@@ -285,21 +285,33 @@ const strays = `-- name: Strays :one
 SELECT
   (SELECT count(*) FROM person p WHERE NOT EXISTS (SELECT 1 FROM certificate c WHERE c.bucket = p.bucket AND c.person_id = p.id)) AS people,
   (SELECT count(*) FROM person_index i WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.bucket = i.bucket AND p.id = i.person_id)) AS indexes,
-  (SELECT count(*) FROM audit a WHERE NOT EXISTS (SELECT 1 FROM bucket_group g WHERE g.id = a.chain)) AS entries
+  (SELECT count(*) FROM audit a WHERE NOT EXISTS (SELECT 1 FROM bucket_group g WHERE g.id = a.chain)) AS entries,
+  (SELECT count(*) FROM likeness l WHERE NOT EXISTS (SELECT 1 FROM person p WHERE p.bucket = l.bucket AND p.id = l.person_id)
+    OR NOT EXISTS (SELECT 1 FROM person p WHERE p.bucket = l.other_bucket AND p.id = l.other_id)) AS likenesses,
+  (SELECT count(*) FROM certificate_check k JOIN certificate c ON c.bucket = k.bucket AND c.id = k.certificate WHERE c.sealed = ''::bytea) AS checks
 `
 
 type StraysRow struct {
-	People  int64
-	Indexes int64
-	Entries int64
+	People     int64
+	Indexes    int64
+	Entries    int64
+	Likenesses int64
+	Checks     int64
 }
 
-// People without a certificate, indexes of nobody, audit entries of no chain:
+// People without a certificate, indexes of nobody, audit entries of no chain,
+// pairs of people that are none, checks of certificates that nobody has any more:
 // there must be none.
 func (q *Queries) Strays(ctx context.Context) (StraysRow, error) {
 	row := q.db.QueryRow(ctx, strays)
 	var i StraysRow
-	err := row.Scan(&i.People, &i.Indexes, &i.Entries)
+	err := row.Scan(
+		&i.People,
+		&i.Indexes,
+		&i.Entries,
+		&i.Likenesses,
+		&i.Checks,
+	)
 	return i, err
 }
 
