@@ -220,7 +220,7 @@ func (p *painter) operator(op keyword, args []float64, last name) error {
 	return nil
 }
 
-const maxPoints = 1 << 20 // of one path
+const maxPoints = 1 << 18 // of one path: twice those of the largest code
 
 func (p *painter) begin(x, y float64) {
 	if p.points++; p.points <= maxPoints {

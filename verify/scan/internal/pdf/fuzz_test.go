@@ -30,6 +30,16 @@ func FuzzImages(f *testing.F) {
 	})
 }
 
+// Attack class G, a small file that takes long: lines that all cross each row of the
+// page are found within the bounds, and not by the clock.
+func TestManyCrossingsAreBounded(t *testing.T) {
+	data := "%PDF-1.7\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj 2 0 obj<</Kids[3 0 R]>>endobj 3 0 obj<</Contents 4 0 R>>endobj trailer<</Root 1 0 R>>\n4 0 obj<<>>stream\n0 0 m " +
+		strings.Repeat("612 792 l 0 0 l ", 20_000) + "f\nendstream endobj"
+	if err := Images(t.Context(), []byte(data), func(*image.Gray) error { return nil }); !errors.Is(err, ErrLimit) {
+		t.Errorf("%v", err)
+	}
+}
+
 // Each of these takes for ever, or all memory, in a reader without bounds.
 func TestBombsAreBounded(t *testing.T) {
 	many := func(n int, s string) string { return strings.Repeat(s, n) }

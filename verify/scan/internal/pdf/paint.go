@@ -3,6 +3,7 @@ package pdf
 import (
 	"image"
 	"math"
+	"math/bits"
 	"slices"
 )
 
@@ -138,7 +139,8 @@ func (c *canvas) fill(path [][]point, colour uint8, evenOdd bool) error {
 				}
 			}
 		}
-		if err := c.spend(1 + len(row)); err != nil {
+		// To sort them takes as long as many pixels.
+		if err := c.spend(1 + 2*len(row)*bits.Len(uint(len(row)))); err != nil {
 			return err
 		}
 	}
