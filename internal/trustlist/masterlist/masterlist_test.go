@@ -24,7 +24,6 @@ import (
 // All lists and keys are made here.
 
 var (
-	from = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	made = time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)
 	end  = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 )
