@@ -107,7 +107,7 @@ func TestACampaignNeedsTwo(t *testing.T) {
 	if err := w.messages.CountCampaigns(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got = w.ask("anna", at, nil).is(t, 200, "Waits for approval", "People 1", "Parts 1", "By language By language Language People Of these by e-mail Parts of one SMS Parts Cost en 1 0 1 1", "Somebody else has to approve"); strings.Contains(got.text, "Approve and send") {
+	if got = w.ask("anna", at, nil).is(t, 200, "Waits for approval", "People 1", "Parts 1", "By language Language People Of these by e-mail Parts of one SMS Parts Cost en 1 0 1 1", "Somebody else has to approve"); strings.Contains(got.text, "Approve and send") {
 		t.Error("who made it may approve it")
 	}
 	w.ask("anna", at, form("act", "approve")).is(t, 422, "somebody else")
