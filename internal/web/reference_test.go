@@ -82,7 +82,7 @@ func TestTheReferenceShowsTheWholeDescription(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"none.md", "..%2fgo.mod", "docs.go", "operations.md%00"} {
-		if a := w.askAs("", http.MethodGet, "/docs/"+name, nil); a.status != 404 && a.status != 400 {
+		if a := w.askAs("", http.MethodGet, "/docs/"+name, nil); a.status != 404 && a.status != 400 && a.status != 422 {
 			t.Errorf("/docs/%s: %d", name, a.status)
 		}
 	}

@@ -311,7 +311,7 @@ func TestWhoMayAskWhat(t *testing.T) {
 		{"its source", "bearer   " + w.token},
 		{"another source", "Bearer " + w.newToken(access.NewToken{Role: access.SourceRole, Source: "other", For: time.Hour})},
 		{"an auditor", "Bearer " + w.newToken(access.NewToken{Role: access.Auditor, For: time.Hour})},
-		{"an administrator", "Bearer " + w.admin()},
+		{"an administrator", "Bearer " + w.own("ann")},
 	}
 	vouched := []struct {
 		name, header string

@@ -72,7 +72,7 @@ func (w *world) ask(method, path, token, body string, header ...string) (int, st
 	return a.StatusCode, string(data)
 }
 
-const patient = `{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Patient","identifier":[{"system":"urn:moh","value":"P1"}],"name":[{"given":["Ama"],"family":"Reid"}],"gender":"female","birthDate":"1980-02-03"},"request":{"method":"POST","url":"Patient"}}`
+const patient = `{"fullUrl":"urn:uuid:1","resource":{"resourceType":"Patient","identifier":[{"system":"urn:moh","value":"PAT-1"}],"name":[{"given":["Ama"],"family":"Reid"}],"gender":"female","birthDate":"1980-02-03"},"request":{"method":"POST","url":"Patient"}}`
 
 func immunization(id, product, number string) string {
 	return `{"resource":{"resourceType":"Immunization","identifier":[{"system":"urn:ehr","value":"` + id + `"}],"status":"completed","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"` + product + `"}]},
@@ -120,7 +120,7 @@ func TestTransaction(t *testing.T) {
 	if diff := cmp.Diff(want, told(t, answer)); diff != "" {
 		t.Error(diff)
 	}
-	for _, personal := range []string{"Reid", "P1", "1980"} {
+	for _, personal := range []string{"Reid", "PAT-1", "1980"} {
 		if strings.Contains(answer, personal) {
 			t.Errorf("the answer says %q: %s", personal, answer)
 		}
@@ -139,7 +139,7 @@ func TestTransaction(t *testing.T) {
 
 func TestOneImmunization(t *testing.T) {
 	w := newWorld(t)
-	alone := `{"resourceType":"Immunization","id":"i1","status":"completed","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"208"}]},"patient":{"identifier":{"system":"urn:moh","value":"P1"}},"occurrenceDateTime":"2021-06-01","protocolApplied":[{"doseNumberPositiveInt":1}]}`
+	alone := `{"resourceType":"Immunization","id":"i1","status":"completed","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"208"}]},"patient":{"identifier":{"system":"urn:moh","value":"PAT-1"}},"occurrenceDateTime":"2021-06-01","protocolApplied":[{"doseNumberPositiveInt":1}]}`
 	status, answer := w.ask("POST", "/fhir/Immunization", w.token, alone)
 	if status != http.StatusAccepted || !strings.Contains(answer, "OperationOutcome") {
 		t.Fatalf("a dose whose person is not known yet: %d %s", status, answer)
@@ -171,7 +171,7 @@ func TestConditionalCreate(t *testing.T) {
 		w.Pass(time.Minute)
 	}
 	// The same of one resource by itself, by a header.
-	alone := `{"resourceType":"Immunization","identifier":[{"system":"urn:ehr","value":"V1"}],"status":"completed","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"208"}]},"patient":{"identifier":{"system":"urn:moh","value":"P1"}},"occurrenceDateTime":"2021-06-01","lotNumber":"EX3","protocolApplied":[{"doseNumberPositiveInt":1}]}`
+	alone := `{"resourceType":"Immunization","identifier":[{"system":"urn:ehr","value":"V1"}],"status":"completed","vaccineCode":{"coding":[{"system":"http://hl7.org/fhir/sid/cvx","code":"208"}]},"patient":{"identifier":{"system":"urn:moh","value":"PAT-1"}},"occurrenceDateTime":"2021-06-01","lotNumber":"EX3","protocolApplied":[{"doseNumberPositiveInt":1}]}`
 	if status, answer := w.ask("POST", "/fhir/Immunization", w.token, alone, "If-None-Exist", "identifier=urn:ehr|V1"); status != http.StatusOK {
 		t.Errorf("a conditional create of what is there: %d %s", status, answer)
 	}
