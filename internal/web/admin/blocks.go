@@ -113,10 +113,14 @@ func to(t, url string) cell { return cell{Text: t, URL: url} }
 
 func number(n int64) cell { return cell{Text: strconv.FormatInt(n, 10)} }
 
-// when is a moment, "" for none.
+// when is a moment, "" for none: by the clocks of the country, and in a file, which
+// travels, as programs read it.
 func (a *asked) when(t time.Time) string {
 	if t.IsZero() || t.Unix() == 0 {
 		return ""
+	}
+	if a.wantsFile() {
+		return t.UTC().Format(time.RFC3339)
 	}
 	return a.v.Time(t)
 }

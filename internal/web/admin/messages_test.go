@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/deliver"
@@ -35,7 +36,9 @@ func TestMessagesAreSeenAndSentAgain(t *testing.T) {
 	}
 	w.ask("ben", admin.Path+"/messages?state=failed", nil).is(t, 200, "There are no messages")
 	w.ask("ben", admin.Path+"/messages?state=burnt", nil).is(t, 422)
-	w.ask("ben", admin.Path+"/messages?format=csv", nil).is(t, 200, "Waiting")
+	if file := w.ask("ben", admin.Path+"/messages?format=csv", nil).is(t, 200, "Waiting"); !strings.Contains(file.text, ","+w.house.Now().UTC().Format(time.RFC3339)+",") {
+		t.Errorf("moments of the file are not as programs read them:\n%s", file.text)
+	}
 
 	one := w.ask("ben", at, nil).is(t, 200, "•••42", "certificate")
 	if strings.Contains(one.text, "5550142") || strings.Contains(one.text, "Send again") {
