@@ -15,7 +15,7 @@ import (
 type exportCmd struct {
 	dataFlags
 	ID     string `arg:"" help:"The certificate's id, or its UVCI."`
-	Format string `default:"divoc" help:"The format: code, vc, divoc, eu-dcc, eu-dcc-recovery, icvp, shc, vds-nc or fhir; list shows which of them the certificate can be had in."`
+	Format string `default:"divoc" help:"The format: code, vc, vc-eddsa-rdfc-2022, vc-ecdsa-rdfc-2019, vc-ecdsa-jcs-2019, divoc, eu-dcc, eu-dcc-recovery, icvp, shc, vds-nc or fhir; list shows which of them the certificate can be had in."`
 	Form   string `default:"json" enum:"json,file,png,svg,code,a4,card,card-fold" help:"json or file (what the format is handed over as), png or svg (its QR code), code (the text of the QR code), or of an icvp a4, card or card-fold (the international form as PDF)."`
 	Out    string `short:"o" type:"path" placeholder:"FILE" help:"File to write; standard output when left out."`
 }

@@ -37,11 +37,11 @@ func suiteOf(proof jcs.Value) (suite, bool) {
 	switch name.Text {
 	case cryptosuite:
 		return suite{}, true
-	case "eddsa-rdfc-2022":
+	case EdDSARDFC:
 		return suite{rdf: true}, true
-	case "ecdsa-jcs-2019":
+	case ECDSAJCS:
 		return suite{ecdsa: true}, true
-	case "ecdsa-rdfc-2019":
+	case ECDSARDFC:
 		return suite{rdf: true, ecdsa: true}, true
 	}
 	return suite{}, false

@@ -1,5 +1,6 @@
 // Package vc is our document: a W3C Verifiable Credential 2.0 secured by Data
-// Integrity with the cryptosuite eddsa-jcs-2022, in a JSON-LD context of our own
+// Integrity with the cryptosuite eddsa-jcs-2022, and with others where somebody asks
+// for them, in a JSON-LD context of our own
 // that gives every term its own IRI, and the Bitstring Status List its
 // credentialStatus points to.
 //
@@ -53,11 +54,11 @@ var (
 	ErrUnsupported = errors.New("proof of a kind that is not checked here")
 )
 
-// Signer signs with an Ed25519 key.
+// Signer signs with an Ed25519 key; for [Secure] with one of the suite's kind.
 type Signer interface {
 	// ID is the DID URL of the verification method: "did:web:example.org#z6Mk…".
 	ID() string
-	// Sign returns the 64 bytes of the Ed25519 signature of msg.
+	// Sign returns the 64 bytes of the signature of msg.
 	Sign(msg []byte) ([]byte, error)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/opendivoc/divoc/credential/fhirdoc"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/shc"
+	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/credential/vdsnc"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/registry"
@@ -211,6 +212,33 @@ func (s *Service) signCard(r *Record) (export, error) {
 	}
 	code, err := shc.Code(jws)
 	return export{body: shc.File(jws), code: code, keyID: shc.Thumbprint(key.Public()), handle: rid}, err
+}
+
+// credential is the W3C credential with a proof of another cryptosuite, for software
+// that knows only that one. ECDSA signs with the key of codes, which the issuer's DID
+// document lists beside that of documents. Its entries of status lists are those of
+// the credential that the certificate was issued in.
+func (s *Service) credential(format Format, cryptosuite string) exportFormat {
+	return exportFormat{
+		format: format, mediaType: "application/vc", fileName: "certificate." + cryptosuite + ".jsonld",
+		sign: func(r *Record) (export, error) {
+			issued, err := vc.Parse(r.Document)
+			if err != nil {
+				return export{}, err
+			}
+			codes, documents := s.Keys.QR(), s.Keys.Document()
+			var key vc.Signer = codes
+			if cryptosuite == vc.EdDSARDFC {
+				key = documents
+			}
+			plain, err := vc.Issue(s.forKey(r.Certificate, codes.NotAfter()), issued.Status(), documents, s.Now())
+			if err != nil {
+				return export{}, err
+			}
+			body, err := vc.Secure(plain, cryptosuite, key, s.Now())
+			return export{body: body, keyID: key.ID()}, err
+		},
+	}
 }
 
 func (s *Service) signDIVOC(r *Record) (export, error) {

@@ -9,6 +9,7 @@ import (
 	"github.com/opendivoc/divoc/credential/fhirdoc"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/shc"
+	"github.com/opendivoc/divoc/credential/vc"
 	"github.com/opendivoc/divoc/internal/access"
 	"github.com/opendivoc/divoc/internal/profile"
 	"github.com/opendivoc/divoc/internal/registry/query"
@@ -20,10 +21,14 @@ import (
 // are stable: they stand in paths, in the database and in the audit.
 type Format string
 
-// The formats, those that every certificate is issued in first.
+// The formats, those that every certificate is issued in first. The W3C credential
+// can be had with proofs of other cryptosuites too.
 const (
-	FormatCode     Format = "code"            // the HCERT on its page: WHO DDCC, or a domestic certificate
-	FormatVC       Format = "vc"              // the W3C credential
+	FormatCode     Format = "code" // the HCERT on its page: WHO DDCC, or a domestic certificate
+	FormatVC       Format = "vc"   // the W3C credential
+	FormatVCEdRDF  Format = "vc-" + vc.EdDSARDFC
+	FormatVCECRDF  Format = "vc-" + vc.ECDSARDFC
+	FormatVCECJCS  Format = "vc-" + vc.ECDSAJCS
 	FormatEU       Format = "eu-dcc"          // EU digital COVID certificate
 	FormatRecovery Format = "eu-dcc-recovery" // the same of who has recovered, from their positive test
 	FormatICVP     Format = "icvp"            // WHO's digital certificate of vaccination or prophylaxis
@@ -174,6 +179,9 @@ func (s *Service) formats() []exportFormat {
 			format: FormatVC, stored: true, mediaType: "application/vc", fileName: "certificate.jsonld",
 			sign: func(r *Record) (export, error) { return export{body: r.Document}, nil },
 		},
+		s.credential(FormatVCEdRDF, vc.EdDSARDFC),
+		s.credential(FormatVCECRDF, vc.ECDSARDFC),
+		s.credential(FormatVCECJCS, vc.ECDSAJCS),
 		{
 			format: FormatEU, code: true, network: profile.NetworkGDHCN, mediaType: "text/plain; charset=utf-8", fileName: "eu-dcc.txt",
 			refused: func(r *Record) string {

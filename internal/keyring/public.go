@@ -1,7 +1,6 @@
 package keyring
 
 import (
-	"encoding/base64"
 	"encoding/pem"
 	"slices"
 
@@ -37,8 +36,7 @@ func (r *Ring) publicKey(k *key) trust.Key {
 		return out
 	}
 	out.KeyID = trust.CertificateKeyID(k.certs[0])
-	// The fragment is as WHO's trust lists have it.
-	out.ID = r.o.Identity.DID + "#" + base64.StdEncoding.EncodeToString(out.KeyID)
+	out.ID = r.codeMethod(k.certs[0])
 	out.Certificate, out.Chain = k.certs[0], slices.Clone(k.certs[1:])
 	out.NotBefore, out.NotAfter = out.Certificate.NotBefore, out.Certificate.NotAfter
 	out.Usage = trust.CertificateUsage(out.Certificate)

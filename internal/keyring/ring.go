@@ -119,8 +119,7 @@ func (r *Ring) reload() error {
 	r.checked, r.err = r.o.Now(), err
 	if err == nil {
 		r.loaded, r.info = c, info
-		qr := c.current(KindQR)
-		r.qr = &QRKey{qr.private, qr.certs, trust.CertificateKeyID(qr.certs[0]), r.o.Now}
+		r.qr = r.qrKey(c.current(KindQR))
 		r.doc = r.documentKey(c.current(KindDocument))
 		r.divoc = r.divocKey(c.current(KindDIVOC))
 		r.seal = r.sealKey(c.current(KindSeal))

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/base64"
 	"errors"
 	"math/big"
 	"time"
@@ -21,8 +22,22 @@ type QRKey struct {
 	private crypto.Signer
 	certs   []*x509.Certificate
 	kid     []byte
+	id      string
 	now     func() time.Time
 }
+
+func (r *Ring) qrKey(k *key) *QRKey {
+	return &QRKey{k.private, k.certs, trust.CertificateKeyID(k.certs[0]), r.codeMethod(k.certs[0]), r.o.Now}
+}
+
+// codeMethod is the verification method of a key with a signer certificate. The
+// fragment is as WHO's trust lists have it.
+func (r *Ring) codeMethod(c *x509.Certificate) string {
+	return r.o.Identity.DID + "#" + base64.StdEncoding.EncodeToString(trust.CertificateKeyID(c))
+}
+
+// ID returns the verification method: the issuer's DID, "#" and the kid in base64.
+func (k *QRKey) ID() string { return k.id }
 
 // KeyID returns the kid: the first 8 bytes of the SHA-256 of the signer
 // certificate. It is not to be changed.

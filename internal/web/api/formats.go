@@ -13,7 +13,7 @@ import (
 
 // exportOffer is one format that a certificate can, or cannot, be had in.
 type exportOffer struct {
-	Format   string   `json:"format" enum:"code,vc,divoc,eu-dcc,eu-dcc-recovery,icvp,shc,vds-nc,fhir" doc:"for the path of the export"`
+	Format   string   `json:"format" enum:"code,vc,vc-eddsa-rdfc-2022,vc-ecdsa-rdfc-2019,vc-ecdsa-jcs-2019,divoc,eu-dcc,eu-dcc-recovery,icvp,shc,vds-nc,fhir" doc:"for the path of the export"`
 	Possible bool     `json:"possible" doc:"whether the certificate can be had in it"`
 	Missing  []string `json:"missing" doc:"what the format requires and the certificate does not have, as paths in content"`
 	Refused  string   `json:"refused,omitempty" enum:"not-offered,not-current,suspended,domestic,no-signer,other-kind,does-not-fit,over,not-positive,other-test,too-early,not-first" doc:"what else stands against it"`
@@ -30,7 +30,7 @@ type exportList struct {
 
 type formatInput struct {
 	OneInput
-	Format string `path:"format" enum:"code,vc,divoc,eu-dcc,eu-dcc-recovery,icvp,shc,vds-nc,fhir" doc:"one of the formats of the list"`
+	Format string `path:"format" enum:"code,vc,vc-eddsa-rdfc-2022,vc-ecdsa-rdfc-2019,vc-ecdsa-jcs-2019,divoc,eu-dcc,eu-dcc-recovery,icvp,shc,vds-nc,fhir" doc:"one of the formats of the list"`
 }
 
 // exportedFile is a certificate in another format.

@@ -14,6 +14,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
@@ -26,6 +27,7 @@ import (
 	"github.com/opendivoc/divoc/credential/credentialtest"
 	"github.com/opendivoc/divoc/credential/hcert"
 	"github.com/opendivoc/divoc/credential/vc"
+	"github.com/opendivoc/divoc/trust"
 )
 
 // packages installs the locked npm packages where they are missing.
@@ -143,6 +145,71 @@ func TestDigitalBazaarJudgesOurCredential(t *testing.T) {
 		})
 	}
 }
+
+// Digital Bazaar's suites take what is secured by each other cryptosuite, with the DID
+// document as an issuer publishes it, and refuse it with one value changed.
+func TestDigitalBazaarJudgesEveryCryptosuite(t *testing.T) {
+	packages(t)
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, codes := credentialtest.Jamaica(), newCodeKey(t)
+	key := documentKey{c.Info.Issuer.ID, private}
+	method := key.did + "#" + base64.StdEncoding.EncodeToString(codes.KeyID())
+	certificate, err := x509.ParseCertificate(codes.certificate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	published, err := trust.Issuer{ID: key.did, Keys: []trust.Key{
+		{ID: key.ID(), Public: private.Public()},
+		{ID: method, Public: codes.key.Public(), KeyID: codes.KeyID(), Certificate: certificate},
+	}}.DIDDocument()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	c.Info.Period.Start, c.Info.Period.End = now.Add(-time.Hour), now.Add(time.Hour)
+	plain, err := vc.Issue(c, nil, key, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for suite, by := range map[string]vc.Signer{vc.EdDSARDFC: key, vc.ECDSARDFC: methodKey{codes, method}, vc.ECDSAJCS: methodKey{codes, method}} {
+		good, err := vc.Secure(plain, suite, by, now)
+		if err != nil {
+			t.Fatal(suite, err)
+		}
+		for name, test := range map[string]struct {
+			credential string
+			want       bool
+		}{
+			"as issued":   {string(good), true},
+			"another lot": {strings.Replace(string(good), `"lot":"PF1234"`, `"lot":"PF1235"`, 1), false},
+		} {
+			t.Run(suite+" "+name, func(t *testing.T) {
+				got := node[struct {
+					Verified bool
+					Error    string
+				}](t, "verify-vc.mjs", map[string]any{
+					"credential": json.RawMessage(test.credential),
+					"context":    map[string]any{"url": vc.ContextURL, "document": json.RawMessage(vc.Context())},
+					"did":        json.RawMessage(published),
+				})
+				if got.Verified != test.want || !test.want && !strings.Contains(got.Error, "Invalid signature") {
+					t.Errorf("verified %v (%s), want %v", got.Verified, got.Error, test.want)
+				}
+			})
+		}
+	}
+}
+
+// methodKey signs credentials by a key of codes.
+type methodKey struct {
+	codeKey
+	id string
+}
+
+func (k methodKey) ID() string { return k.id }
 
 // codeKey is a P-256 key with a signer certificate.
 type codeKey struct {

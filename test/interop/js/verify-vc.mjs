@@ -6,7 +6,10 @@
 // stdout: {"verified", "error"}
 import * as vc from '@digitalbazaar/vc';
 import {contexts as credentialsContexts} from '@digitalbazaar/credentials-context';
-import {createVerifyCryptosuite} from '@digitalbazaar/eddsa-jcs-2022-cryptosuite';
+import {createVerifyCryptosuite as ecdsaJCS} from '@digitalbazaar/ecdsa-jcs-2019-cryptosuite';
+import {cryptosuite as ecdsaRDFC} from '@digitalbazaar/ecdsa-rdfc-2019-cryptosuite';
+import {createVerifyCryptosuite as eddsaJCS} from '@digitalbazaar/eddsa-jcs-2022-cryptosuite';
+import {cryptosuite as eddsaRDFC} from '@digitalbazaar/eddsa-rdfc-2022-cryptosuite';
 import {DataIntegrityProof} from '@digitalbazaar/data-integrity';
 import {readFileSync} from 'node:fs';
 
@@ -28,7 +31,7 @@ async function documentLoader(url) {
 
 const result = await vc.verifyCredential({
   credential,
-  suite: new DataIntegrityProof({cryptosuite: createVerifyCryptosuite()}),
+  suite: [eddsaJCS(), eddsaRDFC, ecdsaJCS(), ecdsaRDFC].map(cryptosuite => new DataIntegrityProof({cryptosuite})),
   documentLoader,
   checkStatus: async () => ({verified: true}),
 });
