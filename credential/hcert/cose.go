@@ -161,7 +161,7 @@ func (m *Message) SignatureHash() [16]byte {
 // fails with [ErrTooLarge] when no QR code of level M holds it.
 func Text(message []byte) (string, error) {
 	const versionFortyM = 3391 // alphanumeric characters, ISO/IEC 18004 table 7
-	packed, err := deflate(message)
+	packed, err := compress(message)
 	if err != nil {
 		return "", err
 	}

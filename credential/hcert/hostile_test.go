@@ -236,11 +236,11 @@ func TestDecodeRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := func(b []byte) string { return "HC1:" + string(appendBase45(nil, b)) }
-	bomb, err := deflate(make([]byte, 4<<20))
+	bomb, err := compress(make([]byte, 4<<20))
 	if err != nil {
 		t.Fatal(err)
 	}
-	small, err := deflate(make([]byte, 16<<10)) // within the size, beyond the ratio
+	small, err := compress(make([]byte, 16<<10)) // within the size, beyond the ratio
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,13 +2,13 @@ package hcert
 
 import (
 	"bytes"
-	zlibreader "compress/zlib" // 25 kB smaller in a browser, where nothing is written
+	"compress/zlib"
 	"errors"
 	"fmt"
 	"io"
 	"sync"
 
-	"github.com/klauspost/compress/zlib"
+	"github.com/opendivoc/divoc/credential/deflate"
 )
 
 // The bounds of what is read. A QR code holds at most 4,296 alphanumeric
@@ -22,18 +22,18 @@ const (
 // A zlib writer costs more to make than to use.
 var (
 	deflaters = sync.Pool{New: func() any {
-		w, err := zlib.NewWriterLevel(io.Discard, zlib.BestCompression)
+		w, err := deflate.NewZlib(io.Discard)
 		if err != nil {
-			panic(err) // the level is a constant
+			panic(err) // the level is one that there is
 		}
 		return w
 	}}
 	inflaters sync.Pool
 )
 
-// deflate returns data in zlib format (RFC 1950).
-func deflate(data []byte) ([]byte, error) {
-	w, _ := deflaters.Get().(*zlib.Writer)
+// compress returns data in zlib format (RFC 1950).
+func compress(data []byte) ([]byte, error) {
+	w, _ := deflaters.Get().(*deflate.Zlib)
 	defer deflaters.Put(w)
 	var b bytes.Buffer
 	b.Grow(len(data) + 16)
@@ -47,16 +47,16 @@ func deflate(data []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// inflate undoes deflate within the bounds above. Bytes after the stream are
+// inflate undoes compress within the bounds above. Bytes after the stream are
 // refused: nothing vouches for them.
 func inflate(data []byte) ([]byte, error) {
 	in := bytes.NewReader(data)
 	r, _ := inflaters.Get().(io.ReadCloser)
 	var err error
 	if r == nil {
-		r, err = zlibreader.NewReader(in)
+		r, err = zlib.NewReader(in)
 	} else {
-		err = r.(zlibreader.Resetter).Reset(in, nil)
+		err = r.(zlib.Resetter).Reset(in, nil)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: not a zlib stream", ErrMalformed)
@@ -68,7 +68,7 @@ func inflate(data []byte) ([]byte, error) {
 	switch {
 	case n > int64(limit):
 		return nil, ErrTooLarge
-	case errors.Is(err, zlibreader.ErrChecksum):
+	case errors.Is(err, zlib.ErrChecksum):
 		return nil, fmt.Errorf("%w: zlib checksum", ErrMalformed)
 	case err != nil:
 		return nil, fmt.Errorf("%w: zlib stream cut short or damaged", ErrMalformed)

@@ -9,9 +9,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/klauspost/compress/flate"
-
 	"github.com/opendivoc/divoc/catalogue"
+	"github.com/opendivoc/divoc/credential/deflate"
 	"github.com/opendivoc/divoc/credential/fhirdoc"
 	"github.com/opendivoc/divoc/credential/jcs"
 	"github.com/opendivoc/divoc/vaccination"
@@ -95,7 +94,7 @@ func Issue(c vaccination.Certificate, products *catalogue.Catalogue, issuer, rid
 	}
 	b = append(b, `}}`...)
 	var packed bytes.Buffer
-	w, err := flate.NewWriter(&packed, flate.BestCompression)
+	w, err := deflate.New(&packed)
 	if err != nil {
 		return "", err
 	}

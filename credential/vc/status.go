@@ -2,7 +2,7 @@ package vc
 
 import (
 	"bytes"
-	gzipreader "compress/gzip" // as in package hcert
+	"compress/gzip"
 	"crypto"
 	"encoding/base64"
 	"errors"
@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/klauspost/compress/gzip"
-
+	"github.com/opendivoc/divoc/credential/deflate"
 	"github.com/opendivoc/divoc/credential/jcs"
 )
 
@@ -95,7 +94,7 @@ func IssueStatusList(info ListInfo, l *StatusList, s Signer, created time.Time) 
 // encodeList returns bits as multibase base64url of their gzip (section 4.1).
 func encodeList(bits []byte) (string, error) {
 	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
+	z := deflate.NewGzip(&b)
 	if _, err := z.Write(bits); err != nil {
 		return "", err
 	}
@@ -113,7 +112,7 @@ func decodeList(text string) ([]byte, error) {
 	if !ok || err != nil {
 		return nil, fmt.Errorf("%w: encodedList", ErrMalformed)
 	}
-	z, err := gzipreader.NewReader(bytes.NewReader(packed))
+	z, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
 		return nil, fmt.Errorf("%w: encodedList", ErrMalformed)
 	}

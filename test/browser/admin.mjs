@@ -79,7 +79,7 @@ await withBrowser(async (browser) => {
     await says(/Changed\s+1/, other)
     await look('withdrawal-done', other)
     await other.goto(`${setup.base}/admin/keys`)
-    await says(/may not|not allowed|permission/i, other)
+    await says(/role does not open this page/, other)
     unproblematic({ problems: other.problems.filter((p) => !/403/.test(p)) }, 'the other')
     await other.context().close()
     await page.goto(`${setup.base}/admin/certificates/${now}/lift`)
